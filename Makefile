@@ -1,0 +1,139 @@
+# `make demo` and `make test` set up all they need on a bare Debian or macOS; `make help` lists the rest.
+# Plain POSIX shell and GNU make 3.81 (what macOS ships).
+#
+#   PYTHON=python3.12    another interpreter
+#   CHROMIUM=/path/to    the browser for tests; otherwise one is looked for, then installed
+#   PIP_FLAGS=...        more options for pip, such as an index that has CPU-only builds of torch
+
+SHELL = /bin/sh
+.DEFAULT_GOAL = help
+PYTHON = python3
+PIP_FLAGS =
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
+BUNDLE = saewidgets/static/widget.js
+# Tests and demo run from what is in the repository: nothing asks a model hub.
+OFFLINE = HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+PYTEST = $(OFFLINE) $(BIN)/python -m pytest
+
+.PHONY: help demo test setup js lint types unit js-test notebooks e2e docs dist demo-model bench lock clean
+
+help:
+	@echo "make demo        set up and show the embedded model in a terminal, a page, and JupyterLab"
+	@echo "make test        set up and run everything that guards a change"
+	@echo "make setup       .venv with all dependencies, and the front-end bundle"
+	@echo "make js          the front-end bundle, $(BUNDLE)"
+	@echo "make lint types  ruff, biome; mypy, tsc"
+	@echo "make unit        Python tests without a browser (js-test: the front end's)"
+	@echo "make notebooks   execute every notebook"
+	@echo "make e2e         the widgets in a real JupyterLab, through Chromium"
+	@echo "make docs        the documentation, strictly, in docs/_build/html"
+	@echo "make dist        wheel and sdist in dist/, looked into and tried in a fresh environment"
+	@echo "make demo-model  train the embedded model and its dictionaries again (up to 90 minutes)"
+	@echo "make bench       the benchmarks"
+	@echo "make clean       remove what was built, but not .venv and not build/demo-model"
+
+# ---------------------------------------------------------------------------------------------------- the two commands
+
+demo: $(VENV)/.lab $(BUNDLE)
+	$(OFFLINE) $(BIN)/saewidgets demo
+
+# One stage after the other, each timed; the last line counts the tests of all.
+test: setup
+	@MAKE="$(MAKE)" $(BIN)/python tests/stages.py lint types js-test unit notebooks docs dist e2e
+
+setup: $(VENV)/.all $(BUNDLE)
+
+# ------------------------------------------------------------------------------------------------------------ environment
+
+# Debian ships venv apart from Python; as root we fetch it, otherwise we say how.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "saewidgets needs Python 3.11 or newer; '$(PYTHON)' is not on the PATH." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "saewidgets needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && apt-get -qq update && apt-get -qq install -y python3-venv; } || { \
+		echo "This Python has no venv module. On Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "== making $(VENV) with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv $(VENV)
+
+# torch goes first and alone, through the pin, before anything else can ask for a build of its own; it is the one long
+# download, so pip shows its progress.
+$(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "== installing the package and JupyterLab (a few minutes the first time)"
+	@$(PIP) torch
+	@$(PIP) --quiet -e '.[lab]'
+	@touch $@
+
+$(VENV)/.all: $(VENV)/.lab
+	@echo "== installing what tests and documentation need"
+	@$(PIP) --quiet -e '.[lab,test,docs,dev]'
+	@touch $@
+
+js: $(BUNDLE)
+
+js/node_modules/.stamp: js/package.json js/package-lock.json
+	@command -v git >/dev/null 2>&1 || { echo "saewidgets needs git; it is not on the PATH." >&2; exit 1; }
+	@command -v node >/dev/null 2>&1 || { echo "saewidgets needs Node 20 or newer to build its front end; 'node' is not on the PATH." >&2; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' || { \
+		echo "saewidgets needs Node 20 or newer to build its front end; this is $$(node --version)." >&2; exit 1; }
+	@command -v npm >/dev/null 2>&1 || { echo "saewidgets needs npm to build its front end; it is not on the PATH (Debian: apt-get install npm)." >&2; exit 1; }
+	@echo "== installing the front end's tools"
+	@cd js && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(BUNDLE): js/node_modules/.stamp js/build.mjs js/tsconfig.json $(shell find js/src -type f 2>/dev/null)
+	@echo "== building $(BUNDLE)"
+	@cd js && npm run --silent build
+	@touch $@
+
+# ----------------------------------------------------------------------------------------------------------------- stages
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd js && npm run --silent check
+
+types: setup
+	$(BIN)/mypy
+
+unit: setup
+	$(PYTEST) tests saewidgets --doctest-modules --ignore=tests/build --ignore=tests/e2e --ignore=tests/test_notebooks.py
+
+js-test: setup
+	cd js && npm test --silent
+
+notebooks: setup
+	$(PYTEST) tests/test_notebooks.py
+
+e2e: setup
+	CHROMIUM="$$($(BIN)/python tests/browser.py)" && export CHROMIUM && $(PYTEST) tests/e2e
+
+docs: setup
+	$(OFFLINE) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(PYTEST) tests/build/test_docs.py
+
+dist: setup
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(PYTEST) tests/build/test_dist.py
+
+# ------------------------------------------------------------------------------------------------------------------- other
+
+demo-model: setup
+	$(OFFLINE) $(BIN)/python -m saewidgets.demo.recipe
+
+bench: setup
+	@$(PIP) --quiet -e '.[benchmarks]'
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; CHROMIUM="$$($(BIN)/python tests/browser.py)" $(OFFLINE) $(BIN)/python $$file || exit 1; done
+
+# After an upgrade: the pins of this environment, without builds of one machine (+cpu) and without what only Linux needs.
+lock: setup
+	@$(PIP) --quiet -e '.[lab,test,docs,dev,benchmarks]'
+	@{ grep -E '^(#|appnope=)' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+[a-z0-9.]*$$//' | \
+		grep -Ev '^(nvidia|cuda|triton)| @ '; } > constraints.new && mv constraints.new constraints.txt
+
+clean:
+	rm -rf build/results dist docs/_build saewidgets/static js/node_modules js/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis saewidgets-demo.html
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,29 @@
+# The documentation is built from what is in this repository: no inventory of another project, no font and no script
+# from elsewhere. `make docs` treats every warning as an error.
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import saewidgets
+
+project = "saewidgets"
+author = "saewidgets contributors"
+copyright = "2026, saewidgets contributors"
+release = version = saewidgets.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "saewidgets"
+html_static_path = ["_static"]
+html_show_sourcelink = False
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False

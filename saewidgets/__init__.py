@@ -1,0 +1,71 @@
+"""Live widgets, figures and offline pages for sparse autoencoder features of language models.
+
+    >>> import saewidgets as sw
+    >>> scope = sw.demo()                             # embedded model and dictionaries, no network
+    >>> run = scope.run("the cat sat on the mat")     # tokens, features, predictions
+    >>> sw.TokenHeatmap(scope, run.text)              # the live widget
+
+The names below are looked up when they are first used (PEP 562): `import saewidgets` costs milliseconds, and
+opening a saved picture never imports torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+# Public name -> the module that defines it.
+_HOMES = {
+    # a model with its dictionaries
+    "Scope": "saewidgets.scope",
+    "load_dictionary": "saewidgets.dictionaries",
+    "Dictionary": "saewidgets.dictionaries",
+    "Run": "saewidgets.runs",
+    # edits
+    "ablate": "saewidgets.interventions",
+    "scale": "saewidgets.interventions",
+    "clamp": "saewidgets.interventions",
+    "steer": "saewidgets.interventions",
+    # widgets
+    "TokenHeatmap": "saewidgets.widgets",
+    "open": "saewidgets.widgets",
+    # names of places, and what can go wrong
+    "Site": "saewidgets.sites",
+    "FeatureId": "saewidgets.sites",
+    "SaewidgetsError": "saewidgets.errors",
+}
+# Public names that are modules. `demo` is both the room with the embedded model and, called, the scope over it.
+_MODULES = ("demo", "errors")
+
+__all__ = ["__version__", *_MODULES, *_HOMES]
+
+if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
+    from saewidgets import errors as errors
+    from saewidgets.dictionaries import Dictionary as Dictionary
+    from saewidgets.dictionaries import load_dictionary as load_dictionary
+    from saewidgets.errors import SaewidgetsError as SaewidgetsError
+    from saewidgets.interventions import ablate as ablate
+    from saewidgets.interventions import clamp as clamp
+    from saewidgets.interventions import scale as scale
+    from saewidgets.interventions import steer as steer
+    from saewidgets.runs import Run as Run
+    from saewidgets.scope import Scope as Scope
+    from saewidgets.scope import demo as demo
+    from saewidgets.sites import FeatureId as FeatureId
+    from saewidgets.sites import Site as Site
+    from saewidgets.widgets import TokenHeatmap as TokenHeatmap
+    from saewidgets.widgets import open as open
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"saewidgets.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'saewidgets' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # the next look-up does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

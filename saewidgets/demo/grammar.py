@@ -1,0 +1,59 @@
+"""The grammar: a fixed mixture of registers, one document a seed, with its spans.
+
+Everything is our own text; the same seed gives the same document on every machine.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+
+from saewidgets.demo.markup import Span, parse
+from saewidgets.demo.pen import Pen
+from saewidgets.demo.registers import drills, facts, forms, languages, speech, story
+
+#: How often each kind of document is written. Copy drills (the indirect object, words, nonsense) are a quarter from the start.
+MIXTURE: dict[Callable[[Pen], str], float] = {
+    story.story: 13, story.portrait: 6, speech.dialogue: 8, speech.tales: 3, forms.diary: 2,
+    drills.ioi: 16, drills.word_copy: 8, drills.nonsense_copy: 7, drills.spell_story: 2, drills.recall: 6, drills.brackets: 4,
+    facts.capitals: 3, facts.calendar: 5, facts.counting: 3, facts.kinds: 4, facts.pronouns: 4, facts.agreement: 4,
+    facts.states: 4, facts.moods: 4, facts.articles: 3,
+    forms.letter: 7, forms.notice: 3, forms.shopping: 3, forms.recipe: 2.5, forms.code: 4, forms.sums: 1.5, forms.forecast: 2,
+    languages.german: 3, languages.french: 3, languages.spanish: 3, languages.translation: 3,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text of the grammar.
+
+    Attributes:
+        text: what the model reads.
+        spans: ``(start, end, label)`` in characters.
+        register: the name of the function that wrote it.
+    """
+
+    text: str
+    spans: tuple[Span, ...]
+    register: str
+
+
+def write(seed: int | str, independent: bool = False) -> Document:
+    """The document of a seed.
+
+    Args:
+        seed: any int or string; training and test use different prefixes.
+        independent: break plant (c), so that mood and register are independent, as in the test set.
+    """
+    chosen = Random(f"register {seed}").choices(list(MIXTURE), weights=list(MIXTURE.values()))[0]
+    author = partial(chosen, confound=0.5) if independent and chosen in (forms.letter, forms.notice) else chosen
+    text, spans = parse(author(Pen(f"document {seed}")))
+    return Document(text, (*spans, (0, len(text), chosen.__name__)), chosen.__name__)
+
+
+def documents(split: str, start: int = 0) -> Iterator[Document]:
+    """The endless documents of a split (``train``, or any other name); only ``train`` has the confound of plant (c)."""
+    return (write(f"{split} {number}", independent=split != "train") for number in itertools.count(start))

@@ -1,0 +1,54 @@
+"""Labels per token: the spans of the grammar, and closed classes that the text of a token tells alone."""
+
+from __future__ import annotations
+
+from transformers import PreTrainedTokenizerFast
+
+from saewidgets.demo.grammar import Document
+
+#: Closed classes of English, by the text of the token. Only where no other language is spoken.
+CLOSED: dict[str, frozenset[str]] = {
+    name: frozenset(words.split())
+    for name, words in {
+        "article": "a an the A An The",
+        "she": "she She her Her",
+        "he": "he He his His him",
+        "preposition": "in on at to from near with into behind under over by of for In On At After Before until next beside across through",
+        "conjunction": "and but or because so when while that",
+        "copula": "is was are were be been am",
+        "generic": "animal bird tool fruit flower",
+        "stop": ". ! ?",
+        "comma": ",",
+        "first_person": "I my we our us me My We Our",
+        "second_person": "you your You Your",
+    }.items()
+}
+#: Labels that hold over stretches of text and cannot be read off a token.
+CONTEXTUAL = frozenset(
+    "quote quote2 quote3 bracket bracket1 bracket2 bracket3 bracket4 negation question german french spanish code shopping recipe "
+    "letter notice forecast sums copy drill counting positive negative nonsense plural ioi story dialogue".split()
+)
+
+
+def token_labels(tokenizer: PreTrainedTokenizerFast, document: Document) -> tuple[list[int], list[frozenset[str]]]:
+    """The tokens of a document and what each of them is.
+
+    A token has a span's label if they overlap in at least one character that is not white space at the token's start.
+
+    Returns:
+        Token ids and as many label sets.
+    """
+    encoding = tokenizer.backend_tokenizer.encode(document.text, add_special_tokens=False)
+    by_character: list[set[str]] = [set() for _ in document.text]
+    for start, end, label in document.spans:
+        for position in range(start, end):
+            by_character[position].add(label)
+    labels = []
+    for start, end in encoding.offsets:
+        text = document.text[start:end]
+        first = start + len(text) - len(text.lstrip()) if text.strip() else start
+        found = set(by_character[first])
+        if not found & {"german", "french", "spanish", "translated", "code"}:
+            found |= {name for name, words in CLOSED.items() if text.strip() in words}
+        labels.append(frozenset(found))
+    return list(encoding.ids), labels

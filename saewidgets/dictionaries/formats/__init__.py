@@ -1,0 +1,1 @@
+"""One file a format; each turns files into the canonical `Dictionary` or says what is missing."""

@@ -1,0 +1,1 @@
+"""Training dictionaries from stored activations."""

@@ -1,0 +1,80 @@
+"""Every exception of the package: what was wrong, the value, and what to do.
+
+A message is one or more plain sentences meant for the person at the keyboard; widgets show it as text.
+Nothing here imports torch.
+"""
+
+
+class SaewidgetsError(Exception):
+    """Base of every error raised on purpose.
+
+    Args:
+        what: One sentence that says what is wrong, with the offending value.
+        todo: One sentence that says what to do about it.
+
+    Example:
+        >>> str(SaewidgetsError("The prompt is empty.", "Type at least one character."))
+        'The prompt is empty. Type at least one character.'
+    """
+
+    def __init__(self, what: str, todo: str = "") -> None:
+        self.what = what
+        self.todo = todo
+        super().__init__(f"{what} {todo}".strip())
+
+
+class SiteError(SaewidgetsError):
+    """A site that cannot be read, or that this model does not have."""
+
+
+class FeatureError(SaewidgetsError):
+    """A feature id that is malformed, or that no loaded dictionary has."""
+
+
+class PromptError(SaewidgetsError):
+    """A prompt that is empty, too long, or not text."""
+
+
+class EditError(SaewidgetsError):
+    """An edit that cannot be built, or that does not fit the run."""
+
+
+class ModelError(SaewidgetsError):
+    """A model that cannot be loaded, mapped or traced."""
+
+
+class DictionaryError(SaewidgetsError):
+    """A dictionary file or folder that cannot be loaded without guessing."""
+
+
+class PayloadError(SaewidgetsError):
+    """A payload or a payload file that is damaged or does not fit its declaration."""
+
+
+class FigureError(SaewidgetsError):
+    """A figure or page that cannot be drawn or written."""
+
+
+class WidgetError(SaewidgetsError):
+    """A widget that was asked for something it cannot do."""
+
+
+class Cancelled(SaewidgetsError):
+    """A job that was stopped because a newer one replaced it or the user asked."""
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """`repr` of a value, cut in the middle so that an error stays one sentence.
+
+    Args:
+        value: Anything.
+        limit: Greatest length of the result, in characters.
+
+    Returns:
+        The printable form, at most `limit` characters long.
+    """
+    text = ascii(value)
+    if len(text) <= limit:
+        return text
+    half = (limit - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"

@@ -1,0 +1,137 @@
+"""Payload -> one HTML file that works offline: the same front end, the same picture, and no way to the network.
+
+The page holds the static picture, the payload as base64 in an inert element, and the bundle. Its content security
+policy allows this one script by its hash and nothing else, so that even a fault of ours could not reach out.
+`js/src/page.ts` reads what is written here: `#saewidgets` to draw into, `#saewidgets-payload`, `#saewidgets-options`.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from saewidgets.errors import FigureError, shorten
+from saewidgets.figures.alt import alt_text
+from saewidgets.figures.html import fallback
+from saewidgets.figures.palette import palette
+from saewidgets.figures.text import plain
+from saewidgets.payloads import HeatmapPayload, encode
+
+THEMES = ("auto", "light", "dark")
+BUNDLE = "page.js"
+
+# `auto` follows the reader's system until the front end looks closer.
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width">
+<meta name="description" content="{description}">
+<title>{title}</title>
+<style>
+body {{ margin: 0; padding: 16px; background: {light}; }}
+{dark}
+</style>
+</head>
+<body>
+<div id="saewidgets">{picture}</div>
+<script type="application/x-saewidgets" id="saewidgets-payload">{payload}</script>
+<script type="application/json" id="saewidgets-options">{options}</script>
+<script type="module">{bundle}</script>
+</body>
+</html>
+"""
+
+
+def to_page(payload: HeatmapPayload, theme: str = "auto") -> str:
+    """One HTML file with the live picture, for mail, a web site or an archive.
+
+    Args:
+        payload: Of a heatmap.
+        theme: `"auto"` follows the reader's system, `"light"` and `"dark"` do not.
+
+    Returns:
+        The whole page; it shows the static picture where scripts do not run.
+
+    Raises:
+        FigureError: The theme is unknown, or the front end was not built.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> with sw.TokenHeatmap(sw.demo(), "Mira saw a red boat.") as view:
+        ...     to_page(view.payload).startswith("<!doctype html>")
+        True
+    """
+    if theme not in THEMES:
+        raise FigureError(f"Unknown theme {shorten(theme)}.", f"Use one of {', '.join(THEMES)}.")
+    code = _bundle()
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    dark = f"body {{ background: {palette('dark')['paper']}; }}"
+    return _PAGE.format(
+        policy=policy,
+        description=escape(alt_text(payload)),
+        title=escape(f"Token heatmap · {plain(payload.prompt, 60)}"),
+        light=palette("light")["paper"],
+        dark={"light": "", "dark": dark, "auto": f"@media (prefers-color-scheme: dark) {{ {dark} }}"}[theme],
+        picture=fallback(payload),
+        payload=base64.b64encode(encode(payload)).decode(),
+        options=json.dumps({"theme": theme}).replace("<", "\\u003c"),
+        bundle=code,
+    )
+
+
+def to_iframe(payload: HeatmapPayload, height: int = 480, theme: str = "auto") -> str:
+    """The page in a sandboxed frame, for a cell output: it may run its script, and see nothing of the notebook.
+
+    Args:
+        payload: Of a heatmap.
+        height: Of the frame in pixels, 50 to 4000.
+        theme: As for `to_page`.
+
+    Returns:
+        One `iframe` element.
+
+    Raises:
+        FigureError: The height is out of range, or what `to_page` raises.
+    """
+    return _frame(payload, theme, f"width:100%;height:{_pixels(height)}px;border:0px")
+
+
+def layered(payload: HeatmapPayload, height: int = 480, theme: str = "auto") -> str:
+    """The static picture with the live frame over it.
+
+    Where a sanitiser takes the frame away (an untrusted notebook), the picture beneath is what is left.
+    Arguments, result and errors as for `to_iframe`.
+    """
+    cover = "position:absolute;left:0px;top:0px;width:100%;height:100%;border:0px"
+    style = f"position:relative;min-height:{_pixels(height)}px"
+    return f'<div style="{style}">{fallback(payload)}{_frame(payload, theme, cover)}</div>'
+
+
+def _pixels(height: int) -> int:
+    if not isinstance(height, int) or isinstance(height, bool) or not 50 <= height <= 4000:
+        raise FigureError(f"A frame {shorten(height)} px high.", "Use 50 to 4000.")
+    return height
+
+
+def _frame(payload: HeatmapPayload, theme: str, style: str) -> str:
+    source = escape(to_page(payload, theme))
+    return f'<iframe sandbox="allow-scripts" title="{escape(alt_text(payload))}" style="{style}" srcdoc="{source}"></iframe>'
+
+
+@cache
+def _bundle() -> str:
+    """The built front end, with nothing in it that could end its element."""
+    source = files("saewidgets").joinpath("static", BUNDLE)
+    if not source.is_file():
+        raise FigureError("The front end was not built, so there is no page.", "Run `make js` and try again.")
+    # In a string or a regular expression, where alone they occur, the escape means the same.
+    return re.sub(r"<(?=/script|!--)", r"\\x3c", source.read_text("utf-8"), flags=re.IGNORECASE)

@@ -1,0 +1,47 @@
+"""One sentence for people who hear the picture instead of seeing it. No matplotlib."""
+
+from saewidgets.figures import text
+from saewidgets.figures.reading import chosen, fill_name, prediction_row
+from saewidgets.payloads.heatmap import HeatmapPayload
+
+
+def alt_text(payload: HeatmapPayload) -> str:
+    """What the picture shows, in one sentence of at most about 400 characters.
+
+    Args:
+        payload: Of a heatmap.
+
+    Returns:
+        The sentence: the prompt, what fills it and where it is strongest, and the likeliest next token.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> with sw.TokenHeatmap(sw.demo(), "Mira saw a red boat.") as view:
+        ...     alt_text(view.payload).startswith("Token heatmap of “Mira saw a red boat.”")
+        True
+    """
+    n = len(payload.tokens)
+    parts = [f"Token heatmap of “{text.plain(payload.prompt, 100)}”, {text.count(n)} token{'s' * (n != 1)}"]
+    parts.append(f"filled by {fill_name(payload)}")
+    feature = chosen(payload)
+    if feature is not None and n and feature.values.max() > 0:
+        top = int(feature.values.argmax())
+        word = token_name(payload, top)
+        parts.append(f"strongest at token {top} “{word}” with {text.activation(float(feature.values[top]))}")
+    if payload.n_edits:
+        parts.append(f"before and after {payload.n_edits} edit{'s' * (payload.n_edits != 1)}")
+    row = prediction_row(payload)
+    predictions = payload.predictions
+    if row is not None and predictions.token.shape[1]:
+        column = int(predictions.before[row].argmax())
+        words = text.plain(predictions.vocabulary[int(predictions.token[row, column])], 30).strip()
+        chance = text.probability(float(predictions.before[row, column]))
+        after = predictions.after
+        changed = "" if after is None else f", after the edits {text.probability(float(after[row, column]))}"
+        parts.append(f"likeliest next token “{words}” {chance}{changed}")
+    return "; ".join(parts) + "."
+
+
+def token_name(payload: HeatmapPayload, position: int) -> str:
+    """A token's text on one line, as a name for it."""
+    return text.plain(text.drawn(payload.tokens, limit=position + 1)[-1].text, 30)

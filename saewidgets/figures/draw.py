@@ -1,0 +1,177 @@
+"""Scene -> matplotlib figure -> SVG, PNG, PDF. Never pyplot, and no setting of the user's is changed for good.
+
+Text stays text in SVG and PDF, nothing in it is read as mathematics, and no date is written: the same scene gives the
+same bytes. `_SETTINGS` are matplotlib's global ones that have no argument; a lock guards the moment they are set.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from itertools import groupby
+from threading import RLock
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.text import Text
+from matplotlib.transforms import Affine2D
+
+from saewidgets.errors import FigureError
+from saewidgets.figures import fonts
+from saewidgets.figures.scene import Box, Label, Scene
+
+_SETTINGS: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "saewidgets",
+    "pdf.fonttype": 42,
+    "pdf.compression": 6,
+    "pdf.use14corefonts": False,
+    "text.hinting": "no_hinting",
+    "path.simplify": False,
+}
+_LOCK = RLock()
+# From the middle of an arc's chord to its control point, for a circle made of Bezier curves.
+_ROUND = 0.5523
+
+
+class _PlainText(Text):
+    """Text at a fixed place on its baseline: no layout, no mathematics, no wrapping, so nothing in it has a meaning."""
+
+    def draw(self, renderer: Any) -> None:
+        """Hand the string to the renderer as it is."""
+        gc = renderer.new_gc()
+        gc.set_foreground(self.get_color())
+        x, y = self.get_transform().transform(self.get_unitless_position())
+        if renderer.flipy():
+            y = renderer.get_canvas_width_height()[1] - y
+        renderer.draw_text(gc, x, y, self.get_text(), self.get_fontproperties(), 0, ismath=False, mtext=self)
+        gc.restore()
+
+
+def _text(label: Label, portable: bool) -> Text:
+    """A label; in a portable file the reader's own fonts decide its width, so there it keeps its anchor."""
+    x = label.x
+    if not portable and label.anchor != "left":
+        share = 1.0 if label.anchor == "right" else 0.5
+        x -= share * fonts.width(label.text, label.size, label.face, label.bold)
+    return _PlainText(
+        x,
+        label.y,
+        label.text,
+        color=label.color,
+        fontproperties=fonts.properties(label.face, label.size, label.bold, portable),
+        ha=label.anchor if portable else "left",
+        va="baseline",
+        parse_math=False,
+        usetex=False,
+    )
+
+
+def _outline(box: Box) -> tuple[list[tuple[float, float]], list[int]]:
+    inset = box.line / 2 if box.edge else 0.0
+    x, y = box.x + inset, box.y + inset
+    right, bottom = box.x + box.width - inset, box.y + box.height - inset
+    r = min(box.radius, (right - x) / 2, (bottom - y) / 2)
+    if r <= 0:
+        points = [(x, y), (right, y), (right, bottom), (x, bottom), (x, y)]
+        return points, [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
+    k = r * (1 - _ROUND)
+    points = [
+        (x + r, y), (right - r, y), (right - k, y), (right, y + k), (right, y + r),
+        (right, bottom - r), (right, bottom - k), (right - k, bottom), (right - r, bottom),
+        (x + r, bottom), (x + k, bottom), (x, bottom - k), (x, bottom - r),
+        (x, y + r), (x, y + k), (x + k, y), (x + r, y), (x + r, y),
+    ]  # fmt: skip
+    corner = [Path.LINETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
+    return points, [Path.MOVETO, *corner * 4, Path.CLOSEPOLY]
+
+
+def _patches(boxes: list[Box]) -> Iterator[PathPatch]:
+    """One patch for boxes of one look in a row: fewer objects, and one group in the SVG."""
+    for (part, fill, edge, line), group in groupby(boxes, lambda box: (box.part, box.fill, box.edge, box.line)):
+        points: list[tuple[float, float]] = []
+        codes: list[int] = []
+        for box in group:
+            more, kinds = _outline(box)
+            points += more
+            codes += kinds
+        yield PathPatch(
+            Path(points, codes),
+            facecolor=fill or "none",
+            edgecolor=edge or "none",
+            linewidth=line if edge else 0,
+            joinstyle="miter",
+            gid=part or None,
+        )
+
+
+def figure(scene: Scene, dpi: float = 72, portable: bool = False) -> Figure:
+    """A matplotlib figure of a scene.
+
+    Args:
+        scene: What to draw.
+        dpi: Resolution of raster output.
+        portable: For a file whose text other machines draw with their own fonts.
+
+    Returns:
+        The figure, which the caller may add to and save.
+    """
+    result = Figure(figsize=(scene.width / 72, scene.height / 72), dpi=dpi, facecolor=scene.paper, edgecolor="none")
+    place = Affine2D().scale(1 / 72, -1 / 72).translate(0, scene.height / 72) + result.dpi_scale_trans
+    artists = [*_patches(scene.boxes), *(_text(label, portable) for label in scene.labels)]
+    for order, artist in enumerate(artists):
+        artist.set(transform=place, clip_on=False, zorder=order, sketch_params=None, path_effects=[])
+        result.add_artist(artist)
+    return result
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Set only what has no argument, and put only that back: `rc_context` would undo other threads' changes."""
+    with _LOCK:
+        before = {name: mpl.rcParams[name] for name in _SETTINGS}
+        mpl.rcParams.update(_SETTINGS)
+        try:
+            yield
+        finally:
+            mpl.rcParams.update(before)
+
+
+def _file(scene: Scene, kind: str, dpi: float, title: str) -> bytes:
+    sheet = figure(scene, dpi, portable=kind == "svg")
+    out = BytesIO()
+    try:
+        with _settings():
+            if kind == "svg":
+                nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+                FigureCanvasSVG(sheet).print_svg(out, metadata={**nothing, "Title": title})
+            elif kind == "pdf":
+                FigureCanvasPdf(sheet).print_pdf(
+                    out, metadata={"CreationDate": None, "Creator": "saewidgets", "Producer": None, "Title": title}
+                )
+            else:
+                FigureCanvasAgg(sheet).print_png(out, metadata={"Software": None})
+    except (MemoryError, OverflowError, ValueError) as error:
+        size = f"{scene.width:.0f} x {scene.height:.0f} points at {dpi:.0f} dpi"
+        raise FigureError(f"The figure cannot be drawn ({size}).", "Use a smaller width or a lower dpi.") from error
+    return out.getvalue()
+
+
+def svg(scene: Scene, title: str = "") -> str:
+    """The scene as an SVG document with real text."""
+    return _file(scene, "svg", 72, title).decode("utf-8")
+
+
+def pdf(scene: Scene, title: str = "") -> bytes:
+    """The scene as a one-page PDF with embedded, searchable text."""
+    return _file(scene, "pdf", 72, title)
+
+
+def png(scene: Scene, dpi: float = 144) -> bytes:
+    """The scene as a PNG."""
+    return _file(scene, "png", dpi, "")

@@ -1,0 +1,93 @@
+"""Faces of a figure, how wide text is in them, and which characters they have.
+
+The first families of each face share one metric on every system (Liberation = Arial, Times New Roman, Courier New),
+so that an SVG with real text keeps its places where it is opened. DejaVu, which matplotlib brings, comes last.
+"""
+
+from functools import cache, lru_cache
+
+from matplotlib import font_manager
+from matplotlib.font_manager import FontProperties
+from matplotlib.ft2font import LoadFlags
+
+FACES = {
+    "sans": ("Liberation Sans", "Arial", "Arimo", "Helvetica"),
+    "serif": ("Liberation Serif", "Times New Roman", "Tinos", "Nimbus Roman"),
+    "mono": ("Liberation Mono", "Courier New", "Cousine", "Nimbus Mono PS"),
+}
+_LAST = {"sans": "DejaVu Sans", "serif": "DejaVu Serif", "mono": "DejaVu Sans Mono"}
+_GENERIC = {"sans": "sans-serif", "serif": "serif", "mono": "monospace"}
+# For scripts and signs that the faces above lack; used where they are installed.
+_OTHERS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Hiragino Sans", "PingFang SC",
+    "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Hebrew",
+    "Noto Sans Devanagari", "Noto Sans Symbols2", "Noto Emoji", "Segoe UI Symbol",
+)  # fmt: skip
+_SCALE = 100
+
+
+@cache
+def installed(face: str) -> tuple[tuple[str, str], ...]:
+    """`(family, file)` of the families of a face that this machine has, best first."""
+    known = {entry.name for entry in font_manager.fontManager.ttflist}
+    names = [name for name in (*FACES[face], _LAST[face], *_OTHERS) if name in known]
+    find = font_manager.fontManager.findfont
+    return tuple((name, find(FontProperties(family=[name]), fallback_to_default=False)) for name in names)
+
+
+@cache
+def _characters(face: str) -> frozenset[int]:
+    return frozenset().union(*(font_manager.get_font(path).get_charmap() for _, path in installed(face)))
+
+
+def covers(face: str, character: str) -> bool:
+    """Whether an installed family of the face has the character."""
+    return ord(character) in _characters(face)
+
+
+def named_families(face: str) -> list[str]:
+    """Families to name in a file that other machines open: installed or not, and the generic one."""
+    return [*FACES[face], _LAST[face], *_OTHERS, _GENERIC[face]]
+
+
+@lru_cache(maxsize=64)
+def properties(face: str, size: float, bold: bool = False, portable: bool = False) -> FontProperties:
+    """Font of a label; `portable` also names families that this machine lacks. Do not change what is returned."""
+    families = named_families(face) if portable else [name for name, _ in installed(face)]
+    return FontProperties(family=families, size=size, weight="bold" if bold else "normal")
+
+
+@lru_cache(maxsize=65536)
+def _advance(text: str, face: str, bold: bool) -> float:
+    here = "".join(character for character in text if covers(face, character))
+    away = len(text) - len(here)  # drawn by a font of the reader's: about one em each
+    font = font_manager.get_font(font_manager.fontManager._find_fonts_by_props(properties(face, _SCALE, bold)))
+    font.set_size(_SCALE, 72)
+    font.set_text(here, 0.0, flags=LoadFlags.NO_HINTING)
+    return float(font.get_width_height()[0]) / 64 / _SCALE + away
+
+
+def width(text: str, size: float, face: str = "sans", bold: bool = False) -> float:
+    """Width of a text in points.
+
+    Args:
+        text: Harmless text (see `figures.text`).
+        size: Font size in points.
+        face: `"sans"`, `"serif"` or `"mono"`.
+        bold: Whether it is drawn in the bold weight.
+    """
+    return _advance(text, face, bold) * size if text else 0.0
+
+
+def fit(text: str, room: float, size: float, face: str = "sans", bold: bool = False) -> str:
+    """The text, cut with "…" so that it is no wider than `room` points."""
+    if width(text, size, face, bold) <= room:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if width(text[:middle].rstrip() + "…", size, face, bold) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low].rstrip() + "…" if low else ""

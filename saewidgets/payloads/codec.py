@@ -1,0 +1,176 @@
+"""Payload <-> bytes: JSON for structure and text, raw little-endian buffers for numbers, one checksum over both.
+
+Layout: `SAEW`, version, header length, CRC-32 of what follows (each uint32), the JSON header, then the buffers, each
+at a multiple of 8 from the start of the file. An array in the JSON is `{"$buffer": i}`; entry i of `buffers` says
+dtype, shape and offset. A decoder allocates nothing before it has compared these with the bytes that are there.
+"""
+
+import dataclasses
+import json
+import struct
+import zlib
+from typing import Any, get_args, get_origin
+
+import numpy as np
+
+from saewidgets.errors import PayloadError, shorten
+from saewidgets.payloads import heatmap
+from saewidgets.payloads.arrays import DTYPES, Array
+from saewidgets.payloads.record import array_type, field_types, optional
+
+MAGIC = b"SAEW"
+VERSION = 1
+KINDS: dict[str, type] = {"heatmap": heatmap.HeatmapPayload}
+_HEAD = struct.Struct("<4sIII")
+_MAX_BUFFERS = 10_000
+
+
+def kind_of(payload: object) -> str:
+    """Name under which a payload's class is stored.
+
+    Raises:
+        PayloadError: It is not a payload.
+    """
+    for kind, record in KINDS.items():
+        if type(payload) is record:
+            return kind
+    raise PayloadError(f"{shorten(type(payload).__name__)} is not a payload.", f"Known: {', '.join(KINDS)}.")
+
+
+def _dump(value: Any, buffers: list[Array]) -> Any:
+    if isinstance(value, np.ndarray):
+        buffers.append(value)
+        return {"$buffer": len(buffers) - 1}
+    if dataclasses.is_dataclass(value):
+        return {f.name: _dump(getattr(value, f.name), buffers) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        return [_dump(item, buffers) for item in value]
+    return value
+
+
+def _padded(size: int) -> int:
+    return -(-size // 8) * 8
+
+
+def encode(payload: Any) -> bytes:
+    """Bytes of a payload; equal payloads give equal bytes.
+
+    Args:
+        payload: One of the payload records.
+
+    Returns:
+        The encoding, also the content of a `.sae` file.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> with sw.TokenHeatmap(sw.demo(), "Mira saw a red boat.") as view:
+        ...     decode(encode(view.payload)).prompt
+        'Mira saw a red boat.'
+    """
+    arrays: list[Array] = []
+    header: dict[str, Any] = {"kind": kind_of(payload), "data": _dump(payload, arrays)}
+    entries, offset = [], 0
+    for array in arrays:
+        entries.append({"dtype": array.dtype.name, "shape": list(array.shape), "offset": offset})
+        offset += _padded(array.nbytes)
+    header["buffers"] = entries
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    text += b" " * (_padded(_HEAD.size + len(text)) - _HEAD.size - len(text))
+    parts = [text]
+    for array in arrays:
+        raw = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        parts.append(raw + b"\0" * (_padded(len(raw)) - len(raw)))
+    body = b"".join(parts)
+    return _HEAD.pack(MAGIC, VERSION, len(text), zlib.crc32(body)) + body
+
+
+def decode(raw: bytes) -> Any:
+    """The payload in `raw`.
+
+    Args:
+        raw: What `encode` returned.
+
+    Returns:
+        The payload, its arrays views into `raw`.
+
+    Raises:
+        PayloadError: Truncated, damaged, of a newer version, or not a payload.
+    """
+    if len(raw) < _HEAD.size or raw[:4] != MAGIC:
+        raise PayloadError("This is not a saewidgets payload.", "Open a file that `widget.save` wrote.")
+    _, version, length, checksum = _HEAD.unpack_from(raw)
+    if version > VERSION:
+        raise PayloadError(f"The payload has format {version}; this version reads up to {VERSION}.", "Upgrade.")
+    if _HEAD.size + length > len(raw) or zlib.crc32(memoryview(raw)[_HEAD.size :]) != checksum:
+        raise PayloadError(f"The payload is damaged or cut short ({len(raw)} bytes).", "Save it again.")
+    header = _parse(raw[_HEAD.size : _HEAD.size + length])
+    kind = header.get("kind")
+    record = KINDS.get(kind) if isinstance(kind, str) else None
+    if record is None:
+        raise PayloadError(f"Unknown kind of payload {shorten(kind)}.", f"Known: {', '.join(KINDS)}.")
+    buffers = _buffers(header.get("buffers"), raw, _HEAD.size + length)
+    return _load(header.get("data"), record, buffers, record.__name__)
+
+
+def _reject(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(text, parse_constant=_reject)
+    except (ValueError, RecursionError) as error:
+        raise PayloadError(f"The payload's header cannot be read ({shorten(error)}).", "Save it again.") from None
+    if not isinstance(header, dict):
+        raise PayloadError("The payload's header is no object.", "Save it again.")
+    return header
+
+
+def _buffers(entries: Any, raw: bytes, start: int) -> list[Array]:
+    if not isinstance(entries, list) or len(entries) > _MAX_BUFFERS:
+        raise PayloadError("The payload's list of buffers is missing or too long.", "Save it again.")
+    return [_buffer(entry, raw, start) for entry in entries]
+
+
+def _buffer(entry: Any, raw: bytes, start: int) -> Array:
+    if not isinstance(entry, dict) or entry.get("dtype") not in DTYPES:
+        raise PayloadError(f"A buffer is declared as {shorten(entry)}.", f"Its dtype must be one of {DTYPES}.")
+    shape, offset = entry.get("shape"), entry.get("offset")
+    sizes = [*shape, offset] if isinstance(shape, list) and len(shape) <= 2 else [None]
+    if any(type(n) is not int or not 0 <= n < 2**40 for n in sizes):
+        raise PayloadError(f"A buffer has shape {shorten(shape)} at {shorten(offset)}.", "Save the payload again.")
+    count = 1
+    for n in shape:
+        count *= n
+    first = start + offset
+    if first % 8 or first + count * np.dtype(entry["dtype"]).itemsize > len(raw):
+        raise PayloadError(f"A buffer of shape {shorten(shape)} lies outside the file.", "Save the payload again.")
+    dtype = np.dtype(entry["dtype"]).newbyteorder("<")
+    return np.frombuffer(raw, dtype, count, first).reshape(shape)
+
+
+def _load(value: Any, annotation: Any, buffers: list[Array], name: str) -> Any:
+    """Rebuild one field by its annotation; the record's own check has the last word."""
+    inner, may_be_none = optional(annotation)
+    if value is None and may_be_none:
+        return None
+    if array_type(inner) is not None:
+        index = value.get("$buffer") if isinstance(value, dict) else None
+        if type(index) is not int or not 0 <= index < len(buffers):
+            raise PayloadError(f"{name} names the buffer {shorten(index)}.", f"There are {len(buffers)}.")
+        return buffers[index]
+    if get_origin(inner) is tuple and isinstance(value, list):
+        return tuple(_load(item, get_args(inner)[0], buffers, name) for item in value)
+    if dataclasses.is_dataclass(inner) and isinstance(inner, type):
+        if not isinstance(value, dict):
+            raise PayloadError(f"{name} is {shorten(value)}.", "It must be an object.")
+        types = field_types(inner)
+        missing = [
+            f.name
+            for f in dataclasses.fields(inner)
+            if f.name not in value and f.default is dataclasses.MISSING
+        ]
+        if missing:
+            raise PayloadError(f"{name} lacks {', '.join(missing)}.", "Save the payload again.")
+        return inner(**{key: _load(value[key], types[key], buffers, f"{name}.{key}") for key in types if key in value})
+    return value

@@ -1,0 +1,287 @@
+"""From a scope and a request to the payload of the `TokenHeatmap`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saewidgets.errors import FeatureError, WidgetError, shorten
+from saewidgets.interventions.edits import Edit, is_multiple, to_code
+from saewidgets.payloads import (
+    ChosenFeature,
+    Context,
+    Control,
+    FeatureLabel,
+    HeatmapPayload,
+    Predictions,
+    SiteView,
+    Sparse,
+)
+from saewidgets.runs.control import control_bands
+from saewidgets.runs.run import Run, kl_divergence
+from saewidgets.runs.sparse import SparseActivations
+from saewidgets.runs.tokens import payload_tokens
+from saewidgets.sites import FeatureId
+
+if TYPE_CHECKING:
+    from saewidgets.scope import Scope
+
+N_PREDICTIONS = 8
+N_STRONGEST = 8
+# Up to this length a payload has predictions and strongest features at every token, so that a page needs no kernel.
+FULL_TOKENS = 128
+
+Check = Callable[[], None]
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class HeatmapRequest:
+    """What a heatmap should show. Hashable: the key under which its payload is cached.
+
+    Args:
+        prompt: The text.
+        features: Chosen feature ids by slot; "" is a freed slot.
+        edits: Interventions, in order.
+        error_term: `"kept"` or `"dropped"`, for all edits.
+        site: Key of the dictionary in view; "" for the default.
+        fill: A chosen feature's id, `"error"`, `"surprise"`, or "" for the first chosen feature.
+        selection: Selected token position; -1 for the last.
+        positions: Predictions after these positions too (long prompts).
+        seed: Of the control's random draws.
+    """
+
+    prompt: str
+    features: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    error_term: str = "kept"
+    site: str = ""
+    fill: str = ""
+    selection: int = -1
+    positions: tuple[int, ...] = ()
+    seed: int = 0
+
+
+def default_features(scope: Scope, prompt: str, site: str = "", n: int = 3) -> tuple[str, ...]:
+    """The `n` strongest features at the last token of a prompt."""
+    key = scope.key(site) if site else scope.default_site
+    run = scope.run(prompt)
+    index, _ = run.features[key].strongest(run.n_tokens - 1, n)
+    return tuple(f"{key}/{i}" for i in index.tolist())
+
+
+def heatmap_payload(
+    scope: Scope,
+    request: HeatmapRequest,
+    *,
+    control: bool = False,
+    check: Check = lambda: None,
+    progress: Progress | None = None,
+) -> HeatmapPayload:
+    """Run what a request asks for and pack it.
+
+    Args:
+        scope: The model and its dictionaries.
+        request: What to show.
+        control: Also run the control of the edits (some 16 more forwards, batched).
+        check: Called between forwards; raises `Cancelled` when the request is stale.
+        progress: Called with (done, total, note) while the control runs.
+
+    Returns:
+        The payload.
+
+    Raises:
+        SaewidgetsError: The request does not fit the scope.
+    """
+    started = time.perf_counter()
+    edits = _with_error_term(request.edits, request.error_term)
+    site = scope.key(request.site) if request.site else scope.default_site
+    chosen = _chosen_ids(scope, request.features)
+    base = scope.run(request.prompt)
+    check()
+    edited = scope.run(request.prompt, edits) if edits else None
+    check()
+    selection = request.selection if 0 <= request.selection < base.n_tokens else base.n_tokens - 1
+    positions = _positions(base.n_tokens, selection, request.positions)
+    bands: Control | None = None
+    predictions, word_ids = _predictions(base, edited, positions)
+    if control and edited is not None:
+        bands = control_bands(scope, base, edits, positions, word_ids, request.seed, check, progress)
+    features = tuple(
+        _chosen_feature(scope, slot, feature, base, edited, edits) for slot, feature in enumerate(chosen) if feature
+    )
+    sites = tuple(_site_view(scope, key, base, edited, positions) for key in scope.dictionaries)
+    fill = request.fill
+    if fill not in ("error", "surprise", *(f.id for f in features)):
+        fill = features[0].id if features else "error"
+    return HeatmapPayload(
+        prompt=request.prompt,
+        tokens=payload_tokens(scope.model.tokenizer, base.token_ids),
+        sites=sites,
+        site=site,
+        features=features,
+        fill=fill,
+        selection=selection,
+        surprise=base.surprise.numpy(),
+        surprise_after=None if edited is None else edited.surprise.numpy(),
+        predictions=predictions,
+        control=bands,
+        n_edits=len(edits),
+        labels=_labels(scope, sites, features),
+        context=_context(scope, replace(request, edits=edits, site=site), (time.perf_counter() - started) * 1000),
+    )
+
+
+def _with_error_term(edits: Sequence[Edit], error_term: str) -> tuple[Edit, ...]:
+    if error_term not in ("kept", "dropped"):
+        raise WidgetError(f"The error term cannot be {shorten(error_term)}.", "Use 'kept' or 'dropped'.")
+    error = "keep" if error_term == "kept" else "drop"
+    return tuple(replace(edit, error=error) for edit in edits)
+
+
+def _chosen_ids(scope: Scope, features: Sequence[str]) -> list[str]:
+    if len(features) > 64:
+        raise WidgetError(f"{len(features)} features are chosen.", "Choose at most 64.")
+    result: list[str] = []
+    for name in features:
+        if not name:
+            result.append("")
+            continue
+        feature = FeatureId.parse(name)
+        dictionary = scope.dictionaries.get(feature.dictionary)
+        if dictionary is None or feature.index >= dictionary.d_dict:
+            known = ", ".join(f"{key} (0 to {d.d_dict - 1})" for key, d in scope.dictionaries.items())
+            raise FeatureError(f"There is no feature {feature}.", f"Loaded: {known or 'none'}.")
+        if str(feature) not in result:
+            result.append(str(feature))
+    return result
+
+
+def _positions(n_tokens: int, selection: int, asked: Sequence[int]) -> list[int]:
+    if n_tokens <= FULL_TOKENS:
+        return list(range(n_tokens))
+    return sorted({selection, n_tokens - 1, *(p for p in asked[:64] if 0 <= p < n_tokens)})
+
+
+def _predictions(base: Run, edited: Run | None, positions: Sequence[int]) -> tuple[Predictions, Tensor]:
+    """Predictions after the positions, and the `[P, K]` token ids they are about."""
+    log_p = base.logits[positions].float().log_softmax(-1)
+    log_q = None if edited is None else edited.logits[positions].float().log_softmax(-1)
+    greatest = log_p if log_q is None else torch.maximum(log_p, log_q)
+    ids = greatest.topk(min(N_PREDICTIONS, log_p.shape[-1]), dim=-1).indices
+    distinct, places = ids.unique(return_inverse=True)
+    payload = Predictions(
+        positions=np.asarray(positions),
+        vocabulary=tuple(base.vocabulary.strings(distinct.tolist())),
+        token=places.numpy(),
+        before=log_p.gather(1, ids).exp().numpy(),
+        after=None if log_q is None else log_q.gather(1, ids).exp().numpy(),
+        kl=None if log_q is None else kl_divergence(log_p, log_q).numpy(),
+    )
+    return payload, ids
+
+
+def _chosen_feature(
+    scope: Scope, slot: int, feature: str, base: Run, edited: Run | None, edits: Sequence[Edit]
+) -> ChosenFeature:
+    values = base.activation(feature)
+    after = None if edited is None else edited.activation(feature)
+    mine = [edit for edit in edits if str(edit.feature) == feature]
+    greatest = max(float(values.abs().max()), 0.0 if after is None else float(after.abs().max()))
+    return ChosenFeature(
+        id=feature,
+        label=scope.label(feature),
+        slot=slot,
+        maximum=greatest,
+        values=values.numpy(),
+        after=None if after is None else after.numpy(),
+        edit=", ".join(edit.words for edit in mine),
+        scale=1.0 if not mine else is_multiple(mine[0]) if len(mine) == 1 else None,
+    )
+
+
+def _strongest(sparse: SparseActivations, positions: Sequence[int]) -> Sparse:
+    """The strongest features at the given positions; no entries elsewhere."""
+    counts = np.zeros(sparse.n_tokens + 1, dtype=np.int64)
+    index, value = [], []
+    for position in positions:
+        i, v = sparse.strongest(position, N_STRONGEST)
+        counts[position + 1] = len(i)
+        index.append(i)
+        value.append(v)
+    empty = torch.zeros(0)
+    return Sparse(
+        indptr=counts.cumsum(),
+        index=torch.cat([*index, empty.long()]).numpy(),
+        value=torch.cat([*value, empty]).numpy(),
+    )
+
+
+def _site_view(scope: Scope, key: str, base: Run, edited: Run | None, positions: Sequence[int]) -> SiteView:
+    dictionary = scope.dictionaries[key]
+
+    def parts(run: Run) -> tuple[Sparse, np.ndarray, np.ndarray]:
+        sparse = run.features[key]
+        share = run.errors[key] / run.norms[key].clamp_min(1e-12)
+        return _strongest(sparse, positions), sparse.counts.numpy(), share.numpy()
+
+    strongest, active, error = parts(base)
+    after = (None, None, None) if edited is None else parts(edited)
+    return SiteView(key, dictionary.architecture, dictionary.d_dict, strongest, active, error, *after)
+
+
+def _labels(scope: Scope, sites: Sequence[SiteView], features: Sequence[ChosenFeature]) -> tuple[FeatureLabel, ...]:
+    mentioned = {f.id for f in features}
+    for site in sites:
+        for sparse in (site.strongest, site.strongest_after):
+            if sparse is not None:
+                mentioned.update(f"{site.key}/{i}" for i in np.unique(sparse.index))
+    return tuple(FeatureLabel(f, scope.labels[f]) for f in sorted(mentioned) if scope.labels.get(f))
+
+
+def _context(scope: Scope, request: HeatmapRequest, milliseconds: float) -> Context:
+    from saewidgets import __version__
+
+    dictionary = scope.dictionaries[request.site]
+    return Context(
+        model=f"{scope.name} · {scope.model.n_layers} layers",
+        dictionaries=f"{dictionary.activation!r}, {_thousands(dictionary.d_dict)} features at {request.site}",
+        error=request.error_term,
+        propagation="free",
+        seed=request.seed,
+        milliseconds=milliseconds,
+        version=__version__,
+        code=code(request),
+    )
+
+
+def _thousands(number: int) -> str:
+    """A count with thin spaces, as the visual language writes it."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def code(request: HeatmapRequest) -> str:
+    """Python that shows this view again.
+
+    Example:
+        >>> print(code(HeatmapRequest("A boat.", features=("resid_post.2/17",))))
+        sw.TokenHeatmap(scope, 'A boat.', features=['resid_post.2/17'])
+    """
+    arguments = ["scope", repr(request.prompt), f"features={[f for f in request.features if f]!r}"]
+    if request.edits:
+        arguments.append(f"edits={to_code([replace(e, error='keep') for e in request.edits])}")
+    if request.error_term != "kept":
+        arguments.append(f"error_term={request.error_term!r}")
+    if request.site:
+        arguments.append(f"site={request.site!r}")
+    if request.fill:
+        arguments.append(f"fill={request.fill!r}")
+    if request.selection >= 0:
+        arguments.append(f"selection={request.selection}")
+    return f"sw.TokenHeatmap({', '.join(arguments)})"

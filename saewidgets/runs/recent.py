@@ -1,0 +1,61 @@
+"""Recent runs, so that undo is instant and an edit at the end of a prompt encodes only its suffix."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from saewidgets.interventions.edits import Edit
+from saewidgets.runs.run import Run
+
+Key = tuple[tuple[int, ...], tuple[Edit, ...]]
+
+
+class RecentRuns:
+    """A least-recently-used store of runs, bounded in bytes.
+
+    Args:
+        max_bytes: Bound on the memory of what is kept; a run larger than a quarter of it is not kept.
+    """
+
+    def __init__(self, max_bytes: int = 256 << 20) -> None:
+        self.max_bytes = max_bytes
+        self._runs: OrderedDict[Key, Run] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, ids: Sequence[int], edits: tuple[Edit, ...]) -> Run | None:
+        """The run of exactly these tokens and edits, if kept."""
+        with self._lock:
+            run = self._runs.get((tuple(ids), edits))
+            if run is not None:
+                self._runs.move_to_end((run.token_ids, edits))
+            return run
+
+    def nearest(self, ids: Sequence[int], edits: tuple[Edit, ...]) -> Run | None:
+        """The kept run under the same edits that shares the longest prefix of tokens."""
+        best, length = None, 0
+        with self._lock:
+            for (other, others_edits), run in self._runs.items():
+                if others_edits != edits:
+                    continue
+                n = next((i for i, (a, b) in enumerate(zip(other, ids, strict=False)) if a != b), min(len(other), len(ids)))
+                if n >= max(length, 1):
+                    best, length = run, n
+        return best
+
+    def put(self, run: Run) -> None:
+        """Keep a run and forget the oldest ones beyond the bound."""
+        if run.nbytes > self.max_bytes // 4:
+            return
+        with self._lock:
+            key = (run.token_ids, run.edits)
+            old = self._runs.pop(key, None)
+            self._bytes += run.nbytes - (old.nbytes if old else 0)
+            self._runs[key] = run
+            while self._bytes > self.max_bytes:
+                self._bytes -= self._runs.popitem(last=False)[1].nbytes
+
+    def __len__(self) -> int:
+        return len(self._runs)

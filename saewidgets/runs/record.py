@@ -1,0 +1,148 @@
+"""From a trace to a `Run`: encode what the dictionaries read, a block of tokens at a time, and only new tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from saewidgets.dictionaries import Dictionary
+from saewidgets.interventions.edits import Edit
+from saewidgets.interventions.writes import check_positions, edit_features, group, make_writes, write_dictionary
+from saewidgets.model import Trace, TracedModel
+from saewidgets.runs.run import Run, Vocabulary
+from saewidgets.runs.sparse import SparseActivations
+from saewidgets.runs.tokens import token_strings
+from saewidgets.sites import Site
+
+# Dense pre-activations in flight: 16 M floats, 64 MiB.
+_BLOCK = 1 << 24
+
+
+def sites_to_read(dictionaries: Mapping[str, Dictionary]) -> tuple[Site, ...]:
+    """Everything these dictionaries read or reconstruct, in order of the forward pass."""
+    return tuple(sorted({s for d in dictionaries.values() for s in (d.site_in, d.site_out)}, key=lambda s: s.order))
+
+
+def record_run(
+    model: TracedModel,
+    dictionaries: Mapping[str, Dictionary],
+    prompt: str,
+    ids: Sequence[int],
+    edits: tuple[Edit, ...] = (),
+    keys: Sequence[str] | None = None,
+    previous: Run | None = None,
+) -> Run:
+    """Trace one prompt and encode it.
+
+    Args:
+        model: The traced model.
+        dictionaries: The scope's.
+        prompt: The text of `ids`.
+        ids: Token ids.
+        edits: Applied during the pass.
+        keys: Dictionaries to encode; `None` for all.
+        previous: A run under the same edits that shares a prefix of tokens; its rows are reused.
+
+    Returns:
+        The run.
+
+    Raises:
+        FeatureError, EditError: An edit does not fit.
+    """
+    check_positions(edits, len(ids))
+    wanted = {key: dictionaries[key] for key in (dictionaries if keys is None else keys)}
+    edited = {key: dictionaries[key] for key in group(edits, dictionaries)}
+    read = sites_to_read({**wanted, **edited})
+    trace = model.trace(list(ids), read, make_writes(edits, dictionaries), key=edits)
+    start = min(trace.reused, _common(previous, ids)) if previous is not None else 0
+    features: dict[str, SparseActivations] = {}
+    errors: dict[str, Tensor] = {}
+    norms: dict[str, Tensor] = {}
+    sources = _sources(trace, dictionaries, edits, start)
+    for key, dictionary in wanted.items():
+        source, target, mine = sources[key] if key in sources else (
+            trace.values[dictionary.site_in][0, start:], trace.values[dictionary.site_out][0, start:], ()
+        )  # fmt: skip
+        parts = _encode(dictionary, mine, source, target, start)
+        if start:
+            assert previous is not None
+            parts = (
+                SparseActivations.join(previous.features[key].head(start), parts[0]),
+                torch.cat([previous.errors[key][:start], parts[1]]),
+                torch.cat([previous.norms[key][:start], parts[2]]),
+            )
+        features[key], errors[key], norms[key] = parts
+    assert trace.logits is not None
+    return Run(
+        prompt=prompt,
+        tokens=token_strings(model.tokenizer, ids),
+        token_ids=tuple(ids),
+        features=features,
+        logits=trace.logits[0].detach().cpu(),
+        errors=errors,
+        norms=norms,
+        edits=edits,
+        vocabulary=Vocabulary(model.tokenizer),
+    )
+
+
+def _common(previous: Run | None, ids: Sequence[int]) -> int:
+    """Length of the shared prefix."""
+    if previous is None:
+        return 0
+    for n, (a, b) in enumerate(zip(previous.token_ids, ids, strict=False)):
+        if a != b:
+            return n
+    return min(len(previous.token_ids), len(ids))
+
+
+def _sources(
+    trace: Trace, dictionaries: Mapping[str, Dictionary], edits: Sequence[Edit], start: int
+) -> dict[str, tuple[Tensor, Tensor, tuple[Edit, ...]]]:
+    """What each edited dictionary saw: values before its own write, after that of an earlier one at its site."""
+    result: dict[str, tuple[Tensor, Tensor, tuple[Edit, ...]]] = {}
+    current = {site: value[0, start:] for site, value in trace.before.items()}
+    for key, members in group(edits, dictionaries).items():
+        dictionary = dictionaries[key]
+        target = current[dictionary.site_out]
+        same = dictionary.site_in == dictionary.site_out
+        source = target if same else trace.values[dictionary.site_in][0, start:]
+        result[key] = (source, target, members)
+        current[dictionary.site_out] = write_dictionary(dictionary, members, source, target, start)
+    return result
+
+
+def _encode(
+    dictionary: Dictionary, edits: Sequence[Edit], source: Tensor, target: Tensor, offset: int
+) -> tuple[SparseActivations, Tensor, Tensor]:
+    """Features, error norms and target norms of `[tokens, d]`, under the edits on this dictionary."""
+    block = max(1, _BLOCK // dictionary.d_dict)
+    parts: list[SparseActivations] = []
+    errors, norms = [], []
+    for first in range(0, max(len(source), 1), block):
+        x = source[first : first + block].detach().to(dictionary.device)
+        y = target[first : first + block].detach().to(dictionary.device)
+        dense = dictionary.encode(x)
+        if edits:
+            dense = edit_features(dictionary, edits, dense, y, offset + first)
+            y = write_dictionary(dictionary, edits, x, y, offset + first)
+        sparse = SparseActivations.from_dense(dense)
+        parts.append(sparse)
+        y = y.float()
+        errors.append((y - decode_sparse(dictionary, sparse)).norm(dim=-1).cpu())
+        norms.append(y.norm(dim=-1).cpu())
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = SparseActivations.join(joined, part)
+    return joined, torch.cat(errors), torch.cat(norms)
+
+
+def decode_sparse(dictionary: Dictionary, sparse: SparseActivations) -> Tensor:
+    """`[tokens, d_out]` reconstruction that touches only the rows of active features."""
+    device = dictionary.device
+    terms = dictionary.W_dec[sparse.index.to(device)] * sparse.value.to(device)[:, None]
+    total = torch.zeros(sparse.n_tokens, dictionary.d_out, device=device, dtype=terms.dtype)
+    total.index_add_(0, sparse.rows.to(device), terms)
+    return (total + dictionary.b_dec).float()

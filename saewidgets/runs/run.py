@@ -1,0 +1,204 @@
+"""`Run`: what one forward pass of one prompt gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from saewidgets.errors import EditError, FeatureError, PromptError, shorten
+from saewidgets.interventions.edits import Edit
+from saewidgets.runs.sparse import SparseActivations
+from saewidgets.sites import FeatureId
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One traced forward pass of one prompt under a list of edits. T tokens.
+
+    Args:
+        prompt: The text.
+        tokens: `T` strings.
+        token_ids: `T` ids.
+        features: Dictionary key -> sparse activations. Of an edited dictionary: the edited activations.
+        logits: `[T, vocab]`.
+        errors: Dictionary key -> `[T]` norm of its error term.
+        norms: Dictionary key -> `[T]` norm of what it reconstructs.
+        edits: What was done.
+        vocabulary: id -> string of the tokenizer, for predictions.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> run = sw.demo().run("Mira saw a red boat.")
+        >>> run.logits.shape[0] == len(run.tokens)
+        True
+    """
+
+    prompt: str
+    tokens: tuple[str, ...]
+    token_ids: tuple[int, ...]
+    features: Mapping[str, SparseActivations]
+    logits: Tensor
+    errors: Mapping[str, Tensor]
+    norms: Mapping[str, Tensor]
+    edits: tuple[Edit, ...]
+    vocabulary: Vocabulary
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of tokens."""
+        return len(self.token_ids)
+
+    @property
+    def log_probabilities(self) -> Tensor:
+        """`[T, vocab]` log-softmax of the logits, float32."""
+        return self.logits.float().log_softmax(-1)
+
+    @property
+    def surprise(self) -> Tensor:
+        """`[T]` -log p(token | the ones before it) in nats; 0 at position 0."""
+        ids = torch.tensor(self.token_ids[1:])
+        given = -self.log_probabilities[:-1].gather(1, ids[:, None])[:, 0] if len(ids) else torch.zeros(0)
+        return torch.cat([torch.zeros(1), given])
+
+    def activation(self, feature: str | FeatureId) -> Tensor:
+        """`[T]` activations of one feature.
+
+        Raises:
+            FeatureError: Unknown dictionary or feature.
+        """
+        feature = FeatureId.parse(feature)
+        if feature.dictionary not in self.features:
+            raise FeatureError(f"No dictionary {shorten(feature.dictionary)}.", f"This run: {', '.join(self.features)}.")
+        return self.features[feature.dictionary].feature(feature.index)
+
+    def position(self, position: int) -> int:
+        """A token position from 0, negative ones counted from the end.
+
+        Raises:
+            PromptError: Outside the prompt.
+        """
+        if not -self.n_tokens <= position < self.n_tokens:
+            raise PromptError(f"Token {position} is outside the prompt.", f"It has {self.n_tokens} tokens.")
+        return position % self.n_tokens
+
+    def predictions(self, position: int = -1, n: int = 5) -> pd.DataFrame:
+        """The `n` most probable next tokens after a position: columns token, id, probability."""
+        row = self.log_probabilities[self.position(position)].exp()
+        p, ids = row.topk(min(n, len(row)))
+        return pd.DataFrame(
+            {"token": self.vocabulary.strings(ids.tolist()), "id": ids.numpy(), "probability": p.numpy()}
+        )
+
+    def top(self, position: int | None = None, n: int = 5, dictionary: str | None = None) -> pd.DataFrame:
+        """The strongest features.
+
+        Args:
+            position: Of one token; `None` for each token.
+            n: How many a token and dictionary.
+            dictionary: Key of one dictionary; `None` for all.
+
+        Returns:
+            Columns position, token, feature, activation; strongest first within a token and dictionary.
+        """
+        positions = range(self.n_tokens) if position is None else [self.position(position)]
+        if dictionary is not None and dictionary not in self.features:
+            raise FeatureError(f"No dictionary {shorten(dictionary)}.", f"This run: {', '.join(self.features)}.")
+        rows = []
+        for p in positions:
+            for key in self.features if dictionary is None else [dictionary]:
+                index, value = self.features[key].strongest(p, n)
+                rows += [
+                    (p, self.tokens[p], f"{key}/{i}", v) for i, v in zip(index.tolist(), value.tolist(), strict=True)
+                ]
+        return pd.DataFrame(rows, columns=["position", "token", "feature", "activation"])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every active feature: columns position, token, dictionary, index, activation."""
+        parts = []
+        for key, sparse in self.features.items():
+            rows = sparse.rows.numpy()
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "position": rows,
+                        "token": [self.tokens[r] for r in rows],
+                        "dictionary": key,
+                        "index": sparse.index.numpy(),
+                        "activation": sparse.value.numpy(),
+                    }
+                )
+            )
+        columns = ["position", "token", "dictionary", "index", "activation"]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+    def difference(self, other: Run) -> Difference:
+        """What changes from this run to `other`, a run of the same tokens.
+
+        Raises:
+            EditError: The runs have different tokens.
+        """
+        if self.token_ids != other.token_ids:
+            raise EditError("The two runs have different tokens.", "Compare runs of one prompt.")
+        return Difference(self, other)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it holds, about."""
+        return self.logits.nbytes + sum(s.nbytes for s in self.features.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """From `base` to `edited`, two runs of the same tokens."""
+
+    base: Run
+    edited: Run
+
+    @property
+    def kl(self) -> Tensor:
+        """`[T]` KL(base || edited) of the next-token distributions, in nats: sum p (log p - log q)."""
+        return kl_divergence(self.base.log_probabilities, self.edited.log_probabilities)
+
+    def predictions(self, position: int = -1, n: int = 5) -> pd.DataFrame:
+        """Next tokens by greatest max(before, after): columns token, id, before, after, change."""
+        p = self.base.position(position)
+        before, after = self.base.log_probabilities[p].exp(), self.edited.log_probabilities[p].exp()
+        ids = torch.maximum(before, after).topk(min(n, len(before))).indices
+        return pd.DataFrame(
+            {
+                "token": self.base.vocabulary.strings(ids.tolist()),
+                "id": ids.numpy(),
+                "before": before[ids].numpy(),
+                "after": after[ids].numpy(),
+                "change": (after - before)[ids].numpy(),
+            }
+        )
+
+
+def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p || q) over the last dimension, in nats, never below 0 by rounding."""
+    return (log_p.exp() * (log_p - log_q)).sum(-1).clamp_min(0)
+
+
+class Vocabulary:
+    """Strings of token ids, decoded when asked.
+
+    Args:
+        tokenizer: A Hugging Face tokenizer.
+    """
+
+    def __init__(self, tokenizer: object) -> None:
+        self._tokenizer = tokenizer
+
+    def strings(self, ids: list[int]) -> list[str]:
+        """One string an id; ids beyond the tokenizer (padding rows of the embedding) read "‹id›"."""
+        from saewidgets.runs.tokens import token_strings
+
+        known = len(self._tokenizer)  # type: ignore[arg-type]
+        inside = token_strings(self._tokenizer, [i for i in ids if i < known])
+        left = iter(inside)
+        return [next(left) if i < known else f"‹{i}›" for i in ids]

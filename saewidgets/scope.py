@@ -1,0 +1,196 @@
+"""`Scope`: a model with its dictionaries, the one object a user makes. Nothing but wiring."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from saewidgets.dictionaries import Dictionary
+from saewidgets.errors import DictionaryError, SiteError, shorten
+from saewidgets.interventions import Edit, from_json
+from saewidgets.model import TracedModel
+from saewidgets.runs import Run
+from saewidgets.runs.recent import RecentRuns
+from saewidgets.runs.record import record_run
+from saewidgets.sites import FeatureId
+
+
+class Scope:
+    """A model with its dictionaries.
+
+    Args:
+        model: Hub id, local folder, Hugging Face module, nnsight model, or `TracedModel`.
+        dictionaries: One dictionary, several, or key -> dictionary. A dictionary's key is its `site_in`; a second one
+            at the same site needs a mapping with a key like `"resid_post.2@small"`.
+        tokenizer: For a module in memory.
+        labels: Feature id -> label, for search and display.
+        name: Shown in the foot of views; the model's name by default.
+        **options: Passed to `TracedModel.wrap` (`device`, `dtype`, `device_map`, `sites`, `remote`, `revision`).
+
+    Raises:
+        ModelError: The model cannot be loaded or fails its self-check.
+        DictionaryError: A dictionary does not fit the model.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> scope = sw.demo()
+        >>> run = scope.run("When Mira and Tom came to the pond, Tom gave the red lantern to")
+        >>> list(run.top(position=-1, n=1).columns)
+        ['position', 'token', 'feature', 'activation']
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        dictionaries: Dictionary | Iterable[Dictionary] | Mapping[str, Dictionary] = (),
+        *,
+        tokenizer: Any = None,
+        labels: Mapping[str, str] | None = None,
+        name: str | None = None,
+        **options: Any,
+    ) -> None:
+        self.model = TracedModel.wrap(model, tokenizer, **options)
+        self.dictionaries: dict[str, Dictionary] = _keyed(dictionaries, self.model)
+        self.labels: dict[str, str] = {str(FeatureId.parse(k)): str(v) for k, v in (labels or {}).items()}
+        self.name = name or self.model.name
+        self.recent = RecentRuns()
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held around every forward of the model; take it for forwards of your own."""
+        return self.model.lock
+
+    @property
+    def default_site(self) -> str:
+        """Key of the dictionary a view opens on: the main one about two thirds up the model."""
+        main = [key for key, d in self.dictionaries.items() if "@" not in key and d.site_in == d.site_out]
+        keys = main or list(self.dictionaries)
+        if not keys:
+            raise DictionaryError("This scope has no dictionary.", "Pass one: sw.Scope(model, sw.load_dictionary(...)).")
+        return keys[min(len(keys) * 2 // 3, len(keys) - 1)]
+
+    def run(self, prompt: str, edits: Iterable[Edit] = (), sites: Sequence[str] | None = None) -> Run:
+        """One forward pass of a prompt: sparse features at every dictionary, logits, error norms.
+
+        Args:
+            prompt: The text.
+            edits: Interventions, in order.
+            sites: Keys of the dictionaries to encode; `None` for all.
+
+        Returns:
+            The run. Without edits its logits are bit-identical to the plain model's.
+
+        Raises:
+            PromptError: Empty, too long, or no text.
+            FeatureError, EditError, SiteError: An edit or a site does not fit.
+        """
+        return self.run_ids(self.model.tokenize(prompt), prompt, edits, sites)
+
+    def run_ids(
+        self, ids: Sequence[int], prompt: str = "", edits: Iterable[Edit] = (), sites: Sequence[str] | None = None
+    ) -> Run:
+        """As `run`, from token ids."""
+        chosen = from_json(list(edits))
+        if sites is None:
+            kept = self.recent.get(ids, chosen)
+            if kept is not None:
+                return kept
+            run = record_run(
+                self.model, self.dictionaries, prompt, ids, chosen, previous=self.recent.nearest(ids, chosen)
+            )
+            self.recent.put(run)
+            return run
+        keys = [self.key(site) for site in ([sites] if isinstance(sites, str) else sites)]
+        return record_run(self.model, self.dictionaries, prompt, ids, chosen, keys)
+
+    def key(self, site: str) -> str:
+        """The key of a loaded dictionary, from its key or its site in any accepted form.
+
+        Raises:
+            SiteError: No dictionary there.
+        """
+        if site in self.dictionaries:
+            return site
+        key = str(self.model.site(site))
+        if key not in self.dictionaries:
+            raise SiteError(f"No dictionary at {key}.", f"Loaded: {', '.join(self.dictionaries) or 'none'}.")
+        return key
+
+    def label(self, feature: str | FeatureId) -> str:
+        """The label of a feature, "" when it has none."""
+        return self.labels.get(str(feature), "")
+
+    def search(self, query: str, key: str | None = None, limit: int = 20) -> list[tuple[str, str]]:
+        """Features by index or by words of their label.
+
+        Args:
+            query: "17", "resid_post.2/17", or words.
+            key: Dictionary a bare index belongs to; the default one if `None`.
+            limit: Greatest number of results.
+
+        Returns:
+            `(feature id, label)` pairs, those of `key` first.
+        """
+        query = query.strip()
+        key = self.key(key) if key else self.default_site
+        head, slash, index = query.rpartition("/")
+        if index.isascii() and index.isdigit() and len(index) < 10:
+            home = head if slash else key
+            dictionary = self.dictionaries.get(home)
+            if dictionary is not None and int(index) < dictionary.d_dict:
+                feature = f"{home}/{int(index)}"
+                return [(feature, self.label(feature))]
+        words = query.casefold().split()
+        hits = [(f, label) for f, label in self.labels.items() if all(w in label.casefold() for w in words)]
+        hits.sort(key=lambda hit: (not hit[0].startswith(f"{key}/"), hit[1], hit[0]))
+        return hits[:limit]
+
+    def __repr__(self) -> str:
+        return f"Scope({shorten(self.name)}, {len(self.dictionaries)} dictionaries: {', '.join(self.dictionaries)})"
+
+
+def _keyed(dictionaries: Any, model: TracedModel) -> dict[str, Dictionary]:
+    """Check every dictionary against the model and put it on the model's device."""
+    if isinstance(dictionaries, Dictionary):
+        dictionaries = [dictionaries]
+    if isinstance(dictionaries, Mapping):
+        pairs = [(str(key), d) for key, d in dictionaries.items()]
+    else:
+        pairs = [(str(d.site_in), d) for d in dictionaries]
+    result: dict[str, Dictionary] = {}
+    for key, dictionary in pairs:
+        FeatureId.parse(f"{key}/0")
+        if key in result:
+            raise DictionaryError(
+                f"Two dictionaries read {key}.", f"Pass a mapping: {{'{key}': first, '{key}@second': second}}."
+            )
+        for site, width in ((dictionary.site_in, dictionary.d_in), (dictionary.site_out, dictionary.d_out)):
+            # Heads concatenated can be wider than the residual stream; everything else has its width.
+            if model.site(site).stream != "attn_z" and width != model.d_model:
+                raise DictionaryError(
+                    f"The dictionary at {key} is {width} wide, {site} of this model {model.d_model}.",
+                    "Load the dictionary that was trained on this model.",
+                )
+        result[key] = dictionary.to(model.device)
+    return dict(sorted(result.items(), key=lambda item: (item[1].site_in.order, item[0])))
+
+
+def demo(checkpoint: str = "final") -> Scope:
+    """The embedded model with its dictionaries and labels: no network, a few seconds.
+
+    Args:
+        checkpoint: `"final"`, or `"early"` for the model before induction formed (without dictionaries of its own:
+            those of the final model are attached, and fit it badly).
+
+    Returns:
+        A scope.
+
+    Example:
+        >>> demo().model.n_layers
+        4
+    """
+    from saewidgets.demo.load import load_demo
+
+    module, tokenizer, dictionaries, labels = load_demo(checkpoint)
+    return Scope(module, dictionaries, tokenizer=tokenizer, labels=labels, name="saewidgets-demo")

@@ -1,0 +1,133 @@
+"""Names of places in a model: `Site` ("resid_post.6") and `FeatureId` ("resid_post.6/1234")."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from saewidgets.errors import FeatureError, SiteError, shorten
+
+# Streams in the order in which a forward pass computes them within one block.
+BLOCK_STREAMS = ("resid_pre", "attn_z", "attn_out", "resid_mid", "mlp_in", "mlp_out", "resid_post")
+MODEL_STREAMS = ("embed", "final")
+STREAMS = ("embed", *BLOCK_STREAMS, "final")
+
+_SITE = re.compile(r"([a-z_]+)(?:\.(\d{1,4}))?")
+_KEY = re.compile(r"[a-z_]+(?:\.\d{1,4})?(?:@[A-Za-z0-9_-]{1,40})?")
+_HOOKS = {
+    "hook_resid_pre": "resid_pre",
+    "hook_resid_mid": "resid_mid",
+    "hook_resid_post": "resid_post",
+    "hook_attn_out": "attn_out",
+    "hook_mlp_in": "mlp_in",
+    "hook_mlp_out": "mlp_out",
+    "ln2.hook_normalized": "mlp_in",
+    "attn.hook_z": "attn_z",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place where activations are read or written: a stream and, inside a block, its layer.
+
+    Args:
+        stream: One of `STREAMS`.
+        layer: Block index from 0; `None` for `embed` and `final`.
+
+    Example:
+        >>> Site.parse("blocks.6.hook_resid_post")
+        Site(stream='resid_post', layer=6)
+        >>> str(Site("resid_post", 6))
+        'resid_post.6'
+    """
+
+    stream: str
+    layer: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.stream not in STREAMS:
+            raise SiteError(f"Unknown stream {shorten(self.stream)}.", f"Use one of {', '.join(STREAMS)}.")
+        if (self.layer is None) != (self.stream in MODEL_STREAMS):
+            raise SiteError(
+                f"Stream {self.stream!r} with layer {self.layer!r} names no place.",
+                "Write 'resid_post.6' inside a block, 'embed' or 'final' outside.",
+            )
+
+    def __str__(self) -> str:
+        return self.stream if self.layer is None else f"{self.stream}.{self.layer}"
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Sort key: the order in which a forward pass reaches sites."""
+        if self.layer is None:
+            return (-1, 0) if self.stream == "embed" else (1 << 20, 0)
+        return (self.layer, BLOCK_STREAMS.index(self.stream))
+
+    @classmethod
+    def parse(cls, name: str | Site) -> Site:
+        """Read our own form or a TransformerLens hook name.
+
+        Args:
+            name: `"resid_post.6"`, `"blocks.6.hook_resid_post"`, `"hook_embed"`, or a `Site`.
+
+        Returns:
+            The site.
+
+        Raises:
+            SiteError: The name is neither; Hugging Face module paths are read by `TracedModel.site`,
+                which knows the model's family.
+        """
+        if isinstance(name, Site):
+            return name
+        if not isinstance(name, str):
+            raise SiteError(f"A site is a string, not {shorten(name)}.", "Write for example 'resid_post.6'.")
+        if name in ("hook_embed", "embed"):
+            return cls("embed")
+        if name in ("ln_final.hook_normalized", "final"):
+            return cls("final")
+        hook = re.fullmatch(r"blocks\.(\d{1,4})\.([a-z0-9_.]+)", name)
+        if hook and hook[2] in _HOOKS:
+            return cls(_HOOKS[hook[2]], int(hook[1]))
+        own = _SITE.fullmatch(name)
+        if own is None:
+            raise SiteError(f"Cannot read the site {shorten(name)}.", "Write stream and layer, as in 'resid_post.6'.")
+        return cls(own[1], None if own[2] is None else int(own[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureId:
+    """One latent of one dictionary, written `"resid_post.6/1234"`.
+
+    Args:
+        dictionary: Key of the dictionary in the scope: its site, with `@name` for a second one there.
+        index: Row of the decoder, from 0.
+
+    Example:
+        >>> FeatureId.parse("resid_post.2@small/17")
+        FeatureId(dictionary='resid_post.2@small', index=17)
+    """
+
+    dictionary: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.dictionary}/{self.index}"
+
+    @classmethod
+    def parse(cls, name: str | FeatureId) -> FeatureId:
+        """Read `"site/index"`.
+
+        Raises:
+            FeatureError: The text is not of that form.
+        """
+        if isinstance(name, FeatureId):
+            return name
+        if isinstance(name, str):
+            key, slash, index = name.rpartition("/")
+            if slash and _KEY.fullmatch(key) and re.fullmatch(r"[0-9]{1,9}", index):
+                return cls(key, int(index))
+            if slash and re.fullmatch(r"[0-9]{1,9}", index):
+                return cls(str(Site.parse(key)), int(index))
+        raise FeatureError(
+            f"Cannot read the feature {shorten(name)}.", "Write dictionary and index, as in 'resid_post.2/17'."
+        )

@@ -1,0 +1,25 @@
+"""Payload <-> front end: one class a widget, one base, one job runner. torch only through the scope a widget is given."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from saewidgets.widgets.base import BaseWidget
+    from saewidgets.widgets.files import open
+    from saewidgets.widgets.heatmap import TokenHeatmap
+
+_HOMES = {"BaseWidget": "base", "TokenHeatmap": "heatmap", "open": "files"}
+
+__all__ = ["BaseWidget", "TokenHeatmap", "open"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a widget on first use: ipywidgets alone takes a quarter of a second."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

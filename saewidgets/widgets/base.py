@@ -1,0 +1,344 @@
+"""The base of every widget: traits of `docs/protocol.md`, delivery of the code, publishing, errors, history, closing."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, NoReturn, Self
+
+import anywidget
+import traitlets
+
+from saewidgets.errors import Cancelled, WidgetError
+from saewidgets.payloads import encode
+from saewidgets.widgets import carrier, checks, output
+from saewidgets.widgets.checks import Checked
+from saewidgets.widgets.history import History
+from saewidgets.widgets.jobs import Job, JobRunner, Token
+from saewidgets.widgets.requests import Requests
+
+# A payload larger than this is not part of the state that a notebook may save: the front end asks for it.
+PAYLOAD_IN_STATE = 1_000_000
+# Changes of the same edit's value within this many seconds are one step of undo: a slider is being dragged.
+ONE_STEP = 0.6
+
+# One lock for the state of all widgets, because linked widgets set each other's traits and comm handlers may come from
+# any thread (subshells). Never take it while holding a scope's lock.
+GUARD = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A request and the history that holds once it is shown."""
+
+    request: Any
+    history: History
+
+
+class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
+    """What all widgets share. A subclass says what a request is, how its payload is made and which traits show it.
+
+    Args:
+        payload: The first picture.
+        step: The request it answers; `None` for a payload without a model.
+        theme: `"auto"`, `"light"` or `"dark"`.
+        height: Reserved height in px before the first picture is drawn, 40 to 4000.
+        bundle: How the code gets to the front end: `"auto"`, `"carrier"` or `"inline"`.
+        traits: First values of the subclass's traits.
+    """
+
+    _view = traitlets.Unicode(read_only=True).tag(sync=True)
+    _esm = traitlets.Unicode().tag(sync=True)
+    _bundle = traitlets.Unicode().tag(sync=True)
+    # A closed widget would serialise as itself and break the state of the whole notebook; its `ref` is always a string.
+    _carrier = anywidget.WidgetTrait().tag(sync=True, to_json=lambda value, _: value and value.ref)
+    _payload = traitlets.Bytes().tag(sync=True)
+    _revision = traitlets.Int(0).tag(sync=True)
+    theme = Checked("auto", checks.one_of("auto", "light", "dark")).tag(sync=True)
+    height = Checked(360, checks.whole(40, 4000)).tag(sync=True)
+    error = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    undo_depth = traitlets.Int(0).tag(sync=True)
+    redo_depth = traitlets.Int(0).tag(sync=True)
+    live = traitlets.Bool(False).tag(sync=True)
+
+    # Traits that a front end may write, each with a check against the picture in `_front_value`.
+    _front_traits: ClassVar[tuple[str, ...]] = ()
+    _ready = False
+
+    def __init__(
+        self, payload: Any, step: Step | None, *, theme: str, height: int, bundle: str, traits: Mapping[str, Any]
+    ) -> None:
+        self.last_error: BaseException | None = None
+        self._picture, self._shown, self._wanted = payload, step, step
+        self._runner = JobRunner()
+        self._setter: int | None = None
+        self._recorded_at = float("-inf")
+        self._display_id = f"saewidgets-{uuid.uuid4().hex}"
+        raw = encode(payload)
+        super().__init__(
+            theme=theme,
+            height=height,
+            live=step is not None,
+            _payload=raw if len(raw) <= PAYLOAD_IN_STATE else b"",
+            _revision=1,
+            **carrier.delivery(bundle),
+            **traits,
+        )
+        self._own_layout = self.layout
+        self._ready = True
+
+    # -- what a subclass says ------------------------------------------------------------------------------------------
+
+    def _pictures(self, request: Any, token: Token, progress: Any) -> Iterator[Any]:
+        """Payloads that answer a request: the first one fast, later ones refined."""
+        raise NotImplementedError
+
+    def _is_cheap(self, request: Any) -> bool:
+        """Whether the answer is at hand without a forward."""
+        raise NotImplementedError
+
+    def _fit(self, payload: Any) -> Any:
+        """The payload with what only the view decides (selection and the like) taken from the traits."""
+        raise NotImplementedError
+
+    def _traits_of(self, payload: Any, request: Any) -> dict[str, Any]:
+        """Values of the traits that go with a picture."""
+        raise NotImplementedError
+
+    def _undoable(self, request: Any) -> Hashable:
+        """The part of a request that undo steps through."""
+        raise NotImplementedError
+
+    def _restored(self, request: Any, state: Any) -> Any:
+        """The request with its undoable part replaced."""
+        raise NotImplementedError
+
+    def _is_drag(self, before: Any, after: Any) -> bool:
+        """Whether two undoable states differ only in numbers."""
+        return False
+
+    # -- for people ----------------------------------------------------------------------------------------------------
+
+    @property
+    def payload(self) -> Any:
+        """The last good picture as data, with the present selection."""
+        with GUARD:
+            return self._fit(self._picture)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the widget was closed, by us or by its host."""
+        return carrier.is_closed(self)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until the picture is up to date; `False` when `timeout` seconds were not enough."""
+        return self._runner.wait(timeout)
+
+    def undo(self) -> None:
+        """One step back, if there is one."""
+        self._step("back", None)
+
+    def redo(self) -> None:
+        """One step forth, if there is one."""
+        self._step("forth", None)
+
+    def close(self) -> None:
+        """Free everything but the last picture: comm, layout, thread, and the hold on the scope."""
+        if not self._ready or self.comm is None:
+            return
+        self._runner.close()
+        with GUARD:
+            super().close()
+            self._own_layout.close()
+            self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets hides it; a closed widget still has a picture
+            self._release()
+            self._carrier = self.last_error = None
+
+    def _release(self) -> None:
+        """Let go of what the subclass holds."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def freeze(self, *, page: bool = False) -> None:
+        """Replace the live output by a static one that needs neither kernel nor widget state, and close.
+
+        Args:
+            page: Also put the offline page (hover, feature switching) over the picture; some 250 kB.
+        """
+        data = self.page_bundle() if page else self.static_bundle()
+        output.show(data, {}, self._display_id, update=True)
+        self.close()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The live view with the static picture beside it."""
+        static: dict[str, Any] = dict(self.static_bundle())
+        if self.closed:
+            return static, {}
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        return {**data, **static}, metadata
+
+    def _ipython_display_(self) -> None:
+        """Display under an id, so that `freeze` can replace it."""
+        data, metadata = self._repr_mimebundle_()
+        if not output.show(data, metadata, self._display_id):
+            print(data["text/plain"])
+
+    # -- requests and pictures -----------------------------------------------------------------------------------------
+
+    def _want(self, request: Any, request_id: Any, history: History | None = None) -> None:
+        """Make a request true; the newest wins."""
+        with GUARD:
+            if self._wanted is None:
+                raise WidgetError("This view was opened from a file and has no model.", "Make one from a scope.")
+            step = Step(request, history or self._recorded(request))
+            self._wanted = step
+            self._runner.submit(
+                "run",
+                Job(
+                    partial(self._run, step, request_id),
+                    partial(self._failed, step, request_id),
+                    request_id,
+                    self._is_cheap(request),
+                ),
+            )
+
+    def _recorded(self, request: Any) -> History:
+        assert self._wanted is not None
+        history, state, now = self._wanted.history, self._undoable(request), time.monotonic()
+        if state == history.state:
+            return history
+        merge = now - self._recorded_at < ONE_STEP and self._is_drag(history.state, state)
+        self._recorded_at = now
+        return history.record(state, merge=merge)
+
+    def _step(self, direction: str, request_id: Any) -> None:
+        with GUARD:
+            if self._wanted is None:
+                raise WidgetError("This view was opened from a file and has no model.", "Make one from a scope.")
+            history: History = getattr(self._wanted.history, direction)()
+            self._recorded_at = float("-inf")
+            self._want(self._restored(self._wanted.request, history.state), request_id, history)
+
+    def _run(self, step: Step, request_id: Any, token: Token) -> None:
+        for payload in self._pictures(step.request, token, partial(self._progress, request_id)):
+            self._publish(step, payload, token)
+        if request_id is not None:
+            self._post({"type": "ok", "id": request_id, "result": None})
+
+    def _progress(self, request_id: Any, done: int, total: int, note: str) -> None:
+        # Called while the scope's lock is held: no GUARD here.
+        self._post({"type": "progress", "id": request_id, "done": done, "total": total, "note": note})
+
+    def _publish(self, step: Step, payload: Any, token: Token) -> None:
+        raw = encode(self._fit(payload))
+        with GUARD:
+            token.check()  # under the lock: from here on no newer request can come in between
+            if self.closed:
+                return
+            self._picture, self._shown = payload, step
+            with self._setting():
+                self._payload = raw if len(raw) <= PAYLOAD_IN_STATE else b""
+                self._revision += 1
+                self.error = None
+                self._show(step, payload)
+
+    def _show(self, step: Step, payload: Any) -> None:
+        """Set the traits that go with a picture."""
+        self.undo_depth, self.redo_depth = step.history.undo_depth, step.history.redo_depth
+        for name, value in self._traits_of(payload, step.request).items():
+            setattr(self, name, value)
+
+    def _failed(self, step: Step, request_id: Any, error: Exception) -> None:
+        """Answer a request that failed or was replaced; the picture and what belongs to it stay."""
+        with GUARD:
+            newest = self._wanted is step
+            stopped = isinstance(error, Cancelled) or not newest
+            if newest and not self.closed and self._shown is not None:
+                self._wanted = self._shown
+                with self._setting():
+                    self._show(self._shown, self._picture)
+                    if not stopped:
+                        self._remember(error)
+                        self.error = checks.describe(error)
+        if request_id is not None:
+            said = {"type": "cancelled"} if stopped else {"type": "error", **checks.describe(error)}
+            self._post({**said, "id": request_id})
+
+    def _remember(self, error: BaseException) -> None:
+        traceback.clear_frames(error.__traceback__)  # the frames' locals hold tensors
+        self.last_error = error
+
+    @contextmanager
+    def _setting(self) -> Iterator[None]:
+        """Set traits in one message, without taking them for requests of the user."""
+        previous, self._setter = self._setter, threading.get_ident()
+        try:
+            with self.hold_sync():
+                yield
+        finally:
+            self._setter = previous
+
+    @property
+    def _is_setting(self) -> bool:
+        return not self._ready or self._setter == threading.get_ident()
+
+    # -- the comm ------------------------------------------------------------------------------------------------------
+
+    def notify_change(self, change: Any) -> None:
+        """Tell front end and observers of a change, one thread at a time."""
+        with GUARD:
+            super().notify_change(change)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take from the front end only what it may write, and correct it where it is wrong."""
+        if self.closed:
+            return
+        good, bad = {}, []
+        with GUARD:
+            for name, value in sync_data.items():
+                if name not in self._front_traits:
+                    continue
+                try:
+                    good[name] = self._front_value(name, value)
+                except Exception:
+                    bad.append(name)
+            super().set_state(good)
+            if bad:
+                self.send_state(bad)
+
+    def _front_value(self, name: str, value: Any) -> Any:
+        """The value of a trait that the front end sent, checked against the picture."""
+        raise NotImplementedError
+
+    def _post(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        if not self.closed:
+            self.send(content, buffers)
+
+
+def refuse_unknown(widget: type, unknown: Mapping[str, object]) -> None:
+    """Raise for keywords a widget does not have, with the nearest one it has; traitlets would only warn.
+
+    Raises:
+        TypeError: There is one.
+    """
+    if unknown:
+        _refuse(widget, next(iter(unknown)))
+
+
+def _refuse(widget: type, name: str) -> NoReturn:
+    known = [p for p in inspect.signature(widget).parameters if p != "unknown"]
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+    raise TypeError(f"{widget.__name__} has no argument {name!r}. {hint}")

@@ -1,0 +1,272 @@
+"""`TokenHeatmap`: a prompt coloured by features, edited in place, with predictions before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import traitlets
+
+from saewidgets.errors import FeatureError, WidgetError
+from saewidgets.payloads import HeatmapPayload
+from saewidgets.widgets import checks
+from saewidgets.widgets.base import BaseWidget, Step, refuse_unknown
+from saewidgets.widgets.cache import ByIdentity, RunCache, cache_of
+from saewidgets.widgets.checks import Checked
+from saewidgets.widgets.history import History
+from saewidgets.widgets.jobs import Token
+from saewidgets.widgets.output import Code
+
+if TYPE_CHECKING:
+    from saewidgets.interventions import Edit
+    from saewidgets.runs.heatmap import HeatmapRequest
+    from saewidgets.scope import Scope
+
+_WANTS = ("prompt", "features", "edits", "error_term")
+
+
+def _edits_json(edits: Sequence[Edit], _: object) -> list[dict[str, Any]]:
+    if not edits:
+        return []
+    from saewidgets.interventions import to_json
+
+    return to_json(edits)
+
+
+class TokenHeatmap(BaseWidget):
+    """Text coloured by chosen features; prompt and features are edited in place and everything follows.
+
+    `prompt`, `features`, `edits` and `error_term` can be set from Python too: the picture follows in the background
+    (`wait()` waits for it). `site`, `fill` and `selection` are what the view shows of it.
+
+    Args:
+        source: A scope, or a `HeatmapPayload` for a view without a model.
+        prompt: The text; needed with a scope.
+        features: Feature ids such as `"resid_post.2/17"`; `None` for the three strongest at the last token.
+        site: Key of the dictionary in view.
+        edits: What is done to features: `sw.ablate(...)`, `sw.scale(...)`, ...
+        error_term: `"kept"` or `"dropped"`: the dictionary's error term under the edits.
+        theme: `"auto"` follows the host; `"light"`, `"dark"`.
+        height: Reserved height in px before the first picture.
+        text_face: `"serif"` or `"mono"`, the face of the model's text.
+        lanes: `"full"`: lanes on every line; `"compact"`: on the focused one.
+        fill: What fills the tokens: a chosen feature's id, `"error"` or `"surprise"`.
+        selection: Selected token position; `None` for the last.
+        bundle: How the code gets to the front end; leave it.
+        unknown: None are accepted.
+
+    Raises:
+        SaewidgetsError: The first picture cannot be made; the message says why.
+        TypeError: Unknown argument.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> with sw.TokenHeatmap(sw.demo(), "Mira saw a red boat.") as view:
+        ...     len(view.features)
+        3
+    """
+
+    _view = traitlets.Unicode("heatmap", read_only=True).tag(sync=True)
+    prompt = Checked("", checks.text).tag(sync=True)
+    features = Checked((), checks.feature_ids).tag(sync=True, to_json=lambda value, _: list(value))
+    edits = Checked((), checks.edit_list).tag(sync=True, to_json=_edits_json)
+    error_term = Checked("kept", checks.one_of("kept", "dropped")).tag(sync=True)
+    site = Checked("", checks.word).tag(sync=True)
+    fill = Checked("", checks.word).tag(sync=True)
+    selection = Checked(0, checks.whole(0, checks.MAX_POSITION)).tag(sync=True)
+    text_face = Checked("serif", checks.one_of("serif", "mono")).tag(sync=True)
+    lanes = Checked("full", checks.one_of("full", "compact")).tag(sync=True)
+
+    _front_traits: ClassVar[tuple[str, ...]] = ("site", "fill", "selection")
+
+    def __init__(
+        self,
+        source: Scope | HeatmapPayload,
+        prompt: str | None = None,
+        features: Sequence[str] | None = None,
+        *,
+        site: str | None = None,
+        edits: Sequence[Edit] = (),
+        error_term: str = "kept",
+        theme: str = "auto",
+        height: int = 360,
+        text_face: str = "serif",
+        lanes: str = "full",
+        fill: str | None = None,
+        selection: int | None = None,
+        bundle: str = "auto",
+        **unknown: object,
+    ) -> None:
+        refuse_unknown(TokenHeatmap, unknown)
+        self._scope: Scope | None = None
+        self._cache = RunCache(0)
+        step: Step | None = None
+        if isinstance(source, HeatmapPayload):
+            if prompt is not None or features is not None or edits:
+                raise WidgetError("A payload has its prompt and features already.", "Give a scope to choose them.")
+            payload = _viewed(source, site, fill, selection)
+        else:
+            self._scope, self._cache = source, cache_of(source)
+            request = _first_request(source, prompt, features, site, edits, error_term, fill, selection)
+            # In this thread: marimo runs a cell again at every change, and each would start one.
+            payload = None
+            for payload in self._pictures(request, Token(), None):
+                pass
+            step = Step(request, History((self._undoable(request),)))
+        values = self._traits_of(payload, step.request if step else None)
+        traits = {**values, "text_face": text_face, "lanes": lanes}
+        super().__init__(payload, step, theme=theme, height=height, bundle=bundle, traits=traits)
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
+    def _request(self, state: dict[str, Any]) -> HeatmapRequest:
+        """The newest wanted request with what `state` changes, checked.
+
+        Raises:
+            SaewidgetsError: A value is of the wrong type or out of range.
+        """
+        assert self._wanted is not None
+        before: HeatmapRequest = self._wanted.request
+        changed = {name: _CHECKS[name](name, state[name]) for name in _CHECKS if state.get(name) is not None}
+        request = replace(before, **{"site": self.site, "fill": self.fill, "selection": self.selection, **changed})
+        if request.prompt != before.prompt and "positions" not in changed:
+            request = replace(request, positions=())
+        self._refuse_strangers(request)
+        return request
+
+    def _refuse_strangers(self, request: HeatmapRequest) -> None:
+        """Features and sites this scope does not have are refused before a job is made of them."""
+        assert self._scope is not None
+        if request.site:
+            self._scope.key(request.site)
+        for name in (*filter(None, request.features), *(str(edit.feature) for edit in request.edits)):
+            key, _, index = name.rpartition("/")
+            dictionary = self._scope.dictionaries.get(key)
+            if dictionary is None or int(index) >= dictionary.d_dict:
+                known = ", ".join(f"{k} (0 to {d.d_dict - 1})" for k, d in self._scope.dictionaries.items())
+                raise FeatureError(f"There is no feature {name}.", f"Loaded: {known or 'none'}.")
+
+    @traitlets.observe(*_WANTS)
+    def _on_set(self, change: Any) -> None:
+        if self._is_setting:
+            return
+        try:
+            self._want(self._request({change.name: change.new}), None)
+        except Exception:
+            with self._setting():
+                setattr(self, change.name, change.old)
+            raise
+
+    def _pictures(self, request: HeatmapRequest, token: Token, progress: Any) -> Iterator[HeatmapPayload]:
+        scope = self._scope
+        if scope is None:
+            return
+        from saewidgets.runs.heatmap import heatmap_payload
+
+        key = self._key(request)
+        final = self._cache.get((key, True))
+        if final is not None:
+            yield final
+            return
+        first = self._cache.get((key, False))
+        if first is None:
+            first = heatmap_payload(scope, request, control=False, check=token.check, progress=progress)
+            self._cache.put((key, not request.edits), first)
+        yield first
+        if request.edits:
+            final = heatmap_payload(scope, request, control=True, check=token.check, progress=progress)
+            self._cache.put((key, True), final)
+            yield final
+
+    def _key(self, request: HeatmapRequest) -> Any:
+        """What the numbers depend on: not on the view's site, fill and, where every token has predictions, selection."""
+        assert self._scope is not None
+        dictionaries = tuple((key, ByIdentity(d)) for key, d in self._scope.dictionaries.items())
+        return replace(request, site="", fill="", selection=0), ByIdentity(self._scope.model), dictionaries
+
+    def _is_cheap(self, request: HeatmapRequest) -> bool:
+        return self._cache.get((self._key(request), True)) is not None
+
+    def _undoable(self, request: HeatmapRequest) -> Any:
+        return request.features, request.edits
+
+    def _restored(self, request: HeatmapRequest, state: Any) -> HeatmapRequest:
+        features, edits = state
+        return replace(request, features=features, edits=edits)
+
+    def _is_drag(self, before: Any, after: Any) -> bool:
+        (old_features, old), (new_features, new) = before, after
+        if old_features != new_features or len(old) != len(new):
+            return False
+        return all(replace(a, value=0.0) == replace(b, value=0.0) for a, b in zip(old, new, strict=True))
+
+    def _search(self, query: str, site: str | None) -> list[tuple[str, str]]:
+        assert self._scope is not None
+        return self._scope.search(query, key=site, limit=20)
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
+
+    def _fit(self, payload: HeatmapPayload) -> HeatmapPayload:
+        return _viewed(payload, self.site, self.fill, self.selection, strict=False)
+
+    def _traits_of(self, payload: HeatmapPayload, request: HeatmapRequest | None) -> dict[str, Any]:
+        shown = self._fit(payload) if self._ready else payload
+        values = {"prompt": shown.prompt, "site": shown.site, "fill": shown.fill, "selection": shown.selection}
+        if request is None:
+            values["features"] = _slots(shown)
+            values["error_term"] = shown.context.error
+        else:
+            values |= {"features": request.features, "edits": request.edits, "error_term": request.error_term}
+        return values
+
+    def _front_value(self, name: str, value: Any) -> Any:
+        _viewed(self._picture, **{name: _CHECKS[name](name, value)})
+        return value
+
+    @traitlets.validate("site", "fill", "selection")
+    def _valid_view(self, proposal: Any) -> Any:
+        """Refuse from Python what the picture does not have."""
+        if not self._is_setting:
+            _viewed(self._picture, **{proposal.trait.name: proposal.value})
+        return proposal.value
+
+    def _release(self) -> None:
+        self._scope, self._cache, self._shown, self._wanted = None, RunCache(0), None, None
+
+    def code(self) -> Code:
+        """Python that makes this view again: version, scope, prompt, features, edits, selection.
+
+        Returns:
+            The text; at the end of a cell it prints as it is.
+        """
+        with_view = self.payload
+        call = with_view.context.code
+        if self._shown is not None:
+            from saewidgets.runs.heatmap import code
+
+            view = {"site": with_view.site, "fill": with_view.fill, "selection": with_view.selection}
+            call = code(replace(self._shown.request, **view))
+        context = with_view.context
+        return Code(
+            f"import saewidgets as sw  # {context.version}\n"
+            f"# scope: {_comment(context.model)}, {_comment(context.dictionaries)}; seed {context.seed}\n{call}"
+        )
+
+    def __repr__(self) -> str:
+        """One short line, for places that show text."""
+        with_view = self._picture
+        text = with_view.prompt if len(with_view.prompt) <= 40 else with_view.prompt[:39] + "…"
+        return f"TokenHeatmap({text!r}, {len(with_view.tokens)} tokens)"
+
+
+def _comment(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _slots(payload: HeatmapPayload) -> tuple[str, ...]:
+    """Feature ids by slot, `""` where a slot is free."""
+    slots = [""] * (max((f.slot for f in payload.features), default=-1) + 1)
+    for feature in payload.features:
+        slots[feature.slot] = feature.id
+    return tuple(slots)

@@ -1,0 +1,157 @@
+"""What leaves a widget: its payload, figures, page, table, file, code, and the static copy beside the live view."""
+
+from __future__ import annotations
+
+import base64
+import html
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from saewidgets import disk
+from saewidgets.errors import WidgetError, shorten
+from saewidgets.payloads import encode
+
+# Bytes that the static copy may add to a notebook, PNG in base64.
+FALLBACK_BUDGET = 14_000
+_DPI = (144, 96, 72)
+
+
+class Code(str):
+    """Source text that prints as itself at the end of a cell."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Outputs:
+    """Mixed into `BaseWidget`; needs `payload` and `_view`."""
+
+    _view: str
+    payload: Any
+
+    @property
+    def _figures(self) -> ModuleType:
+        return import_module(f"saewidgets.figures.{self._view}")
+
+    def to_html(self, path: str | Path | None = None) -> str | Path:
+        """One offline page with the live view: hover, feature switching and selection work without a kernel.
+
+        Args:
+            path: Where to write it; `None` returns the text.
+
+        Returns:
+            The page, or the path written.
+
+        Raises:
+            FigureError: The page cannot be made.
+            DiskError: The file cannot be written.
+        """
+        from saewidgets.export.page import to_page
+
+        return _written(path, to_page(self.payload))
+
+    def to_svg(self, path: str | Path | None = None) -> str | Path:
+        """The picture as SVG. Arguments, result and errors as in `to_html`."""
+        return _written(path, self._figures.to_svg(self.payload))
+
+    def to_png(self, path: str | Path | None = None, *, dpi: int = 144) -> bytes | Path:
+        """The picture as PNG.
+
+        Args:
+            path: Where to write it; `None` returns the bytes.
+            dpi: Pixels per inch.
+
+        Returns:
+            The bytes, or the path written. Errors as in `to_html`.
+        """
+        return _written(path, self._figures.to_png(self.payload, dpi=dpi))
+
+    def to_pdf(self, path: str | Path | None = None) -> bytes | Path:
+        """The picture as PDF. Arguments, result and errors as in `to_png`."""
+        return _written(path, self._figures.to_pdf(self.payload))
+
+    def to_frame(self) -> Any:
+        """The numbers behind the picture, a `pandas.DataFrame` with one row a token."""
+        from saewidgets.figures.frame import to_frame
+
+        return to_frame(self.payload)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the view to a file; the suffix says how: .sae .html .svg .png .pdf.
+
+        Args:
+            path: A `.sae` file can be opened again by `saewidgets.open`, without the model.
+
+        Returns:
+            The path written.
+
+        Raises:
+            WidgetError: Unknown suffix.
+            DiskError: The file cannot be written.
+        """
+        path = Path(path)
+        return disk.write_bytes(path, self._file(path.suffix.lower().lstrip(".")))
+
+    def _file(self, format: str) -> bytes:
+        """Content of a file of this format."""
+        if format == "sae":
+            return encode(self.payload)
+        if format not in ("html", "svg", "png", "pdf"):
+            raise WidgetError(f"Unknown file format {shorten(format)}.", "Use .sae, .html, .svg, .png or .pdf.")
+        content = getattr(self, f"to_{format}")()
+        return content.encode() if isinstance(content, str) else content
+
+    def code(self) -> Code:
+        """Python that makes this view again, with seed and version.
+
+        Returns:
+            The text; at the end of a cell it prints as it is.
+        """
+        return Code(self.payload.context.code)
+
+    def static_bundle(self) -> dict[str, str]:
+        """The picture for places that run no code: `text/plain`, script-free `text/html`, and `image/png`.
+
+        Together at most `FALLBACK_BUDGET` bytes: the PNG is drawn smaller, then left out, before the notebook grows.
+        """
+        from saewidgets.figures.html import fallback
+
+        markup = fallback(self.payload)
+        data = {"text/plain": repr(self), "text/html": markup}
+        left = FALLBACK_BUDGET - len(markup.encode())
+        for dpi in _DPI:
+            image = base64.b64encode(self._figures.to_png(self.payload, dpi=dpi)).decode()
+            if len(image) <= left:
+                return {**data, "image/png": image}
+        return data
+
+    def page_bundle(self) -> dict[str, str]:
+        """The static bundle with the offline page over its HTML, in a frame that may run scripts and nothing else."""
+        page = html.escape(str(self.to_html()), quote=True)
+        data = self.static_bundle()
+        data["text/html"] = (
+            f'<div style="position:relative">{data["text/html"]}<iframe sandbox="allow-scripts" srcdoc="{page}" '
+            'style="position:absolute;inset:0;width:100%;height:100%;min-height:480px;border:0"></iframe></div>'
+        )
+        return data
+
+
+def _written(path: str | Path | None, content: Any) -> Any:
+    if path is None:
+        return content
+    return disk.write_bytes(path, content.encode() if isinstance(content, str) else content)
+
+
+def show(data: dict[str, Any], metadata: dict[str, Any], display_id: str, *, update: bool = False) -> bool:
+    """Publish a MIME bundle in IPython under an id by which it can be replaced; `False` outside IPython."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is None:
+        return False
+    shell.display_pub.publish(data, metadata, transient={"display_id": display_id}, update=update)
+    return True

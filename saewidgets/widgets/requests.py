@@ -1,0 +1,126 @@
+"""The requests a front end sends: a table of messages, each answered exactly once, whatever it holds."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar
+
+from saewidgets.errors import WidgetError
+from saewidgets.payloads import encode
+from saewidgets.widgets import carrier, checks
+from saewidgets.widgets.jobs import Job, Token
+
+# No request carries buffers; more than this is refused unread.
+MAX_BUFFERS = 1_000_000
+
+
+class Requests:
+    """Mixed into `BaseWidget`."""
+
+    _messages: ClassVar[dict[str, str]] = {
+        "run": "_on_run",
+        "undo": "_on_undo",
+        "redo": "_on_redo",
+        "positions": "_on_positions",
+        "search": "_on_search",
+        "cancel": "_on_cancel",
+        "save": "_on_save",
+        "payload": "_on_payload",
+        "bundle": "_on_bundle",
+    }
+
+    closed: bool
+    live: bool
+    _runner: Any
+    _wanted: Any
+    _revision: int
+
+    def _handle_custom_msg(self: Any, content: Any, buffers: Any) -> None:
+        """Answer one message; called by ipywidgets in whatever thread the comm uses."""
+        if self.closed:
+            return
+        request_id = _id(content)
+        try:
+            kind = content.get("type") if isinstance(content, dict) else None
+            handler = self._messages.get(kind) if isinstance(kind, str) else None
+            if handler is None:
+                raise WidgetError(f"Unknown request {checks.brief(kind)}.", f"Known: {', '.join(self._messages)}.")
+            if sum(memoryview(b).nbytes for b in buffers or ()) > MAX_BUFFERS:
+                raise WidgetError("The request carries too much data.", f"At most {MAX_BUFFERS} bytes.")
+            getattr(self, handler)(request_id, content)
+        except Exception as error:
+            self._refused(request_id, error)
+
+    def _refused(self: Any, request_id: Any, error: Exception) -> None:
+        self._remember(error)
+        self._post({"type": "error", "id": request_id, **checks.describe(error)})
+
+    def _need_model(self) -> None:
+        if not self.live:
+            raise WidgetError("This view was opened from a file and has no model.", "Make one from a scope.")
+
+    def _on_run(self: Any, request_id: Any, content: dict[str, Any]) -> None:
+        self._need_model()
+        state = content.get("state")
+        if not isinstance(state, dict):
+            raise WidgetError(f"The state is {checks.brief(state)}.", "It must be an object.")
+        self._want(self._request(state), request_id)
+
+    def _on_undo(self: Any, request_id: Any, content: dict[str, Any]) -> None:
+        self._need_model()
+        self._step("back", request_id)
+
+    def _on_redo(self: Any, request_id: Any, content: dict[str, Any]) -> None:
+        self._need_model()
+        self._step("forth", request_id)
+
+    def _on_positions(self: Any, request_id: Any, content: dict[str, Any]) -> None:
+        self._need_model()
+        self._want(self._request({"positions": content.get("positions")}), request_id)
+
+    def _on_search(self: Any, request_id: Any, content: dict[str, Any]) -> None:
+        self._need_model()
+        query = checks.word("query", content.get("query"))
+        site = content.get("site")
+        hits = self._search(query, None if site in (None, "") else checks.word("site", site))
+        features = [{"id": str(feature), "label": label} for feature, label in hits]
+        self._post({"type": "ok", "id": request_id, "result": {"features": features}})
+
+    def _on_cancel(self: Any, request_id: Any, content: dict[str, Any]) -> None:
+        # Unknown or finished: nothing to stop, and the answer to that request was or will be sent.
+        if request_id is not None:
+            self._runner.cancel(request_id)
+
+    def _on_save(self: Any, request_id: Any, content: dict[str, Any]) -> None:
+        format = checks.one_of("html", "svg", "png", "pdf", "sae")("format", content.get("format"))
+        job = Job(partial(self._save_job, format, request_id), partial(self._save_failed, request_id), request_id, True)
+        self._runner.submit(f"save {format}", job)
+
+    def _save_job(self: Any, format: str, request_id: Any, token: Token) -> None:
+        data = self._file(format)
+        token.check()
+        result = {"format": format, "name": f"{self._view}.{format}"}
+        self._post({"type": "ok", "id": request_id, "result": result}, [data])
+
+    def _save_failed(self: Any, request_id: Any, error: Exception) -> None:
+        from saewidgets.errors import Cancelled
+
+        if isinstance(error, Cancelled):
+            self._post({"type": "cancelled", "id": request_id})
+        else:
+            self._refused(request_id, error)
+
+    def _on_payload(self: Any, request_id: Any, content: dict[str, Any]) -> None:
+        reply = {"type": "payload", "id": request_id, "revision": self._revision}
+        self._post(reply, [encode(self.payload)])
+
+    def _on_bundle(self: Any, request_id: Any, content: dict[str, Any]) -> None:
+        self._post({"type": "bundle", "hash": carrier.bundle_hash()}, [carrier.bundle().encode()])
+
+
+def _id(content: Any) -> Any:
+    """The id to answer under; anything but a short string or a plain number is not echoed."""
+    value = content.get("id") if isinstance(content, dict) else None
+    if isinstance(value, str) and len(value) <= 100:
+        return value
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else None

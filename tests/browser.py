@@ -1,0 +1,60 @@
+"""Finds the Chromium that tests drive, and installs one where there is none.
+
+`python tests/browser.py` prints its path, after installing it if need be; `make e2e` calls it so. Tests ask
+`chromium_path()`, which only looks.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC_APPS = ("Chromium.app/Contents/MacOS/Chromium", "Google Chrome.app/Contents/MacOS/Google Chrome")
+
+
+def chromium_path() -> str | None:
+    """The browser named by `CHROMIUM`, else one on the PATH, else Playwright's own, else None."""
+    named = os.environ.get("CHROMIUM")
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise FileNotFoundError(f"CHROMIUM={named} is not a program.")
+        return found
+    for command in COMMANDS:
+        found = shutil.which(command)
+        if found:
+            return found
+    for app in MAC_APPS:
+        if (Path("/Applications") / app).exists():
+            return str(Path("/Applications") / app)
+    return _playwrights_own()
+
+
+def _playwrights_own() -> str | None:
+    # In a process of its own: Playwright's synchronous door does not open inside a running event loop.
+    code = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    path = done.stdout.strip()
+    return path if done.returncode == 0 and path and Path(path).exists() else None
+
+
+def install() -> None:
+    """Install Chromium: from Debian as root, from Playwright otherwise."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        steps = [["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "chromium"]]
+    else:
+        steps = [[sys.executable, "-m", "playwright", "install", "chromium"]]
+    for step in steps:
+        print("==", " ".join(step), file=sys.stderr)
+        subprocess.run(step, check=True, stdout=sys.stderr)
+
+
+if __name__ == "__main__":
+    if chromium_path() is None:
+        install()
+    found = chromium_path()
+    if found is None:
+        sys.exit("No Chromium, and none could be installed. Name one: make test CHROMIUM=/path/to/chromium")
+    print(found)
