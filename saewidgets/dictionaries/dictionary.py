@@ -152,6 +152,24 @@ class Dictionary:
             target = x
         return target - self.reconstruct(x)
 
+    def centered(self) -> Dictionary:
+        """The same dictionary, reading `x - mean(x)`: for one trained on TransformerLens' centred residual stream.
+
+        TransformerLens folds the mean out of GPT-2's residual stream; the Hugging Face module keeps it. Layer norms do
+        not see the difference, an encoder does. Folded into the weights, so nothing costs more.
+
+        Returns:
+            A dictionary without `subtract_b_dec` whose `encode(x)` is this one's of `x - mean(x)`.
+        """
+        shift = self.b_dec @ self.W_enc if self.subtract_b_dec else torch.zeros_like(self.b_enc)
+        return dataclasses.replace(
+            self,
+            W_enc=self.W_enc - self.W_enc.mean(0, keepdim=True),
+            b_enc=self.b_enc - shift,
+            subtract_b_dec=False,
+            card=dataclasses.replace(self.card, found=(*self.card.found, ("centre", "input centred, folded"))),
+        )
+
     def to(self, device: torch.device | str) -> Dictionary:
         """The same dictionary on another device (itself if it is there already)."""
         if self.device == torch.device(device):

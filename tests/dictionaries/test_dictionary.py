@@ -64,6 +64,15 @@ def test_the_threshold_is_strict_and_topk_takes_no_negatives():
     assert Activation("topk", k=3)(torch.tensor([-1.0, 2.0, -3.0])).tolist() == [0.0, 2.0, 0.0]
 
 
+@pytest.mark.parametrize("subtract", [False, True])
+def test_centering_is_folded_exactly(subtract):
+    dictionary, *_ = make("topk", subtract=subtract)
+    x = torch.randn(5, 6) + 3
+    centred = x - x.mean(-1, keepdim=True)
+    torch.testing.assert_close(dictionary.centered().encode(x), dictionary.encode(centred), atol=1e-5, rtol=1e-5)
+    assert (dictionary.encode(x) != dictionary.encode(centred)).any()
+
+
 def test_a_transcoder_needs_its_target():
     dictionary, *_ = make("relu", d_out=5)
     x = torch.zeros(2, 6)

@@ -1,0 +1,121 @@
+"""Between a pass and the prefix cache: what is kept of a run, and how a later run takes it over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from saewidgets.errors import ModelError
+from saewidgets.model.families import Family
+from saewidgets.model.plan import Plan
+from saewidgets.model.prefix import Entry, Prefix
+from saewidgets.model.trace import Trace
+
+Layers = tuple[tuple[Tensor, Tensor], ...]
+
+# Rotary angles that depend on the length of the whole prompt: keys of a shorter one are not those of a longer one.
+_LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
+
+
+def can_reuse(family: Family, config: Any) -> bool:
+    """Whether keys and values of a shorter prompt are valid in a longer one.
+
+    Args:
+        family: Says whether keys and values are all the model remembers.
+        config: The text config of the model.
+
+    Returns:
+        Whether prefixes may be shared.
+    """
+    if not family.cacheable or config is None:
+        return False
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    kinds = [rope, *(part for part in rope.values() if isinstance(part, dict))]
+    return not any(part.get("rope_type") in _LENGTH_DEPENDENT_ROPE for part in kinds)
+
+
+def new_cache(prefix: Prefix | None, depth: int) -> Any:
+    """A key-value cache for one pass, filled with the prefix.
+
+    Every layer keeps all its keys, also in models with a sliding window: the mask still hides what is out of the
+    window, and the first tokens can be reused.
+
+    Args:
+        prefix: What is taken over. Its tensors are read, never written: the cache appends by concatenation.
+        depth: Blocks whose attention will run.
+
+    Returns:
+        A transformers `DynamicCache`.
+    """
+    from transformers import DynamicCache
+
+    if prefix is None:
+        return DynamicCache()
+    # At least one layer: by it the model knows the position of the first new token.
+    layers = prefix.entry.layers[: max(1, depth)]
+    return DynamicCache([(k[:, :, : prefix.length], v[:, :, : prefix.length]) for k, v in layers])
+
+
+def layers_of(cache: Any, tokens: int) -> Layers:
+    """Keys and values of every block that ran, which are those that hold all `tokens`."""
+    layers = [] if cache is None else [layer for layer in cache.layers if layer.is_initialized]
+    return tuple((layer.keys, layer.values) for layer in layers if layer.keys.shape[2] == tokens)
+
+
+def logits_of(output: Any) -> Tensor:
+    """The logits in what a model returns.
+
+    Raises:
+        ModelError: There are none.
+    """
+    logits = getattr(output, "logits", output)
+    logits = logits[0] if isinstance(logits, tuple) else logits
+    if not isinstance(logits, Tensor) or logits.dim() != 3:
+        raise ModelError(f"The model returned {type(output).__name__} without logits.", "Wrap a causal language model.")
+    return logits
+
+
+def fits(plan: Plan, entry: Entry) -> bool:
+    """Whether an entry holds everything that a plan asks for."""
+    # At least one block: a model counts the tokens it has seen by the keys of its first.
+    deep_enough = len(entry.layers) >= max(1, plan.depth)
+    return deep_enough and plan.read <= set(entry.values) and (entry.logits is not None or not plan.logits)
+
+
+def entry_of(ids: tuple[int, ...], trace: Trace, layers: Layers) -> Entry:
+    """What the cache keeps of a run: copies, because the caller may change what it was given."""
+    changed = {site: value for site, value in trace.before.items() if value is not trace.values[site]}
+    return Entry(
+        ids,
+        layers,
+        {site: value.clone() for site, value in trace.values.items()},
+        {site: value.clone() for site, value in changed.items()},
+        None if trace.logits is None else trace.logits.clone(),
+    )
+
+
+def recall(plan: Plan, prefix: Prefix, ids: Tensor) -> Trace:
+    """A run that was done before, without running anything."""
+    empty = {site: prefix.entry.values[site][:, :0] for site in plan.read}
+    logits = prefix.entry.logits[:, :0] if plan.logits and prefix.entry.logits is not None else None
+    return join(prefix, Trace(empty, empty, logits, ids))
+
+
+def join(prefix: Prefix | None, trace: Trace) -> Trace:
+    """Put the prefix in front of what the pass computed."""
+    if prefix is None:
+        return trace
+    entry, n = prefix.entry, prefix.length
+    values = {site: torch.cat([entry.values[site][:, :n], new], 1) for site, new in trace.values.items()}
+    before = dict(values)
+    for site, new in trace.before.items():
+        if new is not trace.values[site] or site in entry.before:
+            old = entry.before.get(site, entry.values[site])
+            before[site] = torch.cat([old[:, :n], new], 1)
+    logits = trace.logits
+    if logits is not None and entry.logits is not None:
+        logits = torch.cat([entry.logits[:, :n], logits], 1)
+    return replace(trace, values=values, before=before, logits=logits, reused=n)
