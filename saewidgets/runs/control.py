@@ -59,7 +59,7 @@ def control_bands(
     writes: list[Mapping[Site, object]] = [make_writes(chosen, scope.dictionaries) for chosen in lists]
     real = make_writes(edits, scope.dictionaries)
     writes += [{s: RandomDirection(w, seed * n + i) for s, w in real.items()} for i in range(n)]
-    log_p = base.logits[list(positions)].float().log_softmax(-1)
+    log_p = base.log_probabilities(list(positions))
     low, high = torch.ones(words.shape), torch.zeros(words.shape)
     kl = torch.zeros(2 * n, len(positions))
     rows = max(1, _BATCH_TOKENS // base.n_tokens)

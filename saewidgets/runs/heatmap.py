@@ -32,7 +32,6 @@ from saewidgets.sites import FeatureId
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
 
-N_PREDICTIONS = 8
 N_STRONGEST = 8
 # Up to this length a payload has predictions and strongest features at every token, so that a page needs no kernel.
 FULL_TOKENS = 128
@@ -171,18 +170,22 @@ def _positions(n_tokens: int, selection: int, asked: Sequence[int]) -> list[int]
 
 def _predictions(base: Run, edited: Run | None, positions: Sequence[int]) -> tuple[Predictions, Tensor]:
     """Predictions after the positions, and the `[P, K]` token ids they are about."""
-    log_p = base.logits[positions].float().log_softmax(-1)
-    log_q = None if edited is None else edited.logits[positions].float().log_softmax(-1)
-    greatest = log_p if log_q is None else torch.maximum(log_p, log_q)
-    ids = greatest.topk(min(N_PREDICTIONS, log_p.shape[-1]), dim=-1).indices
+    if edited is None:
+        ids = base.likely[positions]
+        before = base.logits[positions].float().gather(1, ids) - base.log_normalizer[positions][:, None]
+        after = kl = None
+    else:
+        log_p, log_q = base.log_probabilities(positions), edited.log_probabilities(positions)
+        ids = torch.maximum(log_p, log_q).topk(base.likely.shape[1], dim=-1).indices
+        before, after, kl = log_p.gather(1, ids), log_q.gather(1, ids), kl_divergence(log_p, log_q)
     distinct, places = ids.unique(return_inverse=True)
     payload = Predictions(
         positions=np.asarray(positions),
         vocabulary=tuple(base.vocabulary.strings(distinct.tolist())),
         token=places.numpy(),
-        before=log_p.gather(1, ids).exp().numpy(),
-        after=None if log_q is None else log_q.gather(1, ids).exp().numpy(),
-        kl=None if log_q is None else kl_divergence(log_p, log_q).numpy(),
+        before=before.exp().numpy(),
+        after=None if after is None else after.exp().numpy(),
+        kl=None if kl is None else kl.numpy(),
     )
     return payload, ids
 

@@ -18,6 +18,8 @@ from saewidgets.sites import Site
 
 # Dense pre-activations in flight: 16 M floats, 64 MiB.
 _BLOCK = 1 << 24
+# Next tokens kept for every position.
+N_LIKELY = 8
 
 
 def sites_to_read(dictionaries: Mapping[str, Dictionary]) -> tuple[Site, ...]:
@@ -75,14 +77,16 @@ def record_run(
             )
         features[key], errors[key], norms[key] = parts
     assert trace.logits is not None
+    logits = trace.logits[0].detach().cpu()
     return Run(
         prompt=prompt,
         tokens=token_strings(model.tokenizer, ids),
         token_ids=tuple(ids),
         features=features,
-        logits=trace.logits[0].detach().cpu(),
+        logits=logits,
         errors=errors,
         norms=norms,
+        **_summaries(logits, ids, previous if start else None, start),
         edits=edits,
         vocabulary=Vocabulary(model.tokenizer),
     )
@@ -96,6 +100,21 @@ def _common(previous: Run | None, ids: Sequence[int]) -> int:
         if a != b:
             return n
     return min(len(previous.token_ids), len(ids))
+
+
+def _summaries(logits: Tensor, ids: Sequence[int], previous: Run | None, start: int) -> dict[str, Tensor]:
+    """What every view asks of the logits, computed for new tokens only: a vocabulary is wide."""
+    new = logits[start:].float()
+    normalizer = new.logsumexp(-1)
+    likely = new.topk(min(N_LIKELY, logits.shape[-1]), dim=-1).indices
+    if previous is not None:
+        normalizer = torch.cat([previous.log_normalizer[:start], normalizer])
+        likely = torch.cat([previous.likely[:start], likely])
+    first = max(start, 1)
+    given = logits[first - 1 : -1].float().gather(1, torch.tensor(ids[first:], dtype=torch.long)[:, None])[:, 0]
+    head = torch.zeros(1) if previous is None else previous.surprise[:first]
+    surprise = torch.cat([head, normalizer[first - 1 : -1] - given])
+    return {"log_normalizer": normalizer, "surprise": surprise, "likely": likely}
 
 
 def _sources(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -27,6 +27,9 @@ class Run:
         logits: `[T, vocab]`.
         errors: Dictionary key -> `[T]` norm of its error term.
         norms: Dictionary key -> `[T]` norm of what it reconstructs.
+        log_normalizer: `[T]` log-sum-exp of the logits: log p = logits - log_normalizer.
+        surprise: `[T]` -log p(token | the ones before it) in nats; 0 at position 0.
+        likely: `[T, K]` ids of the most probable next tokens, by descending probability.
         edits: What was done.
         vocabulary: id -> string of the tokenizer, for predictions.
 
@@ -44,6 +47,9 @@ class Run:
     logits: Tensor
     errors: Mapping[str, Tensor]
     norms: Mapping[str, Tensor]
+    log_normalizer: Tensor
+    surprise: Tensor
+    likely: Tensor
     edits: tuple[Edit, ...]
     vocabulary: Vocabulary
 
@@ -52,17 +58,9 @@ class Run:
         """Number of tokens."""
         return len(self.token_ids)
 
-    @property
-    def log_probabilities(self) -> Tensor:
-        """`[T, vocab]` log-softmax of the logits, float32."""
-        return self.logits.float().log_softmax(-1)
-
-    @property
-    def surprise(self) -> Tensor:
-        """`[T]` -log p(token | the ones before it) in nats; 0 at position 0."""
-        ids = torch.tensor(self.token_ids[1:])
-        given = -self.log_probabilities[:-1].gather(1, ids[:, None])[:, 0] if len(ids) else torch.zeros(0)
-        return torch.cat([torch.zeros(1), given])
+    def log_probabilities(self, positions: Sequence[int] | slice = slice(None)) -> Tensor:
+        """`[P, vocab]` log p of the next token after some positions, float32."""
+        return self.logits[positions].float() - self.log_normalizer[positions][:, None]
 
     def activation(self, feature: str | FeatureId) -> Tensor:
         """`[T]` activations of one feature.
@@ -87,7 +85,7 @@ class Run:
 
     def predictions(self, position: int = -1, n: int = 5) -> pd.DataFrame:
         """The `n` most probable next tokens after a position: columns token, id, probability."""
-        row = self.log_probabilities[self.position(position)].exp()
+        row = self.log_probabilities([self.position(position)])[0].exp()
         p, ids = row.topk(min(n, len(row)))
         return pd.DataFrame(
             {"token": self.vocabulary.strings(ids.tolist()), "id": ids.numpy(), "probability": p.numpy()}
@@ -161,12 +159,12 @@ class Difference:
     @property
     def kl(self) -> Tensor:
         """`[T]` KL(base || edited) of the next-token distributions, in nats: sum p (log p - log q)."""
-        return kl_divergence(self.base.log_probabilities, self.edited.log_probabilities)
+        return kl_divergence(self.base.log_probabilities(), self.edited.log_probabilities())
 
     def predictions(self, position: int = -1, n: int = 5) -> pd.DataFrame:
         """Next tokens by greatest max(before, after): columns token, id, before, after, change."""
         p = self.base.position(position)
-        before, after = self.base.log_probabilities[p].exp(), self.edited.log_probabilities[p].exp()
+        before, after = (run.log_probabilities([p])[0].exp() for run in (self.base, self.edited))
         ids = torch.maximum(before, after).topk(min(n, len(before))).indices
         return pd.DataFrame(
             {

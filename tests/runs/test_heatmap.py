@@ -91,7 +91,7 @@ def test_the_control_is_the_same_edit_on_other_features(tiny, payload):
     n = payload.control.n
     kls, probabilities = [], []
     p = base.logits.double().log_softmax(-1)
-    ids = torch.maximum(base.log_probabilities, tiny.run(PROMPT, EDITS).log_probabilities).topk(8).indices
+    ids = torch.maximum(base.log_probabilities(), tiny.run(PROMPT, EDITS).log_probabilities()).topk(8).indices
     for _ in range(n):
         edits = like_edits(EDITS, base, draw)
         assert [e.kind for e in edits] == ["clamp"] and edits[0].feature != EDITS[0].feature

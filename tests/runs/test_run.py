@@ -120,6 +120,9 @@ def test_typing_at_the_end_gives_what_a_fresh_scope_gives(tiny, module):
                 a, b = grown.features[key].to_dense(), again.features[key].to_dense()
                 torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
                 torch.testing.assert_close(grown.errors[key], again.errors[key], atol=1e-3, rtol=1e-3)
+            torch.testing.assert_close(grown.surprise, again.surprise, atol=1e-3, rtol=1e-3)
+            torch.testing.assert_close(grown.log_normalizer, grown.logits.logsumexp(-1), atol=1e-4, rtol=1e-4)
+            assert torch.equal(grown.likely, grown.logits.topk(8).indices)
 
 
 def test_a_repeated_run_is_the_same_object_and_memory_is_bounded(tiny):
