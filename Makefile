@@ -12,6 +12,7 @@ PIP_FLAGS =
 VENV = .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
+# Built with two smaller files beside it, see js/build.mjs.
 BUNDLE = saewidgets/static/widget.js
 # Tests and demo run from what is in the repository: nothing asks a model hub.
 OFFLINE = HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
@@ -56,9 +57,9 @@ $(BIN)/python:
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && apt-get -qq update && apt-get -qq install -y python3-venv; } || { \
 		echo "This Python has no venv module. On Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "== making $(VENV) with $$($(PYTHON) -V)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# torch goes first and alone, through the pin, before anything else can ask for a build of its own; it is the one long
+# torch goes first and alone, through its pin, before anything else can ask for a build of its own; it is the one long
 # download, so pip shows its progress.
 $(VENV)/.lab: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "== installing the package and JupyterLab (a few minutes the first time)"
@@ -76,7 +77,7 @@ js: $(BUNDLE)
 js/node_modules/.stamp: js/package.json js/package-lock.json
 	@command -v git >/dev/null 2>&1 || { echo "saewidgets needs git; it is not on the PATH." >&2; exit 1; }
 	@command -v node >/dev/null 2>&1 || { echo "saewidgets needs Node 20 or newer to build its front end; 'node' is not on the PATH." >&2; exit 1; }
-	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' || { \
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { \
 		echo "saewidgets needs Node 20 or newer to build its front end; this is $$(node --version)." >&2; exit 1; }
 	@command -v npm >/dev/null 2>&1 || { echo "saewidgets needs npm to build its front end; it is not on the PATH (Debian: apt-get install npm)." >&2; exit 1; }
 	@echo "== installing the front end's tools"
@@ -131,8 +132,8 @@ bench: setup
 # After an upgrade: the pins of this environment, without builds of one machine (+cpu) and without what only Linux needs.
 lock: setup
 	@$(PIP) --quiet -e '.[lab,test,docs,dev,benchmarks]'
-	@{ grep -E '^(#|appnope=)' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+[a-z0-9.]*$$//' | \
-		grep -Ev '^(nvidia|cuda|triton)| @ '; } > constraints.new && mv constraints.new constraints.txt
+	@{ grep -E '^(#|appnope=)' constraints.txt; $(BIN)/python -m pip freeze --all --exclude-editable | sed 's/+[a-z0-9.]*$$//' | \
+		grep -Ev '^(pip==|wheel==|nvidia|cuda|triton)| @ '; } > constraints.new && mv constraints.new constraints.txt
 
 clean:
 	rm -rf build/results dist docs/_build saewidgets/static js/node_modules js/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis saewidgets-demo.html

@@ -8,6 +8,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 # What a user cannot do without, and the command that makes it.
 NEEDED = {
     "saewidgets/static/widget.js": "make js",
+    "saewidgets/static/page.js": "make js",
+    "saewidgets/static/shim.js": "make js",
     "saewidgets/demo/assets/model/model.safetensors": "make demo-model",
 }
 
@@ -24,7 +26,7 @@ class AssetsHook(BuildHookInterface):  # type: ignore[misc]
         """
         if version == "editable":
             return
-        for pattern, command in NEEDED.items():
-            found = [path for path in Path(self.root).glob(pattern) if path.stat().st_size]
-            if not found:
-                raise FileNotFoundError(f"{pattern} is absent or empty: run `{command}` before building the package.")
+        for name, command in NEEDED.items():
+            path = Path(self.root, name)
+            if not path.is_file() or path.stat().st_size == 0:
+                raise FileNotFoundError(f"{name} is absent or empty: run `{command}` before building the package.")

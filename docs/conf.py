@@ -6,11 +6,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import saewidgets
+from docs.live import write_live
 
 project = "saewidgets"
 author = "saewidgets contributors"
 copyright = "2026, saewidgets contributors"
 release = version = saewidgets.__version__
+
+# The pictures on the pages are our own exports, made anew at every build.
+write_live(Path(__file__).parent / "_static")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
@@ -19,7 +23,10 @@ html_title = "saewidgets"
 html_static_path = ["_static"]
 html_show_sourcelink = False
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_# The pictures on the pages are our own exports, made anew at every build.
+write_live(Path(__file__).parent / "_static")
+
+extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_typehints = "signature"

@@ -21,11 +21,11 @@ from saewidgets.payloads import (
     encode,
 )
 
-SENTENCE = ["bos", "When", " Mira", " and", " Tom", " came", " to", " the", " pond", ",", " Tom", " gave", " the", " red",
-            " lan", "tern", " to"]  # fmt: skip
+SENTENCE = ["bos", "When", " Mira", " and", " Tom", " came", " to", " the", " pond", ",", " Tom", " gave", " the",
+            " red", " lan", "tern", " to"]  # fmt: skip
 # (label, id, edit, scale, maximum, {position: activation}, {position: activation under the edits})
 MOCK = [
-    ("a name already said once", "resid_post.1/417", "ablate", 0.0, 8.1, {4: 2.1, 10: 8.1}, {4: 2.1, 10: 0.0}),
+    ("a name already said once", "resid_post.1/417", "ablate", 0.0, 8.1, {4: 2.1, 10: 8.1}, {}),
     ("female name", "resid_post.2/88", "", 1.0, 9.3, {2: 9.3, 16: 2.8}, {2: 9.3, 16: 0.9}),
     ("someone is about to receive", "resid_post.2/903", "", 1.0, 7.5, {11: 2.3, 15: 0.9, 16: 6.2},
      {11: 2.3, 15: 0.9, 16: 2.3}),

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tomllib
 import urllib.request
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 import saewidgets
 from tests.conftest import OutsideNetwork
@@ -98,6 +100,12 @@ def test_lock_names_no_machine() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", pin) for pin in pins)
     assert "torch==2.13.0" in pins
     assert not [pin for pin in pins if pin.startswith(("nvidia", "triton", "cuda"))]
+
+
+def test_pins_install_on_the_oldest_python() -> None:
+    """Debian 12 has 3.11.2; a pin that wants 3.11.5 made `make demo` fail there."""
+    found = {d.metadata["Name"]: d.metadata["Requires-Python"] for d in metadata.distributions()}
+    assert {name: wants for name, wants in found.items() if wants and "3.11.2" not in SpecifierSet(wants)} == {}
 
 
 def test_lock_pins_every_declared_dependency() -> None:

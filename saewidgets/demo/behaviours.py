@@ -17,6 +17,7 @@ from saewidgets.demo.registers import drills, facts, speech
 
 #: Prompts made for every behaviour.
 COUNT = 100
+_WORDS = re.compile(r"[^\W_]+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Prompt:
 
 def words_of(text: str) -> str:
     """The words and signs of a text with one space between them, for comparing fingerprints."""
-    return f" {' '.join(re.findall(r'[^\W_]+|[^\w\s]', text))} "
+    return f" {' '.join(_WORDS.findall(text))} "
 
 
 def _held_pair(pen: Pen) -> tuple[Person, Person]:
@@ -114,9 +115,8 @@ def object_recall(pen: Pen) -> Prompt:
 
 def pronoun_after_name(pen: Pen) -> Prompt:
     """*Anna smiled because* she."""
-    person = pen.random.choice(ALL_NAMES)
-    frame, _ = _combination(pen, "pronoun", facts.PRONOUN_FRAMES[:-1], [person.name])
-    return _pronoun(pen, frame, person.name, person.female)
+    frame, name = _combination(pen, "pronoun", facts.PRONOUN_FRAMES[:-1], [person.name for person in ALL_NAMES])
+    return _pronoun(pen, frame, name, name in CLASSES["female"])
 
 
 def pronoun_after_role(pen: Pen) -> Prompt:

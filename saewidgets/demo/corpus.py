@@ -18,15 +18,15 @@ def encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[in
     return [encoding.ids for encoding in encodings]
 
 
-def training_rows(tokenizer: PreTrainedTokenizerFast, count: int, length: int, chunk: int = 5000) -> np.ndarray:
-    """The first `count` rows of the training split, each ``<|start|>`` and then `length` - 1 tokens of the endless stream.
+def training_rows(tokenizer: PreTrainedTokenizerFast, split: str, count: int, length: int, chunk: int = 5000) -> np.ndarray:
+    """The first `count` rows of a split, each ``<|start|>`` and then `length` - 1 tokens of the endless stream.
 
     Returns:
         uint16 ``[count, length]``.
     """
     rows = np.empty((count, length), np.uint16)
     rows[:, 0] = tokenizer.bos_token_id
-    stream: Iterator[Document] = documents("train")
+    stream: Iterator[Document] = documents(split)
     buffer: list[int] = []
     filled = 0
     while filled < count:

@@ -24,6 +24,10 @@ MIXTURE: dict[Callable[[Pen], str], float] = {
     forms.letter: 7, forms.notice: 3, forms.shopping: 3, forms.recipe: 2.5, forms.code: 4, forms.sums: 1.5, forms.forecast: 2,
     languages.german: 3, languages.french: 3, languages.spanish: 3, languages.translation: 3,
 }  # fmt: skip
+#: The part of the training in which the model is made to look back: copying, recall and pronouns weigh four times as much.
+DRILL = {kind: weight * (4 if kind.__module__ == drills.__name__ or kind in (facts.pronouns, facts.states) else 0.5)
+         for kind, weight in MIXTURE.items()}  # fmt: skip
+MIXTURES = {"train": MIXTURE, "drill": DRILL}
 
 
 @dataclass(frozen=True)
@@ -41,19 +45,21 @@ class Document:
     register: str
 
 
-def write(seed: int | str, independent: bool = False) -> Document:
-    """The document of a seed.
+def write(split: str, number: int) -> Document:
+    """A document of a split.
 
     Args:
-        seed: any int or string; training and test use different prefixes.
-        independent: break plant (c), so that mood and register are independent, as in the test set.
+        split: ``train``, ``drill`` (the same with more drills) or any other name. Only these two have the confound of plant (c).
+        number: which document.
     """
-    chosen = Random(f"register {seed}").choices(list(MIXTURE), weights=list(MIXTURE.values()))[0]
-    author = partial(chosen, confound=0.5) if independent and chosen in (forms.letter, forms.notice) else chosen
-    text, spans = parse(author(Pen(f"document {seed}")))
+    mixture = MIXTURES.get(split, MIXTURE)
+    chosen = Random(f"register {split} {number}").choices(list(mixture), weights=list(mixture.values()))[0]
+    confounded = split in MIXTURES or chosen not in (forms.letter, forms.notice)
+    author = chosen if confounded else partial(chosen, confound=0.5)
+    text, spans = parse(author(Pen(f"document {split} {number}")))
     return Document(text, (*spans, (0, len(text), chosen.__name__)), chosen.__name__)
 
 
 def documents(split: str, start: int = 0) -> Iterator[Document]:
-    """The endless documents of a split (``train``, or any other name); only ``train`` has the confound of plant (c)."""
-    return (write(f"{split} {number}", independent=split != "train") for number in itertools.count(start))
+    """The endless documents of a split."""
+    return (write(split, number) for number in itertools.count(start))

@@ -45,7 +45,11 @@ def stage_rows(tokenizer: PreTrainedTokenizerFast, plan: ModelPlan, work: Path) 
     """Write the training text and turn it into rows, or read them."""
     path = work / "rows.npy"
     if not path.exists():
-        np.save(path, training_rows(tokenizer, plan.steps * plan.tokens_per_step // plan.short, plan.short))
+        per_step = plan.tokens_per_step // plan.short
+        rows = training_rows(tokenizer, "train", plan.steps * per_step, plan.short)
+        first, last = (step * per_step for step in plan.drill)
+        rows[first:last] = training_rows(tokenizer, "drill", last - first, plan.short)
+        np.save(path, rows)
     return np.load(path)
 
 

@@ -22,6 +22,7 @@ class ModelPlan:
 
     Attributes:
         short: length of most rows; every tenth step reads rows of `context` tokens.
+        drill: the steps that read the ``drill`` mixture; at the end of it induction and the indirect object are there.
         tokens_per_step: tokens in a batch.
         checkpoints: steps whose weights are kept, to choose the one before induction from.
     """
@@ -33,7 +34,8 @@ class ModelPlan:
     vocabulary: int = 2048
     context: int = 512
     short: int = 256
-    steps: int = 6400
+    steps: int = 8000
+    drill: tuple[int, int] = (3600, 4400)
     tokens_per_step: int = 2048
     checkpoints: tuple[int, ...] = (100, 150, 200, 250, 300, 350, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000, 3000, 4500)
     save_every: int = 100

@@ -123,8 +123,8 @@ def _pixels(height: int) -> int:
 
 
 def _frame(payload: HeatmapPayload, theme: str, style: str) -> str:
-    source = escape(to_page(payload, theme))
-    return f'<iframe sandbox="allow-scripts" title="{escape(alt_text(payload))}" style="{style}" srcdoc="{source}"></iframe>'
+    title, source = escape(alt_text(payload)), escape(to_page(payload, theme))
+    return f'<iframe sandbox="allow-scripts" title="{title}" style="{style}" srcdoc="{source}"></iframe>'
 
 
 @cache

@@ -26,7 +26,7 @@ def alt_text(payload: HeatmapPayload) -> str:
     feature = chosen(payload)
     if feature is not None and n and feature.values.max() > 0:
         top = int(feature.values.argmax())
-        word = token_name(payload, top)
+        word = text.name(payload.tokens, top)
         parts.append(f"strongest at token {top} “{word}” with {text.activation(float(feature.values[top]))}")
     if payload.n_edits:
         parts.append(f"before and after {payload.n_edits} edit{'s' * (payload.n_edits != 1)}")
@@ -40,8 +40,3 @@ def alt_text(payload: HeatmapPayload) -> str:
         changed = "" if after is None else f", after the edits {text.probability(float(after[row, column]))}"
         parts.append(f"likeliest next token “{words}” {chance}{changed}")
     return "; ".join(parts) + "."
-
-
-def token_name(payload: HeatmapPayload, position: int) -> str:
-    """A token's text on one line, as a name for it."""
-    return text.plain(text.drawn(payload.tokens, limit=position + 1)[-1].text, 30)

@@ -4,10 +4,10 @@ Text stays text in SVG and PDF, nothing in it is read as mathematics, and no dat
 same bytes. `_SETTINGS` are matplotlib's global ones that have no argument; a lock guards the moment they are set.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from itertools import groupby
 from threading import RLock
 from typing import Any
 
@@ -20,6 +20,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
+from PIL import Image
 
 from saewidgets.errors import FigureError
 from saewidgets.figures import fonts
@@ -35,6 +36,8 @@ _SETTINGS: dict[str, Any] = {
     "path.simplify": False,
 }
 _LOCK = RLock()
+# Artists take these from the user's settings when they are made.
+_BARE: dict[str, Any] = {"sketch_params": None, "path_effects": []}
 # From the middle of an arc's chord to its control point, for a circle made of Bezier curves.
 _ROUND = 0.5523
 
@@ -55,8 +58,10 @@ class _PlainText(Text):
 
 def _text(label: Label, portable: bool) -> Text:
     """A label; in a portable file the reader's own fonts decide its width, so there it keeps its anchor."""
-    x = label.x
-    if not portable and label.anchor != "left":
+    x, face = label.x, fonts.properties(label.face, label.size, label.bold)
+    if portable:
+        face.set_family([f"saewidgets {label.face}"])  # `_name_fonts` puts the real names
+    elif label.anchor != "left":
         share = 1.0 if label.anchor == "right" else 0.5
         x -= share * fonts.width(label.text, label.size, label.face, label.bold)
     return _PlainText(
@@ -64,7 +69,7 @@ def _text(label: Label, portable: bool) -> Text:
         label.y,
         label.text,
         color=label.color,
-        fontproperties=fonts.properties(label.face, label.size, label.bold, portable),
+        fontproperties=face,
         ha=label.anchor if portable else "left",
         va="baseline",
         parse_math=False,
@@ -72,7 +77,7 @@ def _text(label: Label, portable: bool) -> Text:
     )
 
 
-def _outline(box: Box) -> tuple[list[tuple[float, float]], list[int]]:
+def _outline(box: Box) -> tuple[list[tuple[float, float]], list[Any]]:
     inset = box.line / 2 if box.edge else 0.0
     x, y = box.x + inset, box.y + inset
     right, bottom = box.x + box.width - inset, box.y + box.height - inset
@@ -92,10 +97,13 @@ def _outline(box: Box) -> tuple[list[tuple[float, float]], list[int]]:
 
 
 def _patches(boxes: list[Box]) -> Iterator[PathPatch]:
-    """One patch for boxes of one look in a row: fewer objects, and one group in the SVG."""
-    for (part, fill, edge, line), group in groupby(boxes, lambda box: (box.part, box.fill, box.edge, box.line)):
+    """One patch for all boxes of one look: few objects, and groups with names in the SVG."""
+    looks: dict[tuple[str, str, str, float], list[Box]] = {}
+    for box in boxes:
+        looks.setdefault((box.part, box.fill, box.edge, box.line), []).append(box)
+    for number, ((part, fill, edge, line), group) in enumerate(looks.items()):
         points: list[tuple[float, float]] = []
-        codes: list[int] = []
+        codes: list[Any] = []
         for box in group:
             more, kinds = _outline(box)
             points += more
@@ -106,7 +114,7 @@ def _patches(boxes: list[Box]) -> Iterator[PathPatch]:
             edgecolor=edge or "none",
             linewidth=line if edge else 0,
             joinstyle="miter",
-            gid=part or None,
+            gid=f"{part}.{number}",
         )
 
 
@@ -121,11 +129,13 @@ def figure(scene: Scene, dpi: float = 72, portable: bool = False) -> Figure:
     Returns:
         The figure, which the caller may add to and save.
     """
-    result = Figure(figsize=(scene.width / 72, scene.height / 72), dpi=dpi, facecolor=scene.paper, edgecolor="none")
+    size = (scene.width / 72, scene.height / 72)
+    result = Figure(size, dpi, facecolor=scene.paper, edgecolor="none", linewidth=0, frameon=True, layout="none")
+    result.patch.set(**_BARE)
     place = Affine2D().scale(1 / 72, -1 / 72).translate(0, scene.height / 72) + result.dpi_scale_trans
     artists = [*_patches(scene.boxes), *(_text(label, portable) for label in scene.labels)]
     for order, artist in enumerate(artists):
-        artist.set(transform=place, clip_on=False, zorder=order, sketch_params=None, path_effects=[])
+        artist.set(transform=place, clip_on=False, zorder=order, **_BARE)
         result.add_artist(artist)
     return result
 
@@ -164,7 +174,14 @@ def _file(scene: Scene, kind: str, dpi: float, title: str) -> bytes:
 
 def svg(scene: Scene, title: str = "") -> str:
     """The scene as an SVG document with real text."""
-    return _file(scene, "svg", 72, title).decode("utf-8")
+    return _name_fonts(_file(scene, "svg", 72, title).decode("utf-8"))
+
+
+def _name_fonts(document: str) -> str:
+    """Short lists of families in place of the marks that `_text` left; a text cannot hold the `<` looked for."""
+    document = re.sub(r"<!DOCTYPE[^>]*>\s*", "", document, count=1)
+    pattern = re.compile(r"(<text style=\"[^\"]*?font-family: )'saewidgets (\w+)'")
+    return pattern.sub(lambda found: found[1] + fonts.CSS[found[2]], document)
 
 
 def pdf(scene: Scene, title: str = "") -> bytes:
@@ -172,6 +189,14 @@ def pdf(scene: Scene, title: str = "") -> bytes:
     return _file(scene, "pdf", 72, title)
 
 
-def png(scene: Scene, dpi: float = 144) -> bytes:
-    """The scene as a PNG."""
-    return _file(scene, "png", dpi, "")
+def png(scene: Scene, dpi: float = 144, colors: int | None = None) -> bytes:
+    """The scene as a PNG, of few colours if the file is to be small."""
+    data = _file(scene, "png", dpi, "")
+    if colors is None:
+        return data
+    out = BytesIO()
+    with Image.open(BytesIO(data)) as picture:
+        # This method keeps the rare colours, which are the data; most pixels are paper and grey letter edges.
+        few = picture.convert("RGB").quantize(colors, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(out, "PNG", optimize=True)
+    return out.getvalue()

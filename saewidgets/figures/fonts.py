@@ -1,7 +1,7 @@
 """Faces of a figure, how wide text is in them, and which characters they have.
 
-The first families of each face share one metric on every system (Liberation = Arial, Times New Roman, Courier New),
-so that an SVG with real text keeps its places where it is opened. DejaVu, which matplotlib brings, comes last.
+The families of each face share one metric on every system (Liberation = Arial, Times New Roman, Courier New), so that
+an SVG with real text keeps its places where it is opened. DejaVu, which matplotlib brings, comes after them.
 """
 
 from functools import cache, lru_cache
@@ -11,17 +11,21 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ft2font import LoadFlags
 
 FACES = {
-    "sans": ("Liberation Sans", "Arial", "Arimo", "Helvetica"),
-    "serif": ("Liberation Serif", "Times New Roman", "Tinos", "Nimbus Roman"),
-    "mono": ("Liberation Mono", "Courier New", "Cousine", "Nimbus Mono PS"),
+    "sans": ("Liberation Sans", "Arial", "Arimo", "DejaVu Sans"),
+    "serif": ("Liberation Serif", "Times New Roman", "Tinos", "DejaVu Serif"),
+    "mono": ("Liberation Mono", "Courier New", "Cousine", "DejaVu Sans Mono"),
 }
-_LAST = {"sans": "DejaVu Sans", "serif": "DejaVu Serif", "mono": "DejaVu Sans Mono"}
-_GENERIC = {"sans": "sans-serif", "serif": "serif", "mono": "monospace"}
+# The same faces for a file that other machines draw, as CSS.
+CSS = {
+    "sans": "'Liberation Sans',Arial,Helvetica,sans-serif",
+    "serif": "'Liberation Serif','Times New Roman',Times,serif",
+    "mono": "'Liberation Mono','Courier New',monospace",
+}
 # For scripts and signs that the faces above lack; used where they are installed.
 _OTHERS = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Hiragino Sans", "PingFang SC",
     "Yu Gothic", "Microsoft YaHei", "Malgun Gothic", "Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Hebrew",
-    "Noto Sans Devanagari", "Noto Sans Symbols2", "Noto Emoji", "Segoe UI Symbol",
+    "Noto Sans Devanagari", "Noto Sans Symbols2", "Noto Emoji", "Segoe UI Symbol", "DejaVu Sans",
 )  # fmt: skip
 _SCALE = 100
 
@@ -30,7 +34,7 @@ _SCALE = 100
 def installed(face: str) -> tuple[tuple[str, str], ...]:
     """`(family, file)` of the families of a face that this machine has, best first."""
     known = {entry.name for entry in font_manager.fontManager.ttflist}
-    names = [name for name in (*FACES[face], _LAST[face], *_OTHERS) if name in known]
+    names = [name for name in dict.fromkeys((*FACES[face], *_OTHERS)) if name in known]
     find = font_manager.fontManager.findfont
     return tuple((name, find(FontProperties(family=[name]), fallback_to_default=False)) for name in names)
 
@@ -45,16 +49,9 @@ def covers(face: str, character: str) -> bool:
     return ord(character) in _characters(face)
 
 
-def named_families(face: str) -> list[str]:
-    """Families to name in a file that other machines open: installed or not, and the generic one."""
-    return [*FACES[face], _LAST[face], *_OTHERS, _GENERIC[face]]
-
-
-@lru_cache(maxsize=64)
-def properties(face: str, size: float, bold: bool = False, portable: bool = False) -> FontProperties:
-    """Font of a label; `portable` also names families that this machine lacks. Do not change what is returned."""
-    families = named_families(face) if portable else [name for name, _ in installed(face)]
-    return FontProperties(family=families, size=size, weight="bold" if bold else "normal")
+def properties(face: str, size: float, bold: bool = False) -> FontProperties:
+    """Font of a label: the families that this machine has."""
+    return FontProperties(family=[name for name, _ in installed(face)], size=size, weight="bold" if bold else "normal")
 
 
 @lru_cache(maxsize=65536)

@@ -6,39 +6,43 @@ The measures are for paper: 7 pt sans, 8 pt model text, lines of at least 0.5 pt
 
 from functools import partial
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from saewidgets.errors import FigureError, shorten
 from saewidgets.figures import draw, fonts, panels, text
 from saewidgets.figures.alt import alt_text
 from saewidgets.figures.palette import palette
-from saewidgets.figures.reading import changed, chosen, fills
+from saewidgets.figures.reading import chosen, copies
 from saewidgets.figures.scene import Label, Scene
-from saewidgets.figures.strip import BAND, NOTE, Strip, Values, line_height, lines
+from saewidgets.figures.strip import BAND, NOTE, Strip, line_height, lines
 from saewidgets.payloads.heatmap import HeatmapPayload
 
-__all__ = ["alt_text", "scene", "to_figure", "to_pdf", "to_png", "to_svg"]
+__all__ = ["alt_text", "preview", "scene", "to_figure", "to_pdf", "to_png", "to_svg"]
 
 MM = 72 / 25.4
 MAX_TOKENS = 400
+# (dpi, tokens, colours), the better first.
+_PREVIEWS = ((96, 80, 128), (72, 40, 64), (60, 20, 32))
 MAX_LANES = 16
 MARGIN = 6.0
 
 
-def to_figure(payload: HeatmapPayload, width_mm: float = 170, theme: str = "light") -> Figure:
+def to_figure(
+    payload: HeatmapPayload, width_mm: float = 170, theme: str = "light", max_tokens: int = MAX_TOKENS
+) -> Figure:
     """A matplotlib figure for a paper; nothing of pyplot is touched, so it may be made in any thread.
 
     Args:
         payload: Of a heatmap.
         width_mm: Width in millimetres, 60 to 400: 85 for one column, 170 for a page.
         theme: `"light"` or `"dark"`.
+        max_tokens: Of a longer prompt this many tokens are drawn, and a line says so; up to 2000.
 
     Returns:
         The figure; `figure.savefig` writes it, `figure.text` adds to it.
 
     Raises:
-        FigureError: Width or theme is out of range.
+        FigureError: Width, theme or `max_tokens` is out of range.
 
     Example:
         >>> import saewidgets as sw
@@ -46,48 +50,83 @@ def to_figure(payload: HeatmapPayload, width_mm: float = 170, theme: str = "ligh
         ...     round(to_figure(view.payload, width_mm=85).get_figwidth() * 25.4)
         85
     """
-    return draw.figure(scene(payload, width_mm, theme), dpi=144)
+    return draw.figure(scene(payload, width_mm, theme, max_tokens), dpi=144)
 
 
-def to_svg(payload: HeatmapPayload, width_mm: float = 170, theme: str = "light") -> str:
+def to_svg(payload: HeatmapPayload, width_mm: float = 170, theme: str = "light", max_tokens: int = MAX_TOKENS) -> str:
     """The figure as SVG: real text, no script, no link, no date. Arguments as for `to_figure`."""
-    return draw.svg(scene(payload, width_mm, theme, portable=True), alt_text(payload))
+    return draw.svg(scene(payload, width_mm, theme, max_tokens, portable=True), alt_text(payload))
 
 
-def to_pdf(payload: HeatmapPayload, width_mm: float = 170, theme: str = "light") -> bytes:
+def to_pdf(payload: HeatmapPayload, width_mm: float = 170, theme: str = "light", max_tokens: int = MAX_TOKENS) -> bytes:
     """The figure as one PDF page with embedded, searchable text and no date. Arguments as for `to_figure`."""
-    return draw.pdf(scene(payload, width_mm, theme), alt_text(payload))
+    return draw.pdf(scene(payload, width_mm, theme, max_tokens), alt_text(payload))
 
 
-def to_png(payload: HeatmapPayload, dpi: float = 144, width_mm: float = 170, theme: str = "light") -> bytes:
+def to_png(
+    payload: HeatmapPayload,
+    dpi: float = 144,
+    width_mm: float = 170,
+    theme: str = "light",
+    max_tokens: int = MAX_TOKENS,
+) -> bytes:
     """The figure as PNG with `dpi` (36 to 1200) pixels an inch. Other arguments as for `to_figure`."""
     if not 36 <= dpi <= 1200:
         raise FigureError(f"A resolution of {shorten(dpi)} dpi.", "Use 36 to 1200.")
-    return draw.png(scene(payload, width_mm, theme), dpi)
+    return draw.png(scene(payload, width_mm, theme, max_tokens), dpi)
 
 
-def scene(payload: HeatmapPayload, width_mm: float = 170, theme: str = "light", portable: bool = False) -> Scene:
+def preview(payload: HeatmapPayload, max_bytes: int = 30_000) -> bytes | None:
+    """A small PNG to lie beside a live widget in a notebook.
+
+    Args:
+        payload: Of a heatmap.
+        max_bytes: What it may take.
+
+    Returns:
+        The first tokens in few colours, at the highest resolution that fits; `None` when none does.
+    """
+    for dpi, tokens, colors in _PREVIEWS:
+        data = draw.png(scene(payload, max_tokens=tokens), dpi, colors)
+        if len(data) <= max_bytes:
+            return data
+    return None
+
+
+def scene(
+    payload: HeatmapPayload,
+    width_mm: float = 170,
+    theme: str = "light",
+    max_tokens: int = MAX_TOKENS,
+    portable: bool = False,
+) -> Scene:
     """Everything the figure shows, placed in points.
 
     Args:
         payload: Of a heatmap.
         width_mm: Width in millimetres.
         theme: `"light"` or `"dark"`.
+        max_tokens: How many tokens are drawn.
         portable: The reader's fonts will draw the text, so no character is missing.
 
     Returns:
         The finished scene.
 
     Raises:
-        FigureError: Width or theme is out of range.
+        FigureError: Width, theme or `max_tokens` is out of range.
     """
+    if not 1 <= max_tokens <= 2000:
+        raise FigureError(
+            f"A figure of {shorten(max_tokens)} tokens.", "Use 1 to 2000; the page and the widget show all."
+        )
     if not 60 <= width_mm <= 400:
         raise FigureError(f"A width of {shorten(width_mm)} mm.", "Use 60 to 400: 85 for a column, 170 for a page.")
     sheet = Scene(width_mm * MM, palette(theme)["paper"])
     covers = text.everything if portable else partial(fonts.covers, "serif")
     view = panels.Panel(sheet, palette(theme), payload, text.everything if portable else partial(fonts.covers, "sans"))
     left, right = MARGIN, sheet.width - MARGIN
-    y = _strip(sheet, payload, theme, covers, left, right, MARGIN)
+    drawn = text.drawn(payload.tokens, covers, max_tokens)
+    y = _strip(sheet, payload, theme, drawn, left, right)
     y = view.legend(left, right, y + 8)
     if right - left > 330:
         split = left + (right - left) * 0.56
@@ -100,36 +139,24 @@ def scene(payload: HeatmapPayload, width_mm: float = 170, theme: str = "light", 
 
 
 def _strip(
-    sheet: Scene, payload: HeatmapPayload, theme: str, covers: text.Covers, left: float, right: float, y: float
+    sheet: Scene, payload: HeatmapPayload, theme: str, drawn: list[text.Drawn], left: float, right: float
 ) -> float:
     """The lines of tokens, before above after; returns where they end."""
-    features = payload.features[:MAX_LANES]
-    feature = chosen(payload)
-    before, maximum = fills(payload, after=False)
-    edited = any(f.after is not None for f in payload.features) or payload.n_edits > 0
-    still = np.zeros(len(payload.tokens), bool)
-    zeros = np.zeros(len(payload.tokens), np.float32)
-    rows = [("before" if edited else "", Values(before, tuple(f.values for f in features), (zeros,) * len(features), still))]
-    if edited:
-        after = tuple(f.values if f.after is None else f.after for f in features)
-        gone = tuple(np.where((a <= 0) & (f.values > 0), f.values, 0) for f, a in zip(features, after, strict=True))
-        rows.append(("after", Values(fills(payload, after=True)[0], after, gone, changed(payload))))
-    strip = Strip(
-        sheet, palette(theme), features, feature.slot if feature else None, maximum, payload.selection
-    )
-    margin = 34.0 if edited else 10.0 if features else 0.0
-    height = line_height(len(features))
-    for line in lines(text.drawn(payload.tokens, covers, MAX_TOKENS), right - left - margin):
-        for name, values in rows:
-            if name:
-                base = y + 4.0 + BAND - 3.3
-                sheet.labels.append(Label(left, base, name, NOTE, palette(theme)["ink3"]))
-            strip.line(line, values, left + margin, y)
+    y = MARGIN
+    features, feature, rows = payload.features[:MAX_LANES], chosen(payload), copies(payload)
+    look = palette(theme)
+    strip = Strip(sheet, look, features, feature.slot if feature else None, payload.selection)
+    margin = 34.0 if len(rows) > 1 else 10.0 if features else 0.0
+    for line in lines(drawn, right - left - margin):
+        for row in rows:
+            if row.name:
+                sheet.labels.append(Label(left, y + 4.0 + BAND - 3.3, row.name, NOTE, look["ink3"]))
+            strip.line(line, row, left + margin, y)
             strip.letters(left + margin - 3.0, y)
-            y += height
-        y += 3.0 if edited else 0.0
-    if len(payload.tokens) > MAX_TOKENS:
-        note = f"… the first {MAX_TOKENS} of {text.count(len(payload.tokens))} tokens"
-        sheet.labels.append(Label(left + margin, y + NOTE, note, NOTE, palette(theme)["ink3"]))
+            y += line_height(len(features))
+        y += 3.0 * (len(rows) > 1)
+    if len(payload.tokens) > len(drawn):
+        note = f"… the first {text.count(len(drawn))} of {text.count(len(payload.tokens))} tokens"
+        sheet.labels.append(Label(left + margin, y + NOTE, note, NOTE, look["ink3"]))
         y += NOTE + 4
     return y

@@ -86,10 +86,10 @@ def step(value: float, maximum: float) -> int:
 
 
 def letter(slot: int) -> str:
-    """Letter of a slot: a to z, then aa, ab, ...
+    """Letter of a slot: a to z, then a1, b1, ...
 
     Example:
         >>> letter(0), letter(7), letter(27)
-        ('a', 'h', 'ab')
+        ('a', 'h', 'b1')
     """
-    return (letter(slot // 26 - 1) if slot >= 26 else "") + chr(ord("a") + slot % 26)
+    return chr(ord("a") + slot % 26) + (str(slot // 26) if slot >= 26 else "")

@@ -1,13 +1,14 @@
 """The parts of a heatmap figure below its strip: legend, chosen features, next token, foot."""
 
+import re
 from dataclasses import dataclass
 
 from saewidgets.figures import fonts, text
-from saewidgets.figures.alt import token_name
 from saewidgets.figures.palette import Palette, letter
 from saewidgets.figures.reading import chosen, fills, prediction_row
 from saewidgets.figures.scene import Box, Label, Scene
 from saewidgets.payloads.heatmap import ChosenFeature, HeatmapPayload
+from saewidgets.payloads.marks import SPACE
 
 NOTE, TEXT = 7.0, 8.0
 ROW = 13.0
@@ -35,6 +36,9 @@ class Panel:
         size: float = NOTE, face: str = "sans",
     ) -> float:  # fmt: skip
         """Write on a baseline; returns where the text ends (its left end when anchored right)."""
+        # SVG drops a space at the beginning of a text.
+        x += fonts.width(" ", size, face, bold) * (len(words) - len(words.lstrip(" ")))
+        words = words.lstrip(" ")
         self.scene.labels.append(Label(x, y, words, size, self.palette[color], face, bold, anchor))
         length = fonts.width(words, size, face, bold)
         return x - length if anchor == "right" else x + length
@@ -94,7 +98,8 @@ class Panel:
         self.scene.labels.append(Label(left + 4.5, y - 0.4, letter(feature.slot), NOTE, on, bold=True, anchor="center"))
         end = self._value(feature, right, y)
         if feature.edit:
-            end = self._say(end - 8, y, text.plain(feature.edit, 40, self.covers), "ink", anchor="right")
+            words = re.sub(r"^x (?=\d)", "× ", text.plain(feature.edit, 40, self.covers))
+            end = self._say(min(end - 8, right - 48), y, words, "ink", anchor="right")
         room = end - 10 - (left + 14)
         name = text.plain(feature.id, 60, self.covers)
         label = text.plain(feature.label, 120, self.covers)
@@ -109,9 +114,9 @@ class Panel:
     def _value(self, feature: ChosenFeature, right: float, y: float) -> float:
         """The feature's greatest activation in the prompt, before → after, at the right edge."""
         before = text.activation(float(feature.values.max(initial=0)))
-        if feature.after is None:
-            return self._say(right, y, before, "ink", anchor="right")
-        after = text.activation(float(feature.after.max(initial=0)))
+        after = before if feature.after is None else text.activation(float(feature.after.max(initial=0)))
+        if before == after:
+            return self._say(right, y, before, "ink2", anchor="right")
         x = self._say(right, y, after, "ink", bold=True, anchor="right")
         return self._say(x - 2, y, f"{before} {text.ARROW}", "ink3", anchor="right")
 
@@ -124,8 +129,7 @@ class Panel:
         shown = payload.predictions
         after = shown.after[row] if shown.after is not None else None
         x = self._say(left, y, "Next token after ", "ink", bold=True)
-        name = token_name(payload, int(shown.positions[row]))
-        name = "".join(c if covers(c) else "□" for c in name)
+        name = text.name(payload.tokens, int(shown.positions[row]), covers)
         x = self._say(x, y, name, "ink", size=TEXT, face="serif")
         self._say(x, y, " · bar: after, tick: before" if after is not None else " · probability")
         words = [text.runs(shown.vocabulary[int(i)], covers, 24) for i in shown.token[row]]
@@ -174,7 +178,9 @@ class Panel:
         x = self._say(left, y, text.probability(kl), "ink3" if inside else "ink", not inside, size=9.0)
         x = self._say(x, y, " nats KL")
         if control is not None:
-            features, directions = (text.interval(*map(float, k[row])) for k in (control.kl_features, control.kl_directions))
+            features, directions = (
+                text.interval(*map(float, k[row])) for k in (control.kl_features, control.kl_directions)
+            )
             words = f"control {features}, random directions {directions}"
             if x + 10 + fonts.width(words, NOTE) > right:
                 x, y = left - 10, y + 10
@@ -188,9 +194,13 @@ class Panel:
         parts = [context.model, context.dictionaries, self.payload.site]
         if self.payload.n_edits:
             parts += [f"error term {context.error}", f"{context.propagation} propagation", f"seed {context.seed}"]
-        words = " · ".join(text.plain(part, 80, self.covers) for part in parts if part)
-        self._say(left, top + 10, fonts.fit(words, right - left, 6.0), size=6.0)
-        return top + 12
+        x, y = left, top + 10
+        for part in filter(None, parts):
+            words = fonts.fit(text.plain(part, 80, self.covers), right - left, 6.0)
+            if x > left and x + fonts.width(f" · {words}", 6.0) > right:
+                x, y = left, y + 8
+            x = self._say(x, y, words if x == left else f" · {words}", size=6.0)
+        return y + 2
 
 
 _FILLS = {"error": "error, share of the norm", "surprise": "surprise, nats"}
@@ -199,6 +209,6 @@ _FILLS = {"error": "error, share of the norm", "surprise": "surprise, nats"}
 def _unspaced(runs: tuple[text.Run, ...]) -> tuple[text.Run, ...]:
     """Runs of a predicted token without the dot of its leading space."""
     first = runs[0]
-    if first.kind == "sign" and first.text == text.SPACE and len(runs) > 1:
+    if first.kind == "sign" and first.text == SPACE and len(runs) > 1:
         return runs[1:]
     return runs

@@ -1,5 +1,7 @@
 """What the figures read out of a heatmap payload: which fill, which scale, which predictions, what changed."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from saewidgets.figures.palette import letter
@@ -9,6 +11,42 @@ from saewidgets.payloads.heatmap import ChosenFeature, HeatmapPayload, SiteView
 
 # A change below this share of a feature's maximum is not marked: it is rounding, not an effect.
 CHANGED = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What one copy of the strip shows; there are two, before and after, when there are edits.
+
+    Args:
+        name: `"before"`, `"after"`, or "" for the only one.
+        fill: `[T]` what fills the tokens.
+        maximum: Value of the strongest fill.
+        lanes: For each chosen feature `[T]` activations.
+        removed: For each chosen feature `[T]` activations that the edits took away.
+        changed: `[T]` whether the edits changed a chosen feature's activation at the token.
+    """
+
+    name: str
+    fill: Array
+    maximum: float
+    lanes: tuple[Array, ...]
+    removed: tuple[Array, ...]
+    changed: Array
+
+
+def copies(payload: HeatmapPayload) -> list[Copy]:
+    """The strip without the edits and, where there are edits, under them."""
+    features = payload.features
+    edited = payload.n_edits > 0 or any(feature.after is not None for feature in features)
+    nothing = np.zeros(len(payload.tokens), np.float32)
+    base = tuple(feature.values for feature in features)
+    fill, maximum = fills(payload, after=False)
+    before = Copy("before" if edited else "", fill, maximum, base, (nothing,) * len(base), nothing > 0)
+    if not edited:
+        return [before]
+    lanes = tuple(f.values if f.after is None else f.after for f in features)
+    removed = tuple(np.where((after <= 0) & (row > 0), row, 0) for row, after in zip(base, lanes, strict=True))
+    return [before, Copy("after", *fills(payload, after=True), lanes, removed, changed(payload))]
 
 
 def chosen(payload: HeatmapPayload) -> ChosenFeature | None:

@@ -17,7 +17,7 @@ class Box:
         edge: Colour of the outline, "" for none; it lies inside the rectangle.
         line: Width of the outline.
         radius: Of the corners.
-        part: What it is, e.g. `"fill"`; boxes of one part in a row are drawn as one group of this name.
+        part: What it is, e.g. `"fill"`; all boxes of one part and look are drawn together, where the first one was.
     """
 
     x: float
@@ -28,7 +28,7 @@ class Box:
     edge: str = ""
     line: float = 0.5
     radius: float = 0.0
-    part: str = ""
+    part: str = "box"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Label:
 
 @dataclass(slots=True)
 class Scene:
-    """A sheet that is being filled; marks lie over each other in the order in which they were added.
+    """A sheet that is being filled; labels lie over boxes, later boxes over earlier ones of another look.
 
     Args:
         width: In points.

@@ -1,12 +1,13 @@
 """The token strip on paper: words, fills, lanes, before above after with equal line breaks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from saewidgets.figures import fonts
 from saewidgets.figures.palette import Palette, letter, step
+from saewidgets.figures.reading import Copy
 from saewidgets.figures.scene import Box, Label, Scene
-from saewidgets.figures.text import Drawn, Run
-from saewidgets.payloads.arrays import Array
+from saewidgets.figures.text import ELLIPSIS, Drawn, Run
 from saewidgets.payloads.heatmap import ChosenFeature
 
 TEXT, NOTE, HEX = 8.0, 7.0, 5.5
@@ -31,23 +32,6 @@ class Placed:
     drawn: Drawn
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
-    """What one copy of the strip shows (there are two: before and after).
-
-    Args:
-        fill: `[T]` what fills the tokens.
-        lanes: For each chosen feature `[T]` activations.
-        removed: For each chosen feature `[T]` activations that the edits took away; drawn hollow.
-        changed: `[T]` whether a chosen feature's activation at the token changed.
-    """
-
-    fill: Array
-    lanes: tuple[Array, ...]
-    removed: tuple[Array, ...]
-    changed: Array
-
-
 def run_width(run: Run) -> float:
     """Width of a run in points, its frame included."""
     if run.kind == "mark":
@@ -57,12 +41,33 @@ def run_width(run: Run) -> float:
     return fonts.width(run.text, TEXT, "serif")
 
 
+def token_width(token: Drawn) -> float:
+    """Width of a token's fill in points."""
+    return sum(map(run_width, token.runs)) + 2 * PAD
+
+
+def _cut(token: Drawn, room: float) -> Drawn:
+    """The token, shortened when it alone is wider than a line."""
+    if token_width(token) <= room:
+        return token
+    kept: list[Run] = []
+    free = room - 2 * PAD - fonts.width(ELLIPSIS, TEXT, "serif")
+    for run in token.runs:
+        if run_width(run) > free:
+            if run.kind == "text":
+                kept.append(Run(fonts.fit(run.text, free, TEXT, "serif").rstrip(ELLIPSIS)))
+            break
+        kept.append(run)
+        free -= run_width(run)
+    return replace(token, runs=(*kept, Run(ELLIPSIS, "sign")))
+
+
 def _words(drawn: list[Drawn]) -> list[list[int]]:
     """Positions in groups that a line break may not part."""
     words: list[list[int]] = []
     for position, token in enumerate(drawn):
         fresh = not words or token.gap or drawn[position - 1].breaks
-        alone = token.runs[0].kind == "mark" or bool(words) and drawn[position - 1].runs[0].kind == "mark"
+        alone = token.runs[0].kind == "mark" or (bool(words) and drawn[position - 1].runs[0].kind == "mark")
         if (fresh or alone) and not token.joined:
             words.append([])
         words[-1].append(position)
@@ -79,7 +84,8 @@ def lines(drawn: list[Drawn], room: float) -> list[list[Placed]]:
     Returns:
         Tokens of each line. A word's pieces stay together unless the word alone is wider than a line.
     """
-    widths = [sum(map(run_width, token.runs)) + 2 * PAD for token in drawn]
+    drawn = [_cut(token, room) for token in drawn]
+    widths = [token_width(token) for token in drawn]
     result: list[list[Placed]] = [[]]
     x = 0.0
     for word in _words(drawn):
@@ -131,7 +137,6 @@ class Strip:
         palette: Colours.
         features: Chosen features, a lane each.
         slot: Slot of the feature that fills; `None` for a fill that belongs to no feature.
-        maximum: Value of the seventh step.
         selection: Position of the token that is framed.
     """
 
@@ -139,15 +144,19 @@ class Strip:
     palette: Palette
     features: tuple[ChosenFeature, ...]
     slot: int | None
-    maximum: float
     selection: int
 
-    def line(self, line: list[Placed], values: Values, left: float, top: float) -> None:
+    def line(self, line: list[Placed], values: Copy, left: float, top: float) -> None:
         """Draw one line with its lanes, from `top` downwards."""
         for placed in line:
             self._token(placed, values, left, top + 4.0)
         for order, feature in enumerate(self.features):
             self._lane(line, values, order, feature, left, top + 4.0 + BAND)
+        for placed in line:
+            if placed.position == self.selection:
+                x, edge = left + placed.x - 1, self.palette["ink"]
+                box = Box(x, top + 3.0, placed.width + 2, BAND + 2, "", edge, 0.9, 1.6, part="selection")
+                self.scene.boxes.append(box)
         for first, last in _brackets(line):
             self._box(left + first.x, top + 3.0, last.x + last.width - first.x, RULE, self.palette["ink2"], "bracket")
 
@@ -158,23 +167,18 @@ class Strip:
             base = top + 4.0 + BAND + (order + 1) * lane_pitch(n)
             size = 5.0 if n <= 4 else 4.2
             self.scene.labels.append(
-                Label(right, base + 0.6, letter(feature.slot), size, self.palette["ink2"], bold=True, anchor="right")
+                Label(right, base + 0.9, letter(feature.slot), size, self.palette["ink2"], bold=True, anchor="right")
             )
 
     def _box(self, x: float, y: float, width: float, height: float, fill: str, part: str) -> None:
         self.scene.boxes.append(Box(x, y, width, height, fill, part=part))
 
-    def _token(self, placed: Placed, values: Values, left: float, top: float) -> None:
+    def _token(self, placed: Placed, values: Copy, left: float, top: float) -> None:
         position, x = placed.position, left + placed.x
-        level = step(float(values.fill[position]), self.maximum) if position else 0
+        level = step(float(values.fill[position]), values.maximum) if position else 0
         ink = self.palette.ramp(self.slot)[level - 1] if level else None
         if ink:
             self.scene.boxes.append(Box(x, top, placed.width, BAND, ink.fill, radius=1.0, part="fill"))
-        if position == self.selection:
-            edge = self.palette["ink"]
-            self.scene.boxes.append(
-                Box(x - 1, top - 1, placed.width + 2, BAND + 2, "", edge, 0.9, 1.6, part="selection")
-            )
         if values.changed[position]:
             dot = Box(x + placed.width / 2 - 0.9, top - 3.6, 1.8, 1.8, self.palette["ink"], radius=0.9, part="changed")
             self.scene.boxes.append(dot)
@@ -200,7 +204,7 @@ class Strip:
             self.scene.labels.append(Label(x, base, run.text, TEXT, color, "serif"))
 
     def _lane(
-        self, line: list[Placed], values: Values, order: int, feature: ChosenFeature, left: float, top: float
+        self, line: list[Placed], values: Copy, order: int, feature: ChosenFeature, left: float, top: float
     ) -> None:
         n = len(self.features)
         base = top + (order + 1) * lane_pitch(n)
@@ -215,14 +219,16 @@ class Strip:
                     continue
                 box = Box(left + placed.x, base + RULE - height, placed.width, height, color, part=part)
                 if hollow:
-                    box = Box(box.x, box.y, box.width, height, self.palette["paper"], color, RULE, part=f"{part}-removed")
+                    box = Box(
+                        box.x, box.y, box.width, height, self.palette["paper"], color, RULE, part=f"{part}-removed"
+                    )
                 self.scene.boxes.append(box)
 
 
 def _brackets(line: list[Placed]) -> list[tuple[Placed, Placed]]:
     """First and last token of each character that is cut into several tokens."""
     result: list[tuple[Placed, Placed]] = []
-    for before, placed in zip(line, line[1:], strict=False):
+    for before, placed in pairwise(line):
         if placed.drawn.joined:
             first = result.pop()[0] if result and result[-1][1] is before else before
             result.append((first, placed))

@@ -12,7 +12,7 @@ from saewidgets.payloads.heatmap import CONTINUATION, PLAIN, SPECIAL, SPLIT, Tok
 from saewidgets.payloads.marks import NEWLINE, SPACE, TAB, pieces
 
 # A token longer than this is cut: it would be wider than a column.
-MAX_TOKEN = 48
+MAX_TOKEN = 64
 MINUS, THIN, ELLIPSIS, ARROW = "\u2212", "\u2009", "…", "→"
 
 Covers = Callable[[str], bool]
@@ -139,6 +139,14 @@ def drawn(tokens: Tokens, covers: Covers = everything, limit: int | None = None)
     return result
 
 
+def name(tokens: Tokens, position: int, covers: Covers = everything) -> str:
+    """One token on one line, as a name for it; a character cut into bytes is named by its first token."""
+    piece = ""
+    if tokens.kind[position] in (SPLIT, CONTINUATION):
+        piece = tokens.pieces[int((tokens.kind[:position] >= SPLIT).sum())]
+    return plain(_token(tokens.text[position], int(tokens.kind[position]), piece, covers).text, 30)
+
+
 def _token(text: str, kind: int, piece: str, covers: Covers) -> Drawn:
     if kind == SPECIAL:
         return Drawn((Run(plain(special(text), 24, covers), "mark"),))
@@ -152,10 +160,10 @@ def _token(text: str, kind: int, piece: str, covers: Covers) -> Drawn:
 
 
 def plain(text: str, limit: int = 80, covers: Covers = everything) -> str:
-    """One harmless line of a label, an id or a name: marks named in frames, spaces kept, cut with "…".
+    r"""One harmless line of a label, an id or a name: marks named in frames, spaces kept, cut with "…".
 
     Example:
-        >>> plain("colour\\u202e word")
+        >>> plain("colour\u202e word")
         'colour‹RLO› word'
     """
     line = ""
@@ -200,11 +208,11 @@ def change(value: float) -> str:
 
 
 def count(value: int) -> str:
-    """A count: thousands apart by a thin space.
+    r"""A count: thousands apart by a thin space.
 
     Example:
         >>> count(12480)
-        '12\\u2009480'
+        '12\u2009480'
     """
     return f"{value:,}".replace(",", THIN)
 

@@ -76,7 +76,8 @@ def _compare(total: Tensor, parts: list[Tensor], name: str, terms: tuple[str, ..
     error = float((added - exact).abs().max() / exact.abs().max().clamp_min(1e-12))
     if not error <= limit:
         raise ModelError(
-            f"Self-check: {' + '.join(terms)} is not {name}: off by {error:.2g} of its largest value (allowed {limit:.0e}).",
+            f"Self-check: {' + '.join(terms)} is not {name}: "
+            f"off by {error:.2g} of its largest value (allowed {limit:.0e}).",
             _TODO,
         )
     return error

@@ -13,7 +13,7 @@ from saewidgets.errors import ModelError, shorten
 # What the hub allows, checked before anything is looked up: no paths, no look-alike letters, no endless names.
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"{_PART}(?:/{_PART})?")
-_WAYS_OUT = (
+WAYS_OUT = (
     "Check the spelling, connect to the network and log in if the model is gated (`hf auth login`), "
     "or pass the path of a folder with config.json, weights and tokenizer, or a module in memory with tokenizer=."
 )
@@ -25,18 +25,19 @@ def is_hub_id(name: str) -> bool:
 
 
 def load(
-    name: str, *, dtype: Any = None, device_map: Any = None, revision: str | None = None
+    name: str, tokenizer: Any = None, *, dtype: Any = None, device_map: Any = None, revision: str | None = None
 ) -> tuple[torch.nn.Module, Any]:
     """Load model and tokenizer from a folder or the hub. Code that comes with a model is never run.
 
     Args:
         name: Local folder or hub id.
+        tokenizer: Taken instead of the model's own.
         dtype: `torch.dtype` or its name; the checkpoint's own by default.
         device_map: Passed to transformers, for one or several devices.
         revision: Branch, tag or commit on the hub.
 
     Returns:
-        Module and tokenizer (`None` when there is none).
+        Module and tokenizer.
 
     Raises:
         ModelError: There is no such model, or it cannot be reached or read.
@@ -49,31 +50,34 @@ def load(
             )
         options["local_files_only"] = True
     elif not is_hub_id(name):
-        raise ModelError(f"{shorten(name)} is neither a folder on this machine nor a hub id.", _WAYS_OUT)
+        raise ModelError(f"{shorten(name)} is neither a folder on this machine nor a hub id.", WAYS_OUT)
     if revision is not None:
         options["revision"] = revision
-    return _from_transformers(name, options, dtype, device_map)
+    return _load_module(name, options, dtype, device_map), tokenizer or _load_tokenizer(name, options)
 
 
-def _from_transformers(name: str, options: dict[str, Any], dtype: Any, device_map: Any) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def _load_module(name: str, options: dict[str, Any], dtype: Any, device_map: Any) -> Any:
+    from transformers import AutoModelForCausalLM
 
     extra = {key: value for key, value in (("dtype", dtype), ("device_map", device_map)) if value is not None}
     try:
-        module = AutoModelForCausalLM.from_pretrained(name, **options, **extra)
+        return AutoModelForCausalLM.from_pretrained(name, **options, **extra)
     except Exception as error:  # transformers and the hub raise a dozen types for "not there"
-        raise ModelError(f"Cannot load the model {shorten(name)}: {_first_line(error)}", _WAYS_OUT) from error
+        raise ModelError(f"Cannot load the model {shorten(name)}: {first_line(error)}", WAYS_OUT) from error
+
+
+def _load_tokenizer(name: str, options: dict[str, Any]) -> Any:
+    from transformers import AutoTokenizer
+
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        return AutoTokenizer.from_pretrained(name, **options)
     except Exception as error:
-        raise ModelError(
-            f"Cannot load the tokenizer of {shorten(name)}: {_first_line(error)}",
-            "Pass one with tokenizer=.",
-        ) from error
-    return module, tokenizer
+        what = f"Cannot load the tokenizer of {shorten(name)}: {first_line(error)}"
+        raise ModelError(what, "Pass one with tokenizer=.") from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what a library said, short enough for a sentence."""
     return shorten((str(error) or type(error).__name__).strip().splitlines()[0], 200)
 
 
@@ -123,6 +127,6 @@ def move(module: torch.nn.Module, device: Any, dtype: Any) -> None:
         module.to(device=device, dtype=dtype)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ModelError(
-            f"Cannot move the model to device {device!r}, dtype {dtype!r}: {_first_line(error)}",
+            f"Cannot move the model to device {device!r}, dtype {dtype!r}: {first_line(error)}",
             "See torch.cuda.is_available() and torch.backends.mps.is_available().",
         ) from error

@@ -58,7 +58,8 @@ def as_batch(ids: object, vocab_size: int, context_length: int) -> Tensor:
     try:
         batch = ids if isinstance(ids, Tensor) else torch.as_tensor(ids)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise PromptError(f"Cannot read {shorten(ids)} as token ids.", "Pass integers, all rows equally long.") from None
+        todo = "Pass integers, all rows equally long."
+        raise PromptError(f"Cannot read {shorten(ids)} as token ids.", todo) from None
     if batch.numel() == 0:
         raise PromptError("The prompt is empty.", "Pass at least one token.")
     if batch.is_floating_point() or batch.is_complex() or batch.dtype == torch.bool or batch.dim() not in (1, 2):

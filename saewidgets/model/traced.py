@@ -8,17 +8,17 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from nnsight import NNsight
-from torch import Tensor
 
 from saewidgets.errors import ModelError, shorten
-from saewidgets.model import engine, load, memory, tokens
+from saewidgets.model import load, tokens
 from saewidgets.model.check import SelfCheck, check_sums
 from saewidgets.model.families import Family, find_family
 from saewidgets.model.locks import lock_of
-from saewidgets.model.plan import Plan, make_plan
+from saewidgets.model.memory import can_reuse
+from saewidgets.model.plan import make_plan
 from saewidgets.model.points import Names, find_points
-from saewidgets.model.prefix import LIMIT_BYTES, NO_WRITES, Prefix, PrefixCache, Weights
+from saewidgets.model.prefix import LIMIT_BYTES, PrefixCache
+from saewidgets.model.runner import Runner
 from saewidgets.model.trace import Trace, Write
 from saewidgets.sites import Site
 
@@ -63,15 +63,12 @@ class TracedModel:
         self.family = family.name
         self.name = name or type(module).__name__
         self.lock: threading.RLock = lock_of(module)
-        self.prefixes = PrefixCache(cache_bytes)
         self._points = find_points(family, module)
         self._names = Names(self._points)
         self._family = family
-        self._weights = Weights(module)
-        self._reusable = memory.can_reuse(family, self.config)
+        reusable = can_reuse(family, self.config)
         with self.lock:
-            self._nnsight = NNsight(module)
-        self._envoys = {site: self._nnsight.get(point.path) for site, point in self._points.items()}
+            self._runner = Runner(module, self._points, self.config, reusable=reusable, cache_bytes=cache_bytes)
 
     @classmethod
     def wrap(
@@ -114,7 +111,7 @@ class TracedModel:
 
             return RemoteModel.open(model, tokenizer, sites=sites, revision=revision)
         if isinstance(model, str):
-            module, own = load.load(model, dtype=dtype, device_map=device_map, revision=revision)
+            module, own = load.load(model, tokenizer, dtype=dtype, device_map=device_map, revision=revision)
             name = model
         else:
             module, own = load.unwrap(model)
@@ -126,10 +123,15 @@ class TracedModel:
         traced.self_check()
         return traced
 
+    @property
+    def prefixes(self) -> PrefixCache:
+        """The prefix cache: `.nbytes`, `.limit_bytes`, `.clear()`."""
+        return self._runner.prefixes
+
     @cached_property
     def config(self) -> Any:
         """The text part of the Hugging Face config; `None` for a module without one."""
-        config = getattr(self.module, "config", None)
+        config: Any = getattr(self.module, "config", None)
         return config.get_text_config() if hasattr(config, "get_text_config") else config
 
     @property
@@ -245,9 +247,7 @@ class TracedModel:
         changes = {self.site(site): write for site, write in (writes or {}).items()}
         plan = make_plan(self._points, wanted, changes, logits=logits, grad=grad)
         with self.lock, torch.set_grad_enabled(grad):
-            if grad or len(batch) > 1 or not self._reusable:
-                return self._run(plan, batch.to(self.device), None, grad)[0]
-            return self._run_cached(plan, batch, key, first_edit)
+            return self._runner.run(plan, batch, self.device, key=key, first_edit=first_edit, grad=grad)
 
     def self_check(self) -> SelfCheck:
         """Prove on a few tokens that the sites are what they are called.
@@ -265,42 +265,9 @@ class TracedModel:
         read = [site for site in self._points if site.stream not in ("attn_z", "mlp_in", "embed", "final")]
         plan = make_plan(self._points, read, {}, logits=False, grad=False)
         with self.lock, torch.no_grad():
-            trace, _ = self._run(plan, ids[None].to(self.device), None, False)
+            trace = self._runner.run(plan, ids[None], self.device, key=None, first_edit=0, grad=False)
+            self.prefixes.clear()
         return check_sums(trace.values, self.n_layers)
-
-    def _run_cached(self, plan: Plan, batch: Tensor, key: Hashable | None, first_edit: int) -> Trace:
-        ids = tuple(batch[0].tolist())
-        # Wrapped, so that no key of a caller can be taken for the key of a run without writes.
-        name = ("writes", key) if plan.writes else NO_WRITES
-        self.prefixes.check_weights(self._weights.state())
-        prefix = self.prefixes.find(
-            ids,
-            name if key is not None or not plan.writes else None,
-            first_edit if plan.writes else len(ids),
-            lambda entry: memory.fits(plan, entry),
-        )
-        if prefix is not None and prefix.length == len(ids):
-            return memory.recall(plan, prefix, batch.to(self.device))
-        trace, layers = self._run(plan, batch.to(self.device), prefix, False)
-        if key is not None or not plan.writes:
-            self.prefixes.store(name, memory.entry_of(ids, trace, layers))
-        return trace
-
-    def _run(self, plan: Plan, ids: Tensor, prefix: Prefix | None, grad: bool) -> tuple[Trace, memory.Layers]:
-        offset = prefix.length if prefix else 0
-        cache = memory.new_cache(prefix, plan.depth) if self._reusable else None
-        recorder = engine.Recorder(plan.read, plan.writes, offset, self.device, grad)
-        points = [(point, self._envoys[point.site]) for point in plan.points]
-        engine.run(self._nnsight, self._inputs(ids[:, offset:], cache), points, recorder, whole=plan.logits)
-        logits = memory.logits_of(recorder.output).to(self.device) if plan.logits else None
-        trace = Trace(recorder.values, recorder.before, logits, ids)
-        return memory.join(prefix, trace), memory.layers_of(cache, ids.shape[1])
-
-    def _inputs(self, ids: Tensor, cache: Any) -> dict[str, Any]:
-        if cache is None and self.config is None:
-            return {"input_ids": ids}
-        return {"input_ids": ids, "past_key_values": cache, "use_cache": cache is not None}
 
     def __repr__(self) -> str:
         return f"TracedModel({shorten(self.name)}, {self.family}, {self.n_layers} blocks of width {self.d_model})"
-

@@ -27,6 +27,19 @@ def _type(annotation: Any) -> str:
     return f"{name} | null" if may_be_none else name
 
 
+def _schema(annotation: Any) -> str:
+    """How `decode.ts` checks a field: "float32", "float32*2", "string", "Tokens", "SiteView[]", and "?" for null."""
+    inner, may_be_none = optional(annotation)
+    kind = array_type(inner)
+    if kind is not None:
+        name = kind.dtype + ("*2" if kind.ndim == 2 else "")
+    elif get_origin(inner) is tuple:
+        name = f"{_schema(get_args(inner)[0])}[]"
+    else:
+        name = _PLAIN.get(inner) or inner.__name__
+    return name + ("?" if may_be_none else "")
+
+
 def _records(record: type, seen: list[type]) -> list[type]:
     for annotation in field_types(record).values():
         inner = optional(annotation)[0]
@@ -58,6 +71,14 @@ def generate() -> str:
         lines += [f"/** {(record.__doc__ or '').splitlines()[0]} */", f"export interface {record.__name__} {{"]
         lines += [f"  {name}: {_type(annotation)};" for name, annotation in field_types(record).items()]
         lines += ["}", ""]
+    lines += ["/** Fields of each record, for the decoder: a typed array, text, a number or another record. */"]
+    lines += ["export const RECORDS: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map(["]
+    for record in records:
+        fields = [f"    [{json.dumps(n)}, {json.dumps(_schema(a))}]," for n, a in field_types(record).items()]
+        lines += [f"  [{json.dumps(record.__name__)}, new Map([", *fields, "  ])],"]
+    kinds = [f"  [{json.dumps(kind)}, {json.dumps(record.__name__)}]," for kind, record in KINDS.items()]
+    lines += ["]);", "", "/** Record of each kind of payload. */"]
+    lines += ["export const KINDS: ReadonlyMap<string, string> = new Map([", *kinds, "]);", ""]
     for number, name in enumerate(("PLAIN", "SPECIAL", "SPLIT", "CONTINUATION")):
         assert getattr(heatmap, name) == number
         lines.append(f"export const {name} = {number};")

@@ -1,4 +1,4 @@
-"""Payload <-> front end: one class a widget, one base, one job runner. torch only through the scope a widget is given."""
+"""Payload <-> front end: one class a widget, one base, one job runner. torch only through a widget's scope."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""The base of every widget: traits of `docs/protocol.md`, delivery of the code, publishing, errors, history, closing."""
+"""The base of every widget: the traits of `docs/protocol.md`, publishing, errors, history, closing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NoReturn, Self
 import anywidget
 import traitlets
 
-from saewidgets.errors import Cancelled, WidgetError
+from saewidgets.errors import Cancelled, SaewidgetsError, WidgetError
 from saewidgets.payloads import encode
 from saewidgets.widgets import carrier, checks, output
 from saewidgets.widgets.checks import Checked
@@ -37,10 +37,11 @@ GUARD = threading.RLock()
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A request and the history that holds once it is shown."""
+    """A request, the history that holds once it is shown, and the view (selection and the like) when it was made."""
 
     request: Any
     history: History
+    view: Mapping[str, Any]
 
 
 class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
@@ -64,7 +65,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     _revision = traitlets.Int(0).tag(sync=True)
     theme = Checked("auto", checks.one_of("auto", "light", "dark")).tag(sync=True)
     height = Checked(360, checks.whole(40, 4000)).tag(sync=True)
-    error = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    error = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
     undo_depth = traitlets.Int(0).tag(sync=True)
     redo_depth = traitlets.Int(0).tag(sync=True)
     live = traitlets.Bool(False).tag(sync=True)
@@ -105,8 +106,8 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
         """Whether the answer is at hand without a forward."""
         raise NotImplementedError
 
-    def _fit(self, payload: Any) -> Any:
-        """The payload with what only the view decides (selection and the like) taken from the traits."""
+    def _viewed(self, payload: Any, view: dict[str, Any]) -> Any:
+        """The payload with these values of `_front_traits`, where they fit."""
         raise NotImplementedError
 
     def _traits_of(self, payload: Any, request: Any) -> dict[str, Any]:
@@ -131,7 +132,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     def payload(self) -> Any:
         """The last good picture as data, with the present selection."""
         with GUARD:
-            return self._fit(self._picture)
+            return self._viewed(self._picture, self._view_now())
 
     @property
     def closed(self) -> bool:
@@ -195,14 +196,16 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
         if not output.show(data, metadata, self._display_id):
             print(data["text/plain"])
 
+    def _view_now(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._front_traits}
+
     # -- requests and pictures -----------------------------------------------------------------------------------------
 
     def _want(self, request: Any, request_id: Any, history: History | None = None) -> None:
         """Make a request true; the newest wins."""
         with GUARD:
-            if self._wanted is None:
-                raise WidgetError("This view was opened from a file and has no model.", "Make one from a scope.")
-            step = Step(request, history or self._recorded(request))
+            self._need_model()
+            step = Step(request, history or self._recorded(request), self._view_now())
             self._wanted = step
             self._runner.submit(
                 "run",
@@ -214,9 +217,19 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
                 ),
             )
 
+    def _need_model(self) -> Step:
+        """What is wanted now.
+
+        Raises:
+            WidgetError: There is no model to ask.
+        """
+        if self._wanted is None:
+            why = "This widget is closed" if self.closed else "This view was opened from a file"
+            raise WidgetError(f"{why} and has no model.", "Make a new one from a scope.")
+        return self._wanted
+
     def _recorded(self, request: Any) -> History:
-        assert self._wanted is not None
-        history, state, now = self._wanted.history, self._undoable(request), time.monotonic()
+        history, state, now = self._need_model().history, self._undoable(request), time.monotonic()
         if state == history.state:
             return history
         merge = now - self._recorded_at < ONE_STEP and self._is_drag(history.state, state)
@@ -225,11 +238,10 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
 
     def _step(self, direction: str, request_id: Any) -> None:
         with GUARD:
-            if self._wanted is None:
-                raise WidgetError("This view was opened from a file and has no model.", "Make one from a scope.")
-            history: History = getattr(self._wanted.history, direction)()
+            wanted = self._need_model()
+            history: History = getattr(wanted.history, direction)()
             self._recorded_at = float("-inf")
-            self._want(self._restored(self._wanted.request, history.state), request_id, history)
+            self._want(self._restored(wanted.request, history.state), request_id, history)
 
     def _run(self, step: Step, request_id: Any, token: Token) -> None:
         for payload in self._pictures(step.request, token, partial(self._progress, request_id)):
@@ -242,7 +254,10 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
         self._post({"type": "progress", "id": request_id, "done": done, "total": total, "note": note})
 
     def _publish(self, step: Step, payload: Any, token: Token) -> None:
-        raw = encode(self._fit(payload))
+        # What the user changed in the view since she asked is newer than the request.
+        moved = {name: value for name, value in self._view_now().items() if step.view.get(name, value) != value}
+        payload = self._viewed(payload, moved)
+        raw = encode(payload)
         with GUARD:
             token.check()  # under the lock: from here on no newer request can come in between
             if self.closed:
@@ -268,7 +283,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
             if newest and not self.closed and self._shown is not None:
                 self._wanted = self._shown
                 with self._setting():
-                    self._show(self._shown, self._picture)
+                    self._show(self._shown, self._viewed(self._picture, self._view_now()))
                     if not stopped:
                         self._remember(error)
                         self.error = checks.describe(error)
@@ -277,8 +292,11 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
             self._post({**said, "id": request_id})
 
     def _remember(self, error: BaseException) -> None:
-        traceback.clear_frames(error.__traceback__)  # the frames' locals hold tensors
-        self.last_error = error
+        # As text: frames would keep alive what they hold, tensors or what a stranger sent.
+        if not isinstance(error, SaewidgetsError):
+            error.add_note("".join(traceback.format_exception(error)))
+        error.__cause__ = error.__context__ = None
+        self.last_error = error.with_traceback(None)
 
     @contextmanager
     def _setting(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Checks of what a person or a front end sets: one table of rules, errors of ours, and no work before a size is known."""
+"""Checks of what a person or a front end sets: errors of ours, and no work before a size is known."""
 
 from __future__ import annotations
 
@@ -141,5 +141,5 @@ def describe(error: BaseException) -> dict[str, str]:
     message = " ".join(str(error).split())[:300]
     return {
         "what": f"Unexpected {type(error).__name__}: {message or 'without a message'}.",
-        "todo": "The picture is the last good one; `widget.last_error` has the traceback.",
+        "todo": "The picture is the last good one; `raise widget.last_error` says where it happened.",
     }

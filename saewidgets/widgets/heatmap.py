@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from saewidgets.errors import FeatureError, WidgetError
+from saewidgets.errors import FeatureError, PromptError, WidgetError
 from saewidgets.payloads import HeatmapPayload
 from saewidgets.widgets import checks
 from saewidgets.widgets.base import BaseWidget, Step, refuse_unknown
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from saewidgets.scope import Scope
 
 _WANTS = ("prompt", "features", "edits", "error_term")
+_CHECKS: dict[str, checks.Check] = {
+    "prompt": checks.text,
+    "features": checks.feature_ids,
+    "edits": checks.edit_list,
+    "error_term": checks.one_of("kept", "dropped"),
+    "site": checks.word,
+    "fill": checks.word,
+    "selection": checks.whole(0, checks.MAX_POSITION),
+    "positions": checks.position_list,
+}
 
 
 def _edits_json(edits: Sequence[Edit], _: object) -> list[dict[str, Any]]:
@@ -68,13 +78,13 @@ class TokenHeatmap(BaseWidget):
     """
 
     _view = traitlets.Unicode("heatmap", read_only=True).tag(sync=True)
-    prompt = Checked("", checks.text).tag(sync=True)
-    features = Checked((), checks.feature_ids).tag(sync=True, to_json=lambda value, _: list(value))
-    edits = Checked((), checks.edit_list).tag(sync=True, to_json=_edits_json)
-    error_term = Checked("kept", checks.one_of("kept", "dropped")).tag(sync=True)
-    site = Checked("", checks.word).tag(sync=True)
-    fill = Checked("", checks.word).tag(sync=True)
-    selection = Checked(0, checks.whole(0, checks.MAX_POSITION)).tag(sync=True)
+    prompt = Checked("", _CHECKS["prompt"]).tag(sync=True)
+    features = Checked((), _CHECKS["features"]).tag(sync=True, to_json=lambda value, _: list(value))
+    edits = Checked((), _CHECKS["edits"]).tag(sync=True, to_json=_edits_json)
+    error_term = Checked("kept", _CHECKS["error_term"]).tag(sync=True)
+    site = Checked("", _CHECKS["site"]).tag(sync=True)
+    fill = Checked("", _CHECKS["fill"]).tag(sync=True)
+    selection = Checked(0, _CHECKS["selection"]).tag(sync=True)
     text_face = Checked("serif", checks.one_of("serif", "mono")).tag(sync=True)
     lanes = Checked("full", checks.one_of("full", "compact")).tag(sync=True)
 
@@ -102,18 +112,21 @@ class TokenHeatmap(BaseWidget):
         self._scope: Scope | None = None
         self._cache = RunCache(0)
         step: Step | None = None
+        view = {"site": site, "fill": fill, "selection": selection}
         if isinstance(source, HeatmapPayload):
             if prompt is not None or features is not None or edits:
                 raise WidgetError("A payload has its prompt and features already.", "Give a scope to choose them.")
-            payload = _viewed(source, site, fill, selection)
+            payload = source
+            for name, value in view.items():
+                if value is not None:
+                    payload = _with_view(payload, name, _CHECKS[name](name, value))
         else:
+            _refuse_other(source)
             self._scope, self._cache = source, cache_of(source)
-            request = _first_request(source, prompt, features, site, edits, error_term, fill, selection)
+            request = _first_request(source, prompt, features, view, edits, error_term)
             # In this thread: marimo runs a cell again at every change, and each would start one.
-            payload = None
-            for payload in self._pictures(request, Token(), None):
-                pass
-            step = Step(request, History((self._undoable(request),)))
+            *_, payload = self._pictures(request, Token(), None)
+            step = Step(request, History((self._undoable(request),)), {})
         values = self._traits_of(payload, step.request if step else None)
         traits = {**values, "text_face": text_face, "lanes": lanes}
         super().__init__(payload, step, theme=theme, height=height, bundle=bundle, traits=traits)
@@ -126,8 +139,7 @@ class TokenHeatmap(BaseWidget):
         Raises:
             SaewidgetsError: A value is of the wrong type or out of range.
         """
-        assert self._wanted is not None
-        before: HeatmapRequest = self._wanted.request
+        before: HeatmapRequest = self._need_model().request
         changed = {name: _CHECKS[name](name, state[name]) for name in _CHECKS if state.get(name) is not None}
         request = replace(before, **{"site": self.site, "fill": self.fill, "selection": self.selection, **changed})
         if request.prompt != before.prompt and "positions" not in changed:
@@ -147,7 +159,7 @@ class TokenHeatmap(BaseWidget):
                 known = ", ".join(f"{k} (0 to {d.d_dict - 1})" for k, d in self._scope.dictionaries.items())
                 raise FeatureError(f"There is no feature {name}.", f"Loaded: {known or 'none'}.")
 
-    @traitlets.observe(*_WANTS)
+    @traitlets.observe(*_WANTS)  # type: ignore[untyped-decorator]
     def _on_set(self, change: Any) -> None:
         if self._is_setting:
             return
@@ -165,22 +177,26 @@ class TokenHeatmap(BaseWidget):
         from saewidgets.runs.heatmap import heatmap_payload
 
         key = self._key(request)
+        view = {"site": request.site, "fill": request.fill, "selection": request.selection}
         final = self._cache.get((key, True))
         if final is not None:
-            yield final
+            yield self._viewed(final, view)
             return
         first = self._cache.get((key, False))
         if first is None:
             first = heatmap_payload(scope, request, control=False, check=token.check, progress=progress)
             self._cache.put((key, not request.edits), first)
-        yield first
+        yield self._viewed(first, view)
         if request.edits:
             final = heatmap_payload(scope, request, control=True, check=token.check, progress=progress)
             self._cache.put((key, True), final)
-            yield final
+            yield self._viewed(final, view)
 
     def _key(self, request: HeatmapRequest) -> Any:
-        """What the numbers depend on: not on the view's site, fill and, where every token has predictions, selection."""
+        """What the numbers depend on: not on the view's site and fill, nor on its selection.
+
+        A long prompt has predictions at some tokens only; the front end asks for others by `positions`.
+        """
         assert self._scope is not None
         dictionaries = tuple((key, ByIdentity(d)) for key, d in self._scope.dictionaries.items())
         return replace(request, site="", fill="", selection=0), ByIdentity(self._scope.model), dictionaries
@@ -207,29 +223,32 @@ class TokenHeatmap(BaseWidget):
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
-    def _fit(self, payload: HeatmapPayload) -> HeatmapPayload:
-        return _viewed(payload, self.site, self.fill, self.selection, strict=False)
+    def _viewed(self, payload: HeatmapPayload, view: dict[str, Any]) -> HeatmapPayload:
+        """The payload with site, fill and selection replaced where it has what they name."""
+        for name, value in view.items():
+            try:
+                payload = _with_view(payload, name, value)
+            except WidgetError:
+                continue
+        return payload
 
     def _traits_of(self, payload: HeatmapPayload, request: HeatmapRequest | None) -> dict[str, Any]:
-        shown = self._fit(payload) if self._ready else payload
-        values = {"prompt": shown.prompt, "site": shown.site, "fill": shown.fill, "selection": shown.selection}
+        values = {name: getattr(payload, name) for name in ("prompt", *self._front_traits)}
         if request is None:
-            values["features"] = _slots(shown)
-            values["error_term"] = shown.context.error
-        else:
-            values |= {"features": request.features, "edits": request.edits, "error_term": request.error_term}
-        return values
+            return {**values, "features": _slots(payload), "error_term": payload.context.error}
+        return {**values, "features": request.features, "edits": request.edits, "error_term": request.error_term}
 
     def _front_value(self, name: str, value: Any) -> Any:
-        _viewed(self._picture, **{name: _CHECKS[name](name, value)})
+        value = _CHECKS[name](name, value)
+        coming = self._wanted.request.features if self._wanted is not None else ()
+        if name != "fill" or not value or value not in coming:
+            _with_view(self._picture, name, value)
         return value
 
-    @traitlets.validate("site", "fill", "selection")
+    @traitlets.validate("site", "fill", "selection")  # type: ignore[untyped-decorator]
     def _valid_view(self, proposal: Any) -> Any:
-        """Refuse from Python what the picture does not have."""
-        if not self._is_setting:
-            _viewed(self._picture, **{proposal.trait.name: proposal.value})
-        return proposal.value
+        """Refuse what the picture does not have."""
+        return proposal.value if self._is_setting else self._front_value(proposal.trait.name, proposal.value)
 
     def _release(self) -> None:
         self._scope, self._cache, self._shown, self._wanted = None, RunCache(0), None, None
@@ -270,3 +289,47 @@ def _slots(payload: HeatmapPayload) -> tuple[str, ...]:
     for feature in payload.features:
         slots[feature.slot] = feature.id
     return tuple(slots)
+
+
+def _with_view(payload: HeatmapPayload, name: str, value: Any) -> HeatmapPayload:
+    """The payload with another site, fill or selection.
+
+    Raises:
+        WidgetError: It has none such.
+    """
+    if name == "selection":
+        known: Sequence[Any] = range(len(payload.tokens))
+        todo = f"There are {len(payload.tokens)} tokens."
+    else:
+        known = [s.key for s in payload.sites] if name == "site" else ["error", "surprise"]
+        known = [*known, *(f.id for f in payload.features)] if name == "fill" else known
+        todo = f"This picture has {', '.join(known) or 'none'}."
+    if value not in known:
+        raise WidgetError(f"{name} is {checks.brief(value)}.", todo)
+    return payload if getattr(payload, name) == value else replace(payload, **{name: value})
+
+
+def _refuse_other(source: Any) -> None:
+    if not hasattr(source, "dictionaries") or not hasattr(source, "run"):
+        raise WidgetError(
+            f"A heatmap of a {type(source).__name__}.", "Give a scope (sw.Scope, sw.demo()) or a HeatmapPayload."
+        )
+
+
+def _first_request(
+    scope: Scope,
+    prompt: str | None,
+    features: Sequence[str] | None,
+    view: dict[str, Any],
+    edits: Sequence[Edit],
+    error_term: str,
+) -> HeatmapRequest:
+    from saewidgets.runs.heatmap import HeatmapRequest, default_features
+
+    if prompt is None:
+        raise PromptError("A live heatmap needs a prompt.", "Write sw.TokenHeatmap(scope, 'Some text.').")
+    given = {"prompt": prompt, "features": features, "edits": edits, "error_term": error_term, **view}
+    checked = {name: _CHECKS[name](name, value) for name, value in given.items() if value is not None}
+    if features is None:
+        checked["features"] = default_features(scope, checked["prompt"], checked.get("site", ""))
+    return HeatmapRequest(**checked)

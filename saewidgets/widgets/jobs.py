@@ -50,7 +50,7 @@ class Job:
 
 
 class Pace:
-    """When the next job of a burst may start: after `quiet` seconds without a request, or `longest` after the last start.
+    """When a burst's next job may start: after `quiet` seconds without a request, or `longest` after the last start.
 
     The first request of a burst starts at once, so a single key press waits for nothing, and 200 key strokes in ten
     seconds cost eleven forwards.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +15,6 @@ from saewidgets.payloads import encode
 
 # Bytes that the static copy may add to a notebook, PNG in base64.
 FALLBACK_BUDGET = 14_000
-_DPI = (144, 96, 72)
 
 
 class Code(str):
@@ -32,7 +30,11 @@ class Outputs:
     """Mixed into `BaseWidget`; needs `payload` and `_view`."""
 
     _view: str
-    payload: Any
+
+    @property
+    def payload(self) -> Any:
+        """The last good picture as data."""
+        raise NotImplementedError
 
     @property
     def _figures(self) -> ModuleType:
@@ -117,28 +119,22 @@ class Outputs:
     def static_bundle(self) -> dict[str, str]:
         """The picture for places that run no code: `text/plain`, script-free `text/html`, and `image/png`.
 
-        Together at most `FALLBACK_BUDGET` bytes: the PNG is drawn smaller, then left out, before the notebook grows.
+        Together at most `FALLBACK_BUDGET` bytes: a PNG that does not fit is left out before the notebook grows.
         """
         from saewidgets.figures.html import fallback
 
         markup = fallback(self.payload)
         data = {"text/plain": repr(self), "text/html": markup}
-        left = FALLBACK_BUDGET - len(markup.encode())
-        for dpi in _DPI:
-            image = base64.b64encode(self._figures.to_png(self.payload, dpi=dpi)).decode()
-            if len(image) <= left:
-                return {**data, "image/png": image}
+        image = base64.b64encode(self._figures.preview(self.payload)).decode()
+        if len(markup.encode()) + len(image) <= FALLBACK_BUDGET:
+            data["image/png"] = image
         return data
 
     def page_bundle(self) -> dict[str, str]:
         """The static bundle with the offline page over its HTML, in a frame that may run scripts and nothing else."""
-        page = html.escape(str(self.to_html()), quote=True)
-        data = self.static_bundle()
-        data["text/html"] = (
-            f'<div style="position:relative">{data["text/html"]}<iframe sandbox="allow-scripts" srcdoc="{page}" '
-            'style="position:absolute;inset:0;width:100%;height:100%;min-height:480px;border:0"></iframe></div>'
-        )
-        return data
+        from saewidgets.export.page import layered
+
+        return {**self.static_bundle(), "text/html": layered(self.payload)}
 
 
 def _written(path: str | Path | None, content: Any) -> Any:

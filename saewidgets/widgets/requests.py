@@ -29,12 +29,6 @@ class Requests:
         "bundle": "_on_bundle",
     }
 
-    closed: bool
-    live: bool
-    _runner: Any
-    _wanted: Any
-    _revision: int
-
     def _handle_custom_msg(self: Any, content: Any, buffers: Any) -> None:
         """Answer one message; called by ipywidgets in whatever thread the comm uses."""
         if self.closed:
@@ -55,10 +49,6 @@ class Requests:
         self._remember(error)
         self._post({"type": "error", "id": request_id, **checks.describe(error)})
 
-    def _need_model(self) -> None:
-        if not self.live:
-            raise WidgetError("This view was opened from a file and has no model.", "Make one from a scope.")
-
     def _on_run(self: Any, request_id: Any, content: dict[str, Any]) -> None:
         self._need_model()
         state = content.get("state")
@@ -76,7 +66,8 @@ class Requests:
 
     def _on_positions(self: Any, request_id: Any, content: dict[str, Any]) -> None:
         self._need_model()
-        self._want(self._request({"positions": content.get("positions")}), request_id)
+        positions = checks.position_list("positions", content.get("positions"))
+        self._want(self._request({"positions": positions}), request_id)
 
     def _on_search(self: Any, request_id: Any, content: dict[str, Any]) -> None:
         self._need_model()

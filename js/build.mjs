@@ -1,0 +1,36 @@
+// Builds the three files that Python ships in saewidgets/static; `--tests` bundles the tests for `node --test`.
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const common = {
+  absWorkingDir: here,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  loader: { ".css": "text" },
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "warning",
+};
+
+if (process.argv.includes("--tests")) {
+  const files = readdirSync(join(here, "tests")).filter((name) => name.endsWith(".test.ts") || name.endsWith(".test.tsx"));
+  await build({
+    ...common,
+    entryPoints: files.map((name) => join("tests", name)),
+    outdir: "dist/tests",
+    outExtension: { ".js": ".mjs" },
+    platform: "node",
+    packages: "external",
+    sourcemap: "inline",
+  });
+} else {
+  const out = join(here, "..", "saewidgets", "static");
+  const entries = { widget: "src/widget.ts", page: "src/page.ts", shim: "src/shim.ts" };
+  await build({ ...common, entryPoints: entries, outdir: out, minify: true });
+}

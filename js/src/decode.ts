@@ -1,0 +1,154 @@
+// Bytes -> payload. Nothing is read before its place was compared with the bytes that are there.
+import { type HeatmapPayload, KINDS, type Payload, RECORDS } from "./payloads";
+
+const HEAD = 16;
+const VERSION = 1;
+const MAX_BUFFERS = 10_000;
+
+type TypedArray = Uint8Array | Uint16Array | Uint32Array | Float32Array;
+interface Buffer {
+  dtype: string;
+  shape: number[];
+  data: TypedArray;
+}
+
+/** The bytes are not a payload, or a damaged one. */
+export class PayloadError extends Error {
+  override name = "PayloadError";
+}
+
+const CRC = /* @__PURE__ */ Uint32Array.from({ length: 256 }, (_, n) => {
+  let c = n;
+  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+  return c;
+});
+
+/** CRC-32 as zlib computes it. */
+export function crc32(bytes: Uint8Array): number {
+  let c = 0xffffffff;
+  for (let i = 0; i < bytes.length; i++) c = (CRC[(c ^ (bytes[i] as number)) & 255] as number) ^ (c >>> 8);
+  return (c ^ 0xffffffff) >>> 0;
+}
+
+/** The bytes of whatever a host hands over: Jupyter gives a DataView, marimo an array buffer. */
+export function bytesOf(value: unknown): Uint8Array {
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  return new Uint8Array(0);
+}
+
+/** The payload in `raw`; throws a `PayloadError` and nothing else. */
+export function decode(raw: Uint8Array): Payload {
+  // Typed arrays need aligned starts, and the host may reuse its buffer.
+  const bytes = raw.slice();
+  const view = new DataView(bytes.buffer);
+  if (bytes.length < HEAD || view.getUint32(0) !== 0x53414557) throw new PayloadError("This is not a saewidgets payload.");
+  const version = view.getUint32(4, true);
+  if (version > VERSION) throw new PayloadError(`The payload has format ${version}; this version reads up to ${VERSION}.`);
+  const start = HEAD + view.getUint32(8, true);
+  if (start > bytes.length || crc32(bytes.subarray(HEAD)) !== view.getUint32(12, true)) {
+    throw new PayloadError("The payload is damaged or cut short.");
+  }
+  const header = parse(bytes.subarray(HEAD, start));
+  const kind = field(header, "kind");
+  const record = typeof kind === "string" ? KINDS.get(kind) : undefined;
+  if (record === undefined) throw new PayloadError("Unknown kind of payload.");
+  const payload = load(field(header, "data"), record, buffers(field(header, "buffers"), bytes, start), record) as Payload;
+  check(payload as HeatmapPayload);
+  return payload;
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw new PayloadError("The payload's header cannot be read.");
+  }
+}
+
+const field = (value: unknown, name: string): unknown =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+
+const isSize = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
+
+function buffers(entries: unknown, bytes: Uint8Array, start: number): Buffer[] {
+  if (!Array.isArray(entries) || entries.length > MAX_BUFFERS) throw new PayloadError("The list of buffers is missing.");
+  return entries.map((entry) => buffer(entry, bytes, start));
+}
+
+function buffer(entry: unknown, bytes: Uint8Array, start: number): Buffer {
+  const dtype = field(entry, "dtype");
+  const shape = field(entry, "shape");
+  const offset = field(entry, "offset");
+  if (!Array.isArray(shape) || shape.length < 1 || shape.length > 2 || !shape.every(isSize) || !isSize(offset)) {
+    throw new PayloadError("A buffer's shape cannot be read.");
+  }
+  const length = shape.reduce((a: number, b: number) => a * b, 1);
+  const at = start + offset;
+  const fits = (size: number) => at % 8 === 0 && at + length * size <= bytes.length;
+  if (dtype === "uint8" && fits(1)) return { dtype, shape, data: new Uint8Array(bytes.buffer, at, length) };
+  if (dtype === "uint16" && fits(2)) return { dtype, shape, data: new Uint16Array(bytes.buffer, at, length) };
+  if (dtype === "uint32" && fits(4)) return { dtype, shape, data: new Uint32Array(bytes.buffer, at, length) };
+  if (dtype === "float32" && fits(4)) return { dtype, shape, data: new Float32Array(bytes.buffer, at, length) };
+  throw new PayloadError("A buffer lies outside the file.");
+}
+
+/** Rebuilds one field as its declaration says. */
+function load(value: unknown, type: string, buffers: Buffer[], name: string): unknown {
+  if (type.endsWith("?")) return value === null || value === undefined ? null : load(value, type.slice(0, -1), buffers, name);
+  if (type.endsWith("[]")) {
+    if (!Array.isArray(value)) throw new PayloadError(`${name} is no list.`);
+    return value.map((item) => load(item, type.slice(0, -2), buffers, name));
+  }
+  const record = RECORDS.get(type);
+  if (record !== undefined) {
+    if (typeof value !== "object" || value === null) throw new PayloadError(`${name} is no object.`);
+    return Object.fromEntries([...record].map(([key, inner]) => [key, load(field(value, key), inner, buffers, `${name}.${key}`)]));
+  }
+  if (type === "string" || type === "number" || type === "boolean") {
+    if (typeof value !== type) throw new PayloadError(`${name} is no ${type}.`);
+    return value;
+  }
+  return array(field(value, "$buffer"), type, buffers, name);
+}
+
+function array(index: unknown, type: string, buffers: Buffer[], name: string): unknown {
+  const found = isSize(index) ? buffers[index] : undefined;
+  const [dtype, dimensions] = type.split("*");
+  if (found === undefined || found.dtype !== dtype || found.shape.length !== Number(dimensions ?? 1)) {
+    throw new PayloadError(`${name} names no buffer of its type.`);
+  }
+  return dimensions ? { data: found.data, rows: found.shape[0], columns: found.shape[1] } : found.data;
+}
+
+/** What the views rely on: rows of equal length, indices that exist. */
+function check(payload: HeatmapPayload): void {
+  const length = payload.tokens.text.length;
+  const rows: [string, { length: number } | null, number][] = [
+    ["tokens.ids", payload.tokens.ids, length],
+    ["tokens.kind", payload.tokens.kind, length],
+    ["surprise", payload.surprise, length],
+    ["surprise_after", payload.surprise_after, length],
+  ];
+  for (const site of payload.sites) {
+    rows.push([site.key, site.active, length], [site.key, site.error, length]);
+    rows.push([site.key, site.active_after, length], [site.key, site.error_after, length]);
+    rows.push([site.key, site.strongest.indptr, length + 1], [site.key, site.strongest.value, site.strongest.index.length]);
+    if (site.strongest_after) rows.push([site.key, site.strongest_after.indptr, length + 1]);
+  }
+  for (const feature of payload.features) {
+    rows.push([feature.id, feature.values, length], [feature.id, feature.after, length]);
+    if (!isSize(feature.slot)) throw new PayloadError("A feature has no slot.");
+  }
+  const { positions, token, before, after } = payload.predictions;
+  for (const matrix of [token, before, after, payload.control?.low ?? null, payload.control?.high ?? null]) {
+    if (matrix && (matrix.rows !== positions.length || matrix.columns !== token.columns)) {
+      throw new PayloadError("The predictions are of unequal shape.");
+    }
+  }
+  for (const [name, values, expected] of rows) {
+    if (values && values.length !== expected) throw new PayloadError(`${name} has ${values.length} rows, not ${expected}.`);
+  }
+}

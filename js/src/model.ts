@@ -1,0 +1,317 @@
+// State of one heatmap: what the picture shows (signals), what the user wants, and the way to Python.
+import { batch, computed, signal } from "@preact/signals";
+import { bytesOf, decode } from "./decode";
+import type { ChosenFeature, HeatmapPayload, SiteView } from "./payloads";
+import { type Failure, Requests } from "./requests";
+
+/** The part of anywidget's model that we use; an exported page has one of its own. */
+export interface AnyModel {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  // biome-ignore lint/suspicious/noExplicitAny: hosts call listeners with what they like
+  on(event: string, listener: (...values: any[]) => void): void;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  off(event: string, listener?: (...values: any[]) => void): void;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+}
+
+/** An edit as JSON, the form Python reads (`saewidgets.interventions.from_json`). */
+export interface Edit {
+  kind: "ablate" | "scale" | "clamp" | "steer";
+  feature: string;
+  value: number | null;
+  positions: number[] | null;
+  error: "keep" | "drop";
+  relative?: boolean;
+}
+
+export interface Draft {
+  prompt: string;
+  features: string[];
+  edits: Edit[];
+  errorTerm: "kept" | "dropped";
+}
+
+export const LETTERS = 8;
+const MAX_SLIDER = 2;
+const words = (value: unknown): string => (typeof value === "string" ? value : "");
+const list = <T>(value: unknown): T[] => (Array.isArray(value) ? (value as T[]) : []);
+const whole = (value: unknown): number => (Number.isSafeInteger(value) ? (value as number) : 0);
+
+/** The edit that a slider at `value` stands for; at 1 there is none. */
+export function sliderEdit(feature: string, value: number, errorTerm: Draft["errorTerm"]): Edit | null {
+  const clamped = Math.min(MAX_SLIDER, Math.max(0, value));
+  if (clamped === 1) return null;
+  const error = errorTerm === "kept" ? "keep" : "drop";
+  return clamped === 0
+    ? { kind: "ablate", feature, value: null, positions: null, error }
+    : { kind: "scale", feature, value: clamped, positions: null, error };
+}
+
+/** Where a slider stands under these edits; `null` when the edit is no multiple. */
+export function sliderOf(edits: readonly Edit[], feature: string): number | null {
+  const own = edits.filter((edit) => edit.feature === feature);
+  if (own.length === 0) return 1;
+  const edit = own[0];
+  if (own.length > 1 || !edit || edit.positions !== null) return null;
+  if (edit.kind === "ablate") return 0;
+  const inside = edit.kind === "scale" && typeof edit.value === "number" && edit.value >= 0 && edit.value <= MAX_SLIDER;
+  return inside ? edit.value : null;
+}
+
+/** Chosen features with one more: a new slot, a freed one only after the eight letters are used. */
+export function withFeature(features: readonly string[], id: string): string[] {
+  if (features.includes(id)) return [...features];
+  const free = features.indexOf("");
+  if (features.length < LETTERS || free < 0) return [...features, id];
+  return features.map((name, slot) => (slot === free ? id : name));
+}
+
+/** State of a heatmap, for one view of one model. */
+export class HeatmapState {
+  readonly payload = signal<HeatmapPayload | null>(null);
+  /** Bytes of the picture, for "save" where there is no kernel. */
+  raw: Uint8Array = new Uint8Array(0);
+  readonly draft = signal<Draft>({ prompt: "", features: [], edits: [], errorTerm: "kept" });
+  readonly site = signal("");
+  readonly fill = signal("");
+  readonly selection = signal(0);
+  readonly focused = signal("");
+  readonly live = signal(false);
+  readonly error = signal<Failure | null>(null);
+  readonly undoDepth = signal(0);
+  readonly redoDepth = signal(0);
+  readonly options: { height: number; mono: boolean; compact: boolean };
+  readonly requests: Requests;
+  /** Lanes that a page adds by itself, from what the payload lists as strongest. */
+  readonly local = signal<ChosenFeature[]>([]);
+
+  readonly features = computed<ChosenFeature[]>(() => [...(this.payload.value?.features ?? []), ...this.local.value]);
+  readonly filling = computed(() => this.features.value.find((feature) => feature.id === this.fill.value) ?? null);
+  readonly siteView = computed<SiteView | null>(() => this.payload.value?.sites.find((s) => s.key === this.site.value) ?? null);
+  readonly labels = computed(() => {
+    const found = new Map((this.payload.value?.labels ?? []).map(({ id, label }) => [id, label]));
+    for (const feature of this.payload.value?.features ?? []) if (feature.label) found.set(feature.id, feature.label);
+    return found;
+  });
+  readonly edited = computed(() => (this.payload.value?.n_edits ?? 0) > 0);
+  readonly failure = computed(() => this.requests.failure.value ?? this.error.value);
+
+  readonly #model: AnyModel;
+
+  constructor(model: AnyModel) {
+    this.#model = model;
+    this.requests = new Requests(
+      (message) => model.send(message),
+      () => this.#adopt(),
+    );
+    this.options = {
+      height: Math.min(4000, Math.max(40, whole(model.get("height")) || 120)),
+      mono: model.get("text_face") === "mono",
+      compact: model.get("lanes") === "compact",
+    };
+    this.#listen("_revision", () => this.#picture());
+    for (const name of ["prompt", "features", "edits", "error_term"]) this.#listen(name, () => this.#adoptIdle());
+    for (const name of ["site", "fill", "selection", "live", "error", "undo_depth", "redo_depth"]) {
+      this.#listen(name, () => this.#view());
+    }
+    const receive = (message: unknown, buffers?: unknown[]) => {
+      if (typeof message === "object" && message !== null) {
+        this.requests.receive(message as Record<string, unknown>, buffers ?? []);
+      }
+    };
+    model.on("msg:custom", receive);
+    this.#ends.push(() => model.off("msg:custom", receive));
+    this.#picture();
+    this.#adopt();
+  }
+
+  readonly #ends: (() => void)[] = [];
+
+  /** Lets go of the model. */
+  close(): void {
+    this.requests.close();
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  // -- what the user does ---------------------------------------------------------------------------------------------
+
+  /** Ask for a changed state; does nothing without a model. */
+  want(change: Partial<Draft>, soon = false): void {
+    if (!this.live.value) return;
+    this.draft.value = { ...this.draft.value, ...change };
+    const { prompt, features, edits, errorTerm } = this.draft.value;
+    const state = { prompt, features, edits, error_term: errorTerm };
+    this.requests.run({ ...state, site: this.site.value, fill: this.fill.value, selection: this.selection.value }, soon);
+  }
+
+  setSlider(feature: string, value: number): void {
+    const { edits, errorTerm } = this.draft.value;
+    const edit = sliderEdit(feature, value, errorTerm);
+    const at = edits.findIndex((other) => other.feature === feature);
+    const rest = edits.filter((other) => other.feature !== feature);
+    if (edit) rest.splice(at < 0 ? rest.length : at, 0, edit);
+    this.want({ edits: rest }, true);
+  }
+
+  setErrorTerm(errorTerm: Draft["errorTerm"]): void {
+    const error = errorTerm === "kept" ? "keep" : "drop";
+    this.want({ errorTerm, edits: this.draft.value.edits.map((edit) => ({ ...edit, error })) });
+  }
+
+  addFeatures(ids: readonly string[]): void {
+    if (!this.live.value) {
+      for (const id of ids) this.#addLocally(id);
+    } else this.want({ features: ids.reduce(withFeature, this.draft.value.features) });
+    const last = ids.at(-1);
+    if (last && !["error", "surprise"].includes(this.fill.value)) this.setFill(last);
+  }
+
+  removeFeature(id: string): void {
+    if (this.local.value.some((feature) => feature.id === id)) {
+      this.local.value = this.local.value.filter((feature) => feature.id !== id);
+    } else {
+      const { features, edits } = this.draft.value;
+      this.want({
+        features: features.map((name) => (name === id ? "" : name)),
+        edits: edits.filter((edit) => edit.feature !== id),
+      });
+    }
+    if (this.fill.value === id) this.setFill(this.features.value.find((feature) => feature.id !== id)?.id ?? "error");
+  }
+
+  setSite = (site: string): void => this.#share("site", site);
+  setFill = (fill: string): void => this.#share("fill", fill);
+
+  select(position: number): void {
+    const last = (this.payload.value?.tokens.text.length ?? 1) - 1;
+    this.#share("selection", Math.max(0, Math.min(last, position)));
+  }
+
+  // -- what Python says -----------------------------------------------------------------------------------------------
+
+  /** `site`, `fill` and `selection` are ours: set here, synced so that Python can read them. */
+  #share(name: "site" | "fill" | "selection", value: string | number): void {
+    if (this[name].value === value) return;
+    (this[name] as { value: string | number }).value = value;
+    this.#remember();
+    // Before Python knows a feature that we just asked for, it would refuse it as a fill: the run tells it.
+    if (name === "fill" && !this.#known(value as string)) return;
+    this.#model.set(name, value);
+    this.#model.save_changes();
+  }
+
+  #known(fill: string): boolean {
+    return fill === "error" || fill === "surprise" || !!this.payload.value?.features.some((feature) => feature.id === fill);
+  }
+
+  #remember(): void {
+    if (this.filling.value) this.focused.value = this.fill.value;
+    else if (!this.features.value.some((feature) => feature.id === this.focused.value)) {
+      this.focused.value = this.features.value[0]?.id ?? "";
+    }
+  }
+
+  #listen(name: string, listener: () => void): void {
+    this.#model.on(`change:${name}`, listener);
+    this.#ends.push(() => this.#model.off(`change:${name}`, listener));
+  }
+
+  #picture(): void {
+    const bytes = bytesOf(this.#model.get("_payload"));
+    if (bytes.length) this.#show(bytes);
+    else if (whole(this.#model.get("_revision")) > 0) {
+      this.requests.ask({ type: "payload" }).then(
+        ({ buffers }) => this.#show(bytesOf(buffers[0])),
+        (failure) => {
+          this.error.value = failure as Failure;
+        },
+      );
+    }
+  }
+
+  #show(bytes: Uint8Array): void {
+    try {
+      const payload = decode(bytes) as HeatmapPayload;
+      batch(() => {
+        this.raw = bytes;
+        this.payload.value = payload;
+        const known = new Set(payload.features.map((feature) => feature.id));
+        if (this.local.value.length) this.local.value = this.local.value.filter((feature) => !known.has(feature.id));
+        this.#view();
+      });
+      this.requests.pictured();
+    } catch (error) {
+      this.error.value = { what: error instanceof Error ? error.message : String(error), todo: "Run the cell again." };
+    }
+  }
+
+  /** Takes what belongs to the view from the traits, else from the payload. */
+  #view(): void {
+    const payload = this.payload.value;
+    batch(() => {
+      this.live.value = this.#model.get("live") === true;
+      const error = this.#model.get("error") as Failure | null;
+      this.error.value = error ? { what: words(error.what), todo: words(error.todo) } : null;
+      this.undoDepth.value = whole(this.#model.get("undo_depth"));
+      this.redoDepth.value = whole(this.#model.get("redo_depth"));
+      if (!payload) return;
+      this.site.value = words(this.#model.get("site")) || payload.site;
+      const fill = words(this.#model.get("fill")) || payload.fill;
+      // Our wish for a feature that is on its way stays; what the picture does not have goes.
+      const wished = this.requests.busy.value && this.draft.value.features.includes(this.fill.value);
+      if (!wished) this.fill.value = this.#known(fill) ? fill : payload.fill;
+      const selection = this.#model.get("selection");
+      this.selection.value = Math.min(
+        Number.isSafeInteger(selection) ? Math.max(0, selection as number) : payload.selection,
+        Math.max(0, payload.tokens.text.length - 1),
+      );
+      this.#remember();
+    });
+  }
+
+  #adoptIdle(): void {
+    if (!this.requests.busy.value) this.#adopt();
+  }
+
+  /** Nothing is asked any more: what Python says is what the user wants. */
+  #adopt(): void {
+    this.draft.value = {
+      prompt: words(this.#model.get("prompt")) || (this.payload.value?.prompt ?? ""),
+      features: list<string>(this.#model.get("features")),
+      edits: list<Edit>(this.#model.get("edits")),
+      errorTerm: this.#model.get("error_term") === "dropped" ? "dropped" : "kept",
+    };
+    if (this.filling.value && !this.requests.busy.value && words(this.#model.get("fill")) !== this.fill.value) {
+      this.#model.set("fill", this.fill.value);
+      this.#model.save_changes();
+    }
+  }
+
+  /** A lane without a model: known only where the feature is among the strongest listed. */
+  #addLocally(id: string): void {
+    const payload = this.payload.value;
+    const slash = id.lastIndexOf("/");
+    const site = payload?.sites.find((view) => view.key === id.slice(0, slash));
+    if (!payload || !site || this.features.value.some((feature) => feature.id === id)) return;
+    const index = Number(id.slice(slash + 1));
+    const values = listed(site.strongest, index, payload.tokens.text.length);
+    const after = site.strongest_after ? listed(site.strongest_after, index, values.length) : null;
+    const maximum = values.reduce((a, b) => Math.max(a, b), 0);
+    const used = this.features.value.map((feature) => feature.slot);
+    const slot = Math.max(-1, ...used) + 1;
+    const label = this.labels.value.get(id) ?? "";
+    this.local.value = [...this.local.value, { id, label, slot, maximum, values, after, edit: "", scale: 1 }];
+  }
+}
+
+function listed(sparse: SiteView["strongest"], index: number, length: number): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(length);
+  for (let t = 0; t < length; t++) {
+    for (let i = sparse.indptr[t] ?? 0; i < (sparse.indptr[t + 1] ?? 0); i++) {
+      if (sparse.index[i] === index) values[t] = sparse.value[i] ?? 0;
+    }
+  }
+  return values;
+}

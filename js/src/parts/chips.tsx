@@ -1,0 +1,187 @@
+// Mixer rows: letter, label, slider from 0 to 2 with a notch at 1, what is done, greatest value before and after.
+import { activation, factor, plural } from "../format";
+import { sliderOf } from "../model";
+import { hue, letter } from "../palette";
+import type { ChosenFeature } from "../payloads";
+import { plain } from "../signs";
+import { disabledReason, type View } from "../view";
+import { SearchBox } from "./search";
+import { Segments } from "./toolbar";
+
+/** Nearer to 1 than this, the slider snaps to the notch. */
+const SNAP = 0.035;
+
+/** The letter of a feature in its colour; hollow when ablated. */
+export function Key({ feature, hollow = false }: { feature: { slot: number }; hollow?: boolean }) {
+  const name = letter(feature.slot);
+  return <span class={`key ${hue(feature.slot)}${hollow ? " hollow" : ""}${name.length > 1 ? " long" : ""}`}>{name}</span>;
+}
+
+function peak(values: ArrayLike<number>): number {
+  let at = 0;
+  for (let t = 1; t < values.length; t++) if ((values[t] as number) > (values[at] as number)) at = t;
+  return at;
+}
+
+/** "8.1 → 0" at the token where the feature is greatest. */
+function Values({ feature }: { feature: ChosenFeature }) {
+  const at = peak(feature.values);
+  const before = activation(feature.values[at] ?? 0);
+  const after = feature.after ? activation(feature.after[at] ?? 0) : before;
+  const title = `greatest in this text, at token ${at}`;
+  if (before === after) return <span title={title}>{before}</span>;
+  return (
+    <span title={title}>
+      {before} → <b>{after}</b>
+    </span>
+  );
+}
+
+function Slider({ view, feature, value }: { view: View; feature: ChosenFeature; value: number }) {
+  const set = (to: number) => view.state.setSlider(feature.id, to);
+  const share = Math.min(100, Math.max(0, value * 50));
+  return (
+    <div class={`sl ${hue(feature.slot)}`}>
+      <s />
+      <i style={{ left: `${Math.min(50, share)}%`, right: `${100 - Math.max(50, share)}%` }} />
+      <input
+        type="range"
+        min="0"
+        max="2"
+        step="0.05"
+        value={value}
+        disabled={disabledReason(view.state) !== ""}
+        aria-label={`Factor of ${letter(feature.slot)}`}
+        aria-valuetext={value === 0 ? "ablate" : factor(value)}
+        onInput={(event) => {
+          const raw = Number(event.currentTarget.value);
+          set(Math.abs(raw - 1) < SNAP ? 1 : raw);
+        }}
+        onDblClick={() => set(1)}
+      />
+    </div>
+  );
+}
+
+function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
+  const { state } = view;
+  const wanted = state.live.value ? sliderOf(state.draft.value.edits, feature.id) : feature.scale;
+  const local = state.local.value.includes(feature);
+  const off = disabledReason(state) !== "";
+  const name = plain(feature.label || feature.id);
+  const done = wanted === null ? plain(feature.edit, 60) : wanted === 0 ? "ablate" : factor(wanted);
+  return (
+    <div class="mx" role="group" aria-label={`Feature ${letter(feature.slot)}, ${name}`}>
+      <button
+        type="button"
+        class="keybutton"
+        aria-pressed={state.fill.value === feature.id}
+        aria-label={`Fill with ${letter(feature.slot)}`}
+        title="fill the tokens with this feature"
+        onClick={() => state.setFill(feature.id)}
+      >
+        <Key feature={feature} hollow={wanted === 0} />
+      </button>
+      <div class="lab">
+        <div class="clip" title={name}>
+          {name}
+        </div>
+        {feature.label && <div class="id clip">{plain(feature.id)}</div>}
+        {local && <div class="id clip">where among the strongest</div>}
+      </div>
+      {wanted === null ? (
+        <div class="words">{done}</div>
+      ) : (
+        <Slider view={view} feature={feature} value={wanted} />
+      )}
+      <button
+        type="button"
+        class="num did"
+        disabled={off || local}
+        title={wanted === 1 ? "ablate" : "undo this edit"}
+        aria-label={wanted === 1 ? `Ablate ${letter(feature.slot)}` : `Reset ${letter(feature.slot)}, now ${done}`}
+        onClick={() => state.setSlider(feature.id, wanted === 1 ? 0 : 1)}
+      >
+        {wanted === null ? "reset" : done}
+      </button>
+      <div class="num i2 vals">
+        <Values feature={feature} />
+      </div>
+      <button
+        type="button"
+        class="x"
+        disabled={off && !local}
+        aria-label={`Remove ${letter(feature.slot)}, ${name}`}
+        title="remove"
+        onClick={() => state.removeFeature(feature.id)}
+      >
+        ×
+      </button>
+    </div>
+  );
+}
+
+function Empty({ view }: { view: View }) {
+  const { state } = view;
+  const site = state.siteView.value;
+  const at = state.selection.value;
+  const start = site?.strongest.indptr[at] ?? 0;
+  const top = site ? [...site.strongest.index.slice(start, Math.min(start + 3, site.strongest.indptr[at + 1] ?? start))] : [];
+  const take = () => state.addFeatures(top.map((index) => `${site?.key}/${index}`));
+  return (
+    <p class="em">
+      No feature chosen. Press <kbd>/</kbd> to search
+      {top.length > 0 && (
+        <>
+          , or{" "}
+          <button type="button" class="link" onClick={take}>
+            take the three strongest
+          </button>
+        </>
+      )}
+      .
+    </p>
+  );
+}
+
+export function Features({ view }: { view: View }) {
+  const { state } = view;
+  const features = state.features.value;
+  const { edits, errorTerm } = state.draft.value;
+  const n = state.live.value ? edits.length : (state.payload.value?.n_edits ?? 0);
+  const shown = new Set(features.map((feature) => feature.id));
+  const hidden = state.live.value ? edits.filter((edit) => !shown.has(edit.feature)).length : 0;
+  const term = state.live.value ? errorTerm : state.payload.value?.context.error === "dropped" ? "dropped" : "kept";
+  const off = disabledReason(state);
+  return (
+    <section aria-label="Features and edits">
+      <h3>
+        Features and edits{" "}
+        <span class="sub">
+          · {n === 0 ? "no edits" : plural(n, "edit")} · error term {term}
+          {hidden > 0 && ` · ${hidden} on features not shown`}
+        </span>
+      </h3>
+      {features.length === 0 && state.payload.value && !state.requests.busy.value && <Empty view={view} />}
+      <div class="rows">
+        {features.map((feature) => (
+          <Row key={feature.id} view={view} feature={feature} />
+        ))}
+      </div>
+      <div class="add">
+        <SearchBox view={view} />
+        <fieldset class="bare" disabled={off !== ""} title={off || "what becomes of the dictionary's error term under the edits"}>
+          <Segments
+            label="Error term"
+            choices={[
+              { value: "kept", label: "error kept" },
+              { value: "dropped", label: "dropped" },
+            ]}
+            value={term}
+            set={(value) => state.setErrorTerm(value === "dropped" ? "dropped" : "kept")}
+          />
+        </fieldset>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,162 @@
+// A strip of tokens in plain DOM: built once a text, then only dressed; it knows where each character stands.
+import { type Cell, groups } from "../cells";
+import { dress, type LaneSize, type Look, node, tokenElement } from "./token";
+
+export class Lines {
+  readonly elements: HTMLElement[] = [];
+  #cells: readonly Cell[] = [];
+  #index = new Map<Element, number>();
+  #signature = "";
+  #selected = -1;
+
+  constructor(readonly root: HTMLElement) {}
+
+  get cells(): readonly Cell[] {
+    return this.#cells;
+  }
+
+  /** Show these cells; elements stay while the text does. */
+  show(cells: readonly Cell[], look: (token: number) => Look, lanes: LaneSize, compact: boolean): void {
+    this.#cells = cells;
+    const signature = JSON.stringify(cells.map(({ token, drawn }) => [token, drawn]));
+    if (signature !== this.#signature) {
+      this.#signature = signature;
+      this.#build();
+    }
+    cells.forEach((cell, i) => {
+      const element = this.elements[i];
+      if (element) dress(element, look(cell.token), lanes, compact);
+    });
+  }
+
+  #build(): void {
+    this.elements.length = 0;
+    this.#index.clear();
+    this.#selected = -1;
+    const parts: Node[] = [];
+    for (const group of groups(this.#cells)) {
+      const elements = group.map((i) => {
+        const element = tokenElement(this.#cells[i] as Cell);
+        this.elements[i] = element;
+        this.#index.set(element, i);
+        return element;
+      });
+      const last = this.#cells[group.at(-1) as number] as Cell;
+      parts.push(elements.length === 1 ? (elements[0] as HTMLElement) : this.#word(group, elements));
+      if (last.drawn.breaks) parts.push(document.createElement("br"));
+    }
+    this.root.replaceChildren(...parts);
+  }
+
+  /** The pieces of a word; those of one character under a bracket. */
+  #word(group: readonly number[], elements: readonly HTMLElement[]): HTMLElement {
+    const word = node("span", "wd");
+    word.setAttribute("role", "presentation");
+    let bracket: HTMLElement | null = null;
+    group.forEach((i, n) => {
+      const { cut } = (this.#cells[i] as Cell).drawn;
+      if (cut === 1) {
+        bracket = word.appendChild(node("span", "by"));
+        bracket.setAttribute("role", "presentation");
+      }
+      if (cut === 0) bracket = null;
+      (bracket ?? word).append(elements[n] as HTMLElement);
+    });
+    return word;
+  }
+
+  /** Frame one token. */
+  select(token: number): HTMLElement | null {
+    const i = this.#cells.findIndex((cell) => cell.token === token);
+    if (i !== this.#selected) this.elements[this.#selected]?.classList.remove("sel");
+    this.#selected = i;
+    const element = this.elements[i] ?? null;
+    element?.classList.add("sel");
+    return element;
+  }
+
+  /** Which cell an event hit, -1 for none. */
+  hit(event: Event): number {
+    for (const target of event.composedPath()) {
+      if (target === this.root) break;
+      const i = this.#index.get(target as Element);
+      if (i !== undefined) return i;
+    }
+    return -1;
+  }
+
+  /** Tokens on the line of a token, for the compact form. */
+  markLine(token: number): void {
+    const i = this.#cells.findIndex((cell) => cell.token === token);
+    const middle = (element: HTMLElement | undefined): number => {
+      const box = element?.getBoundingClientRect();
+      return box ? box.top : Number.NaN;
+    };
+    const tops = this.elements.map(middle);
+    this.elements.forEach((element, n) => {
+      element.classList.toggle("on", Math.abs((tops[n] ?? 0) - (tops[i] ?? Number.NaN)) < 6);
+    });
+  }
+
+  /** Place of a caret before character `offset`, relative to the strip. */
+  place(offset: number): { x: number; y: number; height: number } {
+    let i = this.#cells.findIndex((cell) => offset > cell.start && offset <= cell.end);
+    if (i < 0) i = this.#cells.findIndex((cell) => cell.start === offset && cell.end > offset);
+    const cell = this.#cells[i];
+    const element = this.elements[i] ?? this.elements.at(-1);
+    const base = this.root.getBoundingClientRect();
+    if (!element) return { x: 0, y: 0, height: 24 };
+    const box = element.getBoundingClientRect();
+    const inside = cell ? offset - cell.start - (cell.drawn.gap ? 1 : 0) : Number.POSITIVE_INFINITY;
+    if (cell?.drawn.breaks && inside > 0) return { x: 0, y: box.bottom - base.top + (this.#pitch() - box.height) + 4, height: 24 };
+    return { x: edge(element, inside, box) - base.left, y: box.top - base.top + 4, height: box.height - 8 };
+  }
+
+  #pitch(): number {
+    const style = this.elements[0] ? getComputedStyle(this.elements[0]) : null;
+    return (this.elements[0]?.getBoundingClientRect().height ?? 0) + (style ? Number.parseFloat(style.marginBottom) || 0 : 0);
+  }
+
+  /** Character offset nearest to a point on the screen. */
+  offsetAt(x: number, y: number): number {
+    let best = -1;
+    let least = Number.POSITIVE_INFINITY;
+    this.elements.forEach((element, i) => {
+      const box = element.getBoundingClientRect();
+      const dx = x < box.left ? box.left - x : x > box.right ? x - box.right : 0;
+      const dy = y < box.top ? box.top - y : y > box.bottom + 8 ? y - box.bottom - 8 : 0;
+      const distance = dy * 1000 + dx;
+      if (distance < least) [least, best] = [distance, i];
+    });
+    const cell = this.#cells[best];
+    const element = this.elements[best];
+    if (!cell || !element) return 0;
+    const box = element.getBoundingClientRect();
+    const length = cell.end - cell.start;
+    for (let k = 0; k < length; k++) {
+      const gap = cell.drawn.gap ? 1 : 0;
+      const [left, right] = [edge(element, k - gap, box), edge(element, k + 1 - gap, box)];
+      if (x < (left + right) / 2) return cell.start + k;
+    }
+    return cell.drawn.breaks ? cell.end - 1 : cell.end;
+  }
+}
+
+/** Left edge of the k-th character inside a token; marks count as one. */
+function edge(element: HTMLElement, k: number, box: DOMRect): number {
+  if (k < 0) return box.left - 4;
+  let rest = k;
+  for (const child of element.childNodes) {
+    const text = child.nodeType === Node.TEXT_NODE ? child : (child as HTMLElement).className === "sign" ? child.firstChild : null;
+    if (!text) continue;
+    const length = text.textContent?.length ?? 0;
+    if (rest <= length && !element.classList.contains("spec")) {
+      const range = document.createRange();
+      range.setStart(text, Math.min(rest, length));
+      range.setEnd(text, Math.min(rest, length));
+      return range.getBoundingClientRect().left || box.right;
+    }
+    rest -= length;
+  }
+  return k <= 0 ? box.left : box.right;
+}

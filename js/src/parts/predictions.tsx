@@ -1,0 +1,127 @@
+// Next-token predictions after the selected token: bar after, tick before, grey band control, KL with its controls.
+import { useEffect } from "preact/hooks";
+import { change, interval, plural, probability } from "../format";
+import type { HeatmapState } from "../model";
+import { asText, draw, plain } from "../signs";
+import type { View } from "../view";
+
+const MOST = 6;
+/** Share of the row that the greatest probability takes. */
+const FULL = 92;
+
+/** Row of the predictions after a token, -1 when the payload has none. */
+export function rowOf(positions: Uint32Array, token: number): number {
+  let low = 0;
+  let high = positions.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >> 1;
+    const at = positions[middle] as number;
+    if (at === token) return middle;
+    if (at < token) low = middle + 1;
+    else high = middle - 1;
+  }
+  return -1;
+}
+
+const shown = (text: string): string => plain(asText(draw(text, 0)), 40);
+
+/** Asks for predictions that a long prompt's payload does not carry. */
+function useMissing(state: HeatmapState, missing: boolean): void {
+  const token = state.selection.value;
+  useEffect(() => {
+    if (!missing || !state.live.value) return;
+    const timer = setTimeout(() => state.requests.positions([token]), 150);
+    return () => clearTimeout(timer);
+  }, [missing, token]);
+}
+
+export function NextToken({ view }: { view: View }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const token = state.selection.value;
+  const row = payload ? rowOf(payload.predictions.positions, token) : -1;
+  useMissing(state, payload !== null && payload.tokens.text.length > 0 && row < 0);
+  if (!payload || payload.tokens.text.length === 0) return null;
+  const { predictions, control } = payload;
+  const head = (
+    <h3>
+      Next token after <span class="tk">{shown(payload.tokens.text[token] ?? "")}</span>{" "}
+      {predictions.after && <span class="sub">· bar: after, tick: before</span>}
+    </h3>
+  );
+  if (row < 0) {
+    return (
+      <section aria-label="Next token">
+        {head}
+        <p class="sub">{state.live.value ? "reading …" : "This picture has no predictions after this token."}</p>
+      </section>
+    );
+  }
+  const start = row * predictions.token.columns;
+  const at = (matrix: { data: Float32Array } | null | undefined, k: number): number => matrix?.data[start + k] ?? 0;
+  const after = predictions.after ?? predictions.before;
+  const rows = Array.from({ length: Math.min(MOST, predictions.token.columns) }, (_, k) => k);
+  const most = Math.max(1e-9, ...rows.flatMap((k) => [at(predictions.before, k), at(after, k), at(control?.high, k)]));
+  const x = (p: number) => `${Math.min(100, Math.max(0, (FULL * p) / most))}%`;
+  return (
+    <section aria-label="Next token">
+      {head}
+      <div class="pr">
+        {rows.map((k) => {
+          const [before, now] = [at(predictions.before, k), at(after, k)];
+          const inside = control !== null && now >= at(control.low, k) && now <= at(control.high, k);
+          const sign = now > before ? "up" : "down";
+          return (
+            <div class={predictions.after ? "prow" : "prow one"} key={k}>
+              <div class="tk clip">{shown(predictions.vocabulary[predictions.token.data[start + k] ?? 0] ?? "")}</div>
+              <div class="pb" aria-hidden="true">
+                {control && <u class="bd" style={{ left: x(at(control.low, k)), width: x(Math.max(most * 0.012, at(control.high, k) - at(control.low, k))) }} />}
+                <u class="bar" style={{ width: x(now) }} />
+                {predictions.after && <s style={{ left: x(before) }} />}
+              </div>
+              {predictions.after && <div class="num q">{probability(before)}</div>}
+              <div class={inside ? "num q" : "num b"}>{probability(now)}</div>
+              {predictions.after && <div class={inside ? "num q" : `num ${sign}`}>{change(now - before)}</div>}
+            </div>
+          );
+        })}
+      </div>
+      <Divergence view={view} row={row} />
+    </section>
+  );
+}
+
+/** KL of base from edited, beside what random features and random directions do. */
+function Divergence({ view, row }: { view: View; row: number }) {
+  const payload = view.state.payload.value;
+  const kl = payload?.predictions.kl?.[row];
+  if (!payload || kl === undefined) return null;
+  const { control } = payload;
+  const range = (matrix: { data: Float32Array }) => interval(matrix.data[2 * row] ?? 0, matrix.data[2 * row + 1] ?? 0);
+  return (
+    <>
+      {control && (
+        <div class="legend">
+          <span>
+            <span class="sw1">
+              <i class="band" />
+            </span>
+            control: {plural(control.n, "random feature")}, same edit
+          </span>
+        </div>
+      )}
+      <div class="kl">
+        <span>
+          <b>{probability(kl)}</b> <span class="sub">nats KL</span>
+        </span>
+        {control ? (
+          <span class="sub">
+            control: features {range(control.kl_features)}, directions {range(control.kl_directions)}
+          </span>
+        ) : (
+          <span class="sub">{view.state.requests.busy.value ? "control: reading …" : ""}</span>
+        )}
+      </div>
+    </>
+  );
+}

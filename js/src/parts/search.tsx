@@ -1,0 +1,98 @@
+// "Add a feature": a combobox over the payload's labels at once, and over all labels when there is a model.
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { type Found, merge, searchHere } from "../search";
+import { plain } from "../signs";
+import type { View } from "../view";
+
+const WAIT = 120;
+let instances = 0;
+
+export function SearchBox({ view }: { view: View }) {
+  const { state } = view;
+  const query = useSignal("");
+  const hits = useSignal<Found[]>([]);
+  const active = useSignal(0);
+  const open = useSignal(false);
+  const prefix = useRef(`hit${++instances}-`).current;
+  const timer = useRef<ReturnType<typeof setTimeout>>();
+
+  const look = (text: string) => {
+    query.value = text;
+    open.value = text.trim() !== "";
+    active.value = 0;
+    hits.value = searchHere(state, text);
+    clearTimeout(timer.current);
+    if (!state.live.value || text.trim() === "") return;
+    timer.current = setTimeout(async () => {
+      try {
+        const { result } = await state.requests.ask({ type: "search", query: text, site: state.site.value });
+        if (query.value === text) hits.value = merge(searchHere(state, text), (result as { features?: unknown } | null)?.features);
+      } catch {
+        // The payload's own labels stay as the answer.
+      }
+    }, WAIT);
+  };
+  const take = (hit: Found | undefined) => {
+    if (!hit) return;
+    state.addFeatures([hit.id]);
+    look("");
+    view.said.value = `Added ${plain(hit.label || hit.id)}`;
+  };
+  const key = (event: KeyboardEvent & { currentTarget: HTMLInputElement }) => {
+    event.stopPropagation();
+    const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (by) {
+      active.value = Math.max(0, Math.min(hits.value.length - 1, active.value + by));
+      event.preventDefault();
+    } else if (event.key === "Enter" && !event.isComposing) take(hits.value[active.value]);
+    else if (event.key === "Escape") {
+      if (query.value) {
+        event.currentTarget.value = "";
+        look("");
+      } else view.focusStrip();
+    }
+  };
+  const none = open.value && hits.value.length === 0;
+  return (
+    <span class="search">
+      <input
+        type="text"
+        role="combobox"
+        placeholder="Add a feature: number or words"
+        aria-label="Add a feature: number or words"
+        aria-expanded={open.value}
+        aria-autocomplete="list"
+        aria-controls={`${prefix}list`}
+        aria-activedescendant={open.value && hits.value.length ? `${prefix}${active.value}` : undefined}
+        spellcheck={false}
+        autocomplete="off"
+        value={query.value}
+        onInput={(event) => look(event.currentTarget.value)}
+        onKeyDown={key}
+        onBlur={() => (open.value = false)}
+        onFocus={() => (open.value = query.value.trim() !== "")}
+      />
+      <kbd aria-hidden="true">/</kbd>
+      <span class="pop hits" role="listbox" id={`${prefix}list`} aria-label="Features found" hidden={!open.value || none}>
+        {hits.value.map((hit, i) => (
+          <span
+            key={hit.id}
+            id={`${prefix}${i}`}
+            role="option"
+            tabIndex={-1}
+            aria-selected={i === active.value}
+            class={i === active.value ? "hit on" : "hit"}
+            onPointerDown={(event) => {
+              event.preventDefault();
+              take(hit);
+            }}
+          >
+            {hit.label && <span class="clip">{plain(hit.label)}</span>} <span class="id">{plain(hit.id)}</span>
+          </span>
+        ))}
+      </span>
+      {none && <span class="pop hits q">No feature with this number or these words.</span>}
+    </span>
+  );
+}

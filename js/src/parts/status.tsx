@@ -1,0 +1,77 @@
+// One line that says whether the picture is true: counts, progress with a stop, stale, disabled. Its height is reserved.
+import { count, plural } from "../format";
+import { disabledReason, type View } from "../view";
+
+function left(seconds: number): string {
+  return seconds > 0 && Number.isFinite(seconds) ? ` · ${count(Math.ceil(seconds))} s left` : "";
+}
+
+const started = new WeakMap<object, number>();
+
+export function Status({ view }: { view: View }) {
+  const { state } = view;
+  const { stale, busy, progress } = state.requests;
+  const payload = state.payload.value;
+  const reason = state.live.value ? disabledReason(state) : "";
+  if (reason) return <span class="sub status">{reason}</span>;
+  if (!busy.value) started.delete(state);
+  else if (!started.has(state)) started.set(state, performance.now());
+  if (progress.value && busy.value) {
+    const { done, total, note } = progress.value;
+    const passed = (performance.now() - (started.get(state) ?? 0)) / 1000;
+    return (
+      <span class="sub status">
+        {note || "working"}
+        {total > 0 && ` ${count(done)} of ${count(total)}`}
+        {done > 0 && passed > 2 && left((passed * (total - done)) / done)}
+        {" · "}
+        <button type="button" class="link" onClick={() => state.requests.cancel()}>
+          stop
+        </button>
+      </span>
+    );
+  }
+  if (stale.value) {
+    return (
+      <span class="sub status">
+        showing the text before your last edit ·{" "}
+        <button type="button" class="link" onClick={() => state.requests.cancel()}>
+          stop
+        </button>
+      </span>
+    );
+  }
+  if (!payload) return <span class="sub status">{state.requests.busy.value ? "working" : ""}</span>;
+  return (
+    <span class="sub status">
+      {plural(payload.tokens.text.length, "token")}
+      {payload.context.milliseconds > 0 && ` · ${count(payload.context.milliseconds)} ms`}
+    </span>
+  );
+}
+
+/** The top edge: solid while refining, dashed while stale. Takes no room. */
+export function Edge({ view }: { view: View }) {
+  const { stale, progress, busy } = view.state.requests;
+  if (progress.value && busy.value) {
+    const { done, total } = progress.value;
+    const share = total > 0 ? Math.min(1, Math.max(0, done / total)) : 0.5;
+    return (
+      <div class="edge pg" aria-hidden="true">
+        <i style={{ width: `${share * 100}%` }} />
+      </div>
+    );
+  }
+  return stale.value ? <div class="edge dash" aria-hidden="true" /> : null;
+}
+
+/** What went wrong, the value, what to do. */
+export function Failed({ view }: { view: View }) {
+  const failure = view.state.failure.value;
+  if (!failure) return null;
+  return (
+    <div class="er" role="alert">
+      <b>{failure.what}</b> {failure.todo}
+    </div>
+  );
+}

@@ -1,0 +1,86 @@
+"""Runs plans on one module: through the prefix cache where that is right, and through nnsight."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from nnsight import NNsight
+from torch import Tensor
+
+from saewidgets.model import engine, memory
+from saewidgets.model.plan import Plan
+from saewidgets.model.points import Point
+from saewidgets.model.prefix import NO_WRITES, Prefix, PrefixCache, Weights
+from saewidgets.model.trace import Trace
+from saewidgets.sites import Site
+
+
+class Runner:
+    """One nnsight model and its prefix cache. The caller holds the model's lock.
+
+    Args:
+        module: The model.
+        points: Its sites.
+        config: The text part of its Hugging Face config, or `None`.
+        reusable: Whether prefixes may be shared.
+        cache_bytes: Bound on the prefix cache.
+    """
+
+    def __init__(
+        self, module: torch.nn.Module, points: Mapping[Site, Point], config: Any, *, reusable: bool, cache_bytes: int
+    ) -> None:
+        self.prefixes = PrefixCache(cache_bytes)
+        self._model = NNsight(module)
+        self._envoys = {site: self._model.get(point.path) for site, point in points.items()}
+        self._weights = Weights(module)
+        self._takes_cache = config is not None
+        self._reusable = reusable and cache_bytes > 0
+
+    def run(
+        self, plan: Plan, ids: Tensor, device: torch.device, *, key: Hashable | None, first_edit: int, grad: bool
+    ) -> Trace:
+        """Run a plan, or the part of it that is not known yet.
+
+        Args:
+            plan: What to visit.
+            ids: `[batch, tokens]`, anywhere.
+            device: Where ids go and values are handed over.
+            key: Identity of the plan's writes, or `None`.
+            first_edit: Position of the first token they may change.
+            grad: Keep the graph; nothing is reused then.
+
+        Returns:
+            The trace of the whole prompt.
+        """
+        if grad or len(ids) > 1 or not self._reusable:
+            return self._pass(plan, ids.to(device), device, None, grad, None)[0]
+        tokens = tuple(ids[0].tolist())
+        # Wrapped, so that no key of a caller can be taken for the key of a run without writes.
+        name = (None if key is None else ("writes", key)) if plan.writes else NO_WRITES
+        self.prefixes.check_weights(self._weights.state())
+        prefix = self.prefixes.find(
+            tokens, name, first_edit if plan.writes else 0, lambda entry: memory.fits(plan, entry)
+        )
+        if prefix is not None and prefix.length == len(tokens):
+            return memory.recall(plan, prefix, ids.to(device))
+        cache = memory.new_cache(prefix, plan.depth)
+        trace, layers = self._pass(plan, ids.to(device), device, prefix, grad, cache)
+        if name is not None:
+            self.prefixes.store(name, memory.entry_of(tokens, trace, layers))
+        return trace
+
+    def _pass(
+        self, plan: Plan, ids: Tensor, device: torch.device, prefix: Prefix | None, grad: bool, cache: Any
+    ) -> tuple[Trace, memory.Layers]:
+        offset = prefix.length if prefix else 0
+        recorder = engine.Recorder(plan.read, plan.writes, offset, device, grad)
+        points = [(point, self._envoys[point.site]) for point in plan.points]
+        inputs: dict[str, Any] = {"input_ids": ids[:, offset:]}
+        if self._takes_cache:
+            inputs |= {"past_key_values": cache, "use_cache": cache is not None}
+        engine.run(self._model, inputs, points, recorder, whole=plan.logits)
+        logits = memory.logits_of(recorder.output).to(device) if plan.logits else None
+        trace = memory.join(prefix, Trace(recorder.values, recorder.before, logits, ids))
+        return trace, memory.layers_of(cache, ids.shape[1])

@@ -1,0 +1,50 @@
+"""Open a saved view without its model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from saewidgets.errors import PayloadError, shorten
+from saewidgets.payloads import HeatmapPayload, decode
+from saewidgets.widgets.base import BaseWidget
+from saewidgets.widgets.heatmap import TokenHeatmap
+
+# No view needs more; a file that claims to is refused unread.
+MAX_BYTES = 512 * 2**20
+
+_WIDGETS: dict[type, type[BaseWidget]] = {HeatmapPayload: TokenHeatmap}
+
+
+def open(path: str | Path, **options: Any) -> Any:
+    """A widget from a file that `widget.save("….sae")` wrote. It holds data only: nothing in it is run.
+
+    Args:
+        path: The file.
+        **options: Arguments of the widget's look: `theme`, `height`, `text_face`, `lanes`.
+
+    Returns:
+        The widget; editing needs a model and is off.
+
+    Raises:
+        PayloadError: Missing, too large, damaged, of a newer version, or not ours.
+
+    Example:
+        >>> import tempfile, saewidgets as sw
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with sw.TokenHeatmap(sw.demo(), "Mira saw a red boat.") as view:
+        ...         path = view.save(f"{folder}/boat.sae")
+        ...     sw.open(path).payload.prompt
+        'Mira saw a red boat.'
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise PayloadError(f"{shorten(path.name)} has {size} bytes.", f"A payload has at most {MAX_BYTES}.")
+        raw = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PayloadError(f"Cannot read {shorten(path.name)}: {reason}.", "Check the path.") from None
+    payload = decode(raw)
+    return _WIDGETS[type(payload)](payload, **options)

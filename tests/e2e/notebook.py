@@ -1,0 +1,106 @@
+"""A notebook open in JupyterLab or Notebook 7, driven through the application's own commands."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Locator, Page
+
+from tests.e2e.harness import Server
+
+# A plain function: a promise would count as true.
+_READY = """(path) => {
+  const app = window.jupyterapp;
+  const panel = app?.shell?.currentWidget;
+  if (!panel?.context?.path.endsWith(path) || !app.commands.hasCommand("notebook:run-all-cells")) return false;
+  if (!panel.context.isReady || !panel.sessionContext.isReady) return false;
+  return panel.sessionContext.session?.kernel?.status === "idle";
+}"""
+_RUN_ALL = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+_RUN_CELL = """async (index) => {
+  const app = window.jupyterapp;
+  app.shell.currentWidget.content.deselectAll();
+  app.shell.currentWidget.content.activeCellIndex = index;
+  await app.commands.execute("notebook:run-cell");
+}"""
+_EVALUATE = """async ([setup, expression]) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const content = {code: setup, user_expressions: {it: expression}, store_history: false, silent: false};
+  const reply = (await kernel.requestExecute(content).done).content;
+  if (reply.status !== "ok") throw new Error(`${reply.ename}: ${reply.evalue}`);
+  const it = reply.user_expressions.it;
+  if (it.status !== "ok") throw new Error(`${it.ename}: ${it.evalue}`);
+  return it.data["text/plain"];
+}"""
+_SAVE = "async () => { await window.jupyterapp.shell.currentWidget.context.save(); }"
+_RESTART = """async () => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  await kernel.restart();
+  await kernel.info;
+}"""
+
+
+def write_notebook(path: Path, *cells: str) -> Path:
+    """A notebook of code cells, without outputs."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, path)
+    return path
+
+
+class Notebook:
+    """A notebook on a page.
+
+    Args:
+        page: An empty page.
+        server: The server with the notebook in its folder.
+        name: File name of the notebook.
+        app: `"lab"` or `"notebook"`.
+    """
+
+    def __init__(self, page: Page, server: Server, name: str, app: str = "lab") -> None:
+        self.page, self.server, self.name, self.app = page, server, name, app
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.server.folder / self.name
+
+    def open(self) -> Notebook:
+        """Load the page and wait until its kernel is idle."""
+        route = f"/lab/tree/{self.name}?reset" if self.app == "lab" else f"/notebooks/{self.name}"
+        self.page.goto(self.server.address(route))
+        self.page.wait_for_function(_READY, arg=self.name, timeout=60_000)
+        return self
+
+    def run_all(self) -> None:
+        """Run every cell and wait for the last."""
+        self.page.evaluate(_RUN_ALL)
+
+    def run_cell(self, index: int) -> None:
+        """Run one cell and wait for it."""
+        self.page.evaluate(_RUN_CELL, index)
+
+    def python(self, expression: str, setup: str = "") -> Any:
+        """The value of an expression in the kernel, outside all cells; a Python literal."""
+        return ast.literal_eval(self.page.evaluate(_EVALUATE, [setup, expression]))
+
+    def command(self, name: str, **arguments: Any) -> None:
+        """Execute a command of the application."""
+        self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments])
+
+    def save(self) -> nbformat.NotebookNode:
+        """Save, and read what was saved."""
+        self.page.evaluate(_SAVE)
+        return nbformat.read(self.path, as_version=4)
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, without the question."""
+        self.page.evaluate(_RESTART)
+
+    def cell(self, index: int) -> Locator:
+        """A cell."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
