@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-import saewidgets as sw
 from saewidgets.demo.load import tour
+
+import saewidgets as sw
 from saewidgets.disk import write_bytes
 from saewidgets.export.page import to_page
 from saewidgets.figures.heatmap import to_svg

@@ -67,7 +67,7 @@ class Scope:
         main = [key for key, d in self.dictionaries.items() if "@" not in key and d.site_in == d.site_out]
         keys = main or list(self.dictionaries)
         if not keys:
-            raise DictionaryError("This scope has no dictionary.", "Pass one: sw.Scope(model, sw.load_dictionary(...)).")
+            raise DictionaryError("This scope has no dictionary.", "sw.Scope(model, sw.load_dictionary(...)) has.")
         return keys[min(len(keys) * 2 // 3, len(keys) - 1)]
 
     def run(self, prompt: str, edits: Iterable[Edit] = (), sites: Sequence[str] | None = None) -> Run:

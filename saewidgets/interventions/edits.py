@@ -67,9 +67,9 @@ class Edit:
         """What it does, for a chip: "ablate", "× 1.5", "clamp 8.0", "steer +4.0 at 2 tokens"."""
         text = {
             "ablate": "ablate",
-            "scale": f"× {self.value:.3g}",  # noqa: RUF001 - the sign of multiplication is meant
+            "scale": f"× {self.value:.3g}",
             "clamp": f"clamp {self.value:.3g}",
-            "steer": f"steer {self.value:+.3g}" + (" × norm" if self.relative else ""),  # noqa: RUF001
+            "steer": f"steer {self.value:+.3g}" + (" × norm" if self.relative else ""),
         }[self.kind]
         if self.positions is None:
             return text

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from nnsight.intervention.interleaver import OutOfOrderError
 from torch import Tensor
 
-from saewidgets.errors import EditError
+from saewidgets.errors import EditError, ModelError
 from saewidgets.model.points import Point
 from saewidgets.model.trace import Write
 from saewidgets.sites import Site
@@ -94,10 +95,17 @@ def run(
         whole: Run to the end; otherwise stop after the last point.
 
     Raises:
+        ModelError: The model passes the points in another order than their sites say.
         BaseException: Whatever a write raised, as it raised it.
     """
     try:
         _trace(model, dict(inputs), points, recorder.visit, recorder, whole)
+    except OutOfOrderError as error:
+        waiting = error.args[0] if error.args else "a point"
+        raise ModelError(
+            f"The model does not pass its points in the order of their streams: {waiting}.",
+            "Give sites= in the order embed, resid_pre, attn_z, attn_out, resid_mid, mlp_in, mlp_out, resid_post.",
+        ) from None
     except BaseException:
         if recorder.error is not None:
             raise recorder.error from None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -43,8 +43,8 @@ def load(
         ModelError: There is no such model, or it cannot be reached or read.
     """
     options: dict[str, Any] = {"trust_remote_code": False}
-    if Path(name).is_dir():
-        if not (Path(name) / "config.json").is_file():
+    if os.path.isdir(name):  # unlike pathlib's, false for a name too long for the file system
+        if not os.path.isfile(os.path.join(name, "config.json")):
             raise ModelError(
                 f"The folder {shorten(name)} has no config.json.", "Save a model there with save_pretrained()."
             )

@@ -137,12 +137,12 @@ def _buffer(entry: Any, raw: bytes, start: int) -> Array:
         raise PayloadError(f"A buffer is declared as {shorten(entry)}.", f"Its dtype must be one of {DTYPES}.")
     shape, offset = entry.get("shape"), entry.get("offset")
     sizes = [*shape, offset] if isinstance(shape, list) and len(shape) <= 2 else [None]
-    if any(type(n) is not int or not 0 <= n < 2**40 for n in sizes):
+    if not isinstance(shape, list) or any(type(n) is not int or not 0 <= n < 2**40 for n in sizes):
         raise PayloadError(f"A buffer has shape {shorten(shape)} at {shorten(offset)}.", "Save the payload again.")
     count = 1
     for n in shape:
         count *= n
-    first = start + offset
+    first = start + int(offset or 0)
     if first % 8 or first + count * np.dtype(entry["dtype"]).itemsize > len(raw):
         raise PayloadError(f"A buffer of shape {shorten(shape)} lies outside the file.", "Save the payload again.")
     dtype = np.dtype(entry["dtype"]).newbyteorder("<")

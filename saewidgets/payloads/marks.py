@@ -22,7 +22,7 @@ MAX_COMBINING = 4
 
 
 def pieces(text: str) -> list[tuple[str, bool]]:
-    """Split text into runs that are drawn as they are and marks that are drawn by name.
+    r"""Split text into runs that are drawn as they are and marks that are drawn by name.
 
     Args:
         text: Text of one token.
@@ -31,7 +31,7 @@ def pieces(text: str) -> list[tuple[str, bool]]:
         `(run, is_mark)` pairs in order; a mark's run is its name, without the frame.
 
     Example:
-        >>> pieces("a\\u202eb")
+        >>> pieces("a\u202eb")
         [('a', False), ('RLO', True), ('b', False)]
     """
     result: list[tuple[str, bool]] = []

@@ -8,17 +8,18 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Hashable
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads.arrays import ArrayType, conform
 
 
 @cache
-def field_types(record: type) -> dict[str, Any]:
+def field_types(record: Hashable) -> dict[str, Any]:
     """Annotation of each field, `Annotated` kept."""
-    return typing.get_type_hints(record, include_extras=True)
+    return typing.get_type_hints(cast(type, record), include_extras=True)
 
 
 def optional(annotation: Any) -> tuple[Any, bool]:
@@ -82,7 +83,7 @@ def conform_field(value: Any, annotation: Any, name: str) -> Any:
 
 def check(record: Any) -> None:
     """Convert and check every field of a frozen dataclass in place; call it from `__post_init__`."""
-    for name, annotation in field_types(type(record)).items():
+    for name, annotation in field_types(cast(Hashable, type(record))).items():
         value = conform_field(getattr(record, name), annotation, f"{type(record).__name__}.{name}")
         object.__setattr__(record, name, value)
 

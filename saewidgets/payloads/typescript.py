@@ -1,6 +1,6 @@
 """Writes `js/src/payloads.ts` from the payload dataclasses, so that the two halves cannot drift apart.
 
-    python -m saewidgets.payloads.typescript > js/src/payloads.ts
+python -m saewidgets.payloads.typescript > js/src/payloads.ts
 """
 
 import dataclasses

@@ -130,8 +130,8 @@ class RandomDirection:
 
 def _run_rows(scope: Scope, base: Run, writes: Sequence[Mapping[Site, object]]) -> Tensor:
     """`[batch, tokens, vocab]` logits of one batched forward, row r under `writes[r]`."""
-    read = {s for row in writes for write in row.values() for s in _reads(write)}
-    sites = {s for row in writes for s in row}
+    read: set[Site] = {s for row in writes for write in row.values() for s in _reads(write)}
+    sites: set[Site] = {s for row in writes for s in row}
 
     def at(site: Site):  # type: ignore[no-untyped-def]
         def write(value: Tensor, values: Mapping[Site, Tensor], offset: int) -> Tensor:
@@ -145,7 +145,7 @@ def _run_rows(scope: Scope, base: Run, writes: Sequence[Mapping[Site, object]]) 
         return write
 
     ids = torch.tensor(base.token_ids).repeat(len(writes), 1)
-    trace = scope.model.trace(ids, sorted(read, key=lambda s: s.order), {s: at(s) for s in sites})
+    trace = scope.model.trace(ids, list(read), {s: at(s) for s in sites})
     assert trace.logits is not None
     return trace.logits.cpu()
 

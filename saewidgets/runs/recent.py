@@ -12,6 +12,12 @@ from saewidgets.runs.run import Run
 Key = tuple[tuple[int, ...], tuple[Edit, ...]]
 
 
+def shared_prefix(a: Sequence[int], b: Sequence[int]) -> int:
+    """Number of leading tokens that two prompts share."""
+    different = (n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+    return next(different, min(len(a), len(b)))
+
+
 class RecentRuns:
     """A least-recently-used store of runs, bounded in bytes.
 
@@ -40,7 +46,7 @@ class RecentRuns:
             for (other, others_edits), run in self._runs.items():
                 if others_edits != edits:
                     continue
-                n = next((i for i, (a, b) in enumerate(zip(other, ids, strict=False)) if a != b), min(len(other), len(ids)))
+                n = shared_prefix(other, ids)
                 if n >= max(length, 1):
                     best, length = run, n
         return best

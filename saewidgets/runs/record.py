@@ -9,8 +9,16 @@ from torch import Tensor
 
 from saewidgets.dictionaries import Dictionary
 from saewidgets.interventions.edits import Edit
-from saewidgets.interventions.writes import check_positions, edit_features, group, make_writes, write_dictionary
+from saewidgets.interventions.writes import (
+    check_positions,
+    edit_features,
+    first_position,
+    group,
+    make_writes,
+    write_dictionary,
+)
 from saewidgets.model import Trace, TracedModel
+from saewidgets.runs.recent import shared_prefix
 from saewidgets.runs.run import Run, Vocabulary
 from saewidgets.runs.sparse import SparseActivations
 from saewidgets.runs.tokens import token_strings
@@ -57,8 +65,9 @@ def record_run(
     wanted = {key: dictionaries[key] for key in (dictionaries if keys is None else keys)}
     edited = {key: dictionaries[key] for key in group(edits, dictionaries)}
     read = sites_to_read({**wanted, **edited})
-    trace = model.trace(list(ids), read, make_writes(edits, dictionaries), key=edits)
-    start = min(trace.reused, _common(previous, ids)) if previous is not None else 0
+    writes = make_writes(edits, dictionaries)
+    trace = model.trace(list(ids), read, writes, key=edits, first_edit=first_position(edits))
+    start = min(trace.reused, shared_prefix(previous.token_ids, ids)) if previous is not None else 0
     features: dict[str, SparseActivations] = {}
     errors: dict[str, Tensor] = {}
     norms: dict[str, Tensor] = {}
@@ -90,16 +99,6 @@ def record_run(
         edits=edits,
         vocabulary=Vocabulary(model.tokenizer),
     )
-
-
-def _common(previous: Run | None, ids: Sequence[int]) -> int:
-    """Length of the shared prefix."""
-    if previous is None:
-        return 0
-    for n, (a, b) in enumerate(zip(previous.token_ids, ids, strict=False)):
-        if a != b:
-            return n
-    return min(len(previous.token_ids), len(ids))
 
 
 def _summaries(logits: Tensor, ids: Sequence[int], previous: Run | None, start: int) -> dict[str, Tensor]:

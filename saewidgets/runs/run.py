@@ -70,7 +70,8 @@ class Run:
         """
         feature = FeatureId.parse(feature)
         if feature.dictionary not in self.features:
-            raise FeatureError(f"No dictionary {shorten(feature.dictionary)}.", f"This run: {', '.join(self.features)}.")
+            known = ", ".join(self.features)
+            raise FeatureError(f"No dictionary {shorten(feature.dictionary)}.", f"This run: {known}.")
         return self.features[feature.dictionary].feature(feature.index)
 
     def position(self, position: int) -> int:

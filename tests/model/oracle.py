@@ -59,7 +59,9 @@ class Result:
     logits: Any = None
 
 
-def run(module: Any, ids: list[int], read: list[Site], writes: Mapping[Site, Write] | None = None, grad=False) -> Result:
+def run(
+    module: Any, ids: list[int], read: list[Site], writes: Mapping[Site, Write] | None = None, grad=False
+) -> Result:
     """One forward of a never-wrapped module under hooks."""
     writes, result, handles, moved = writes or {}, Result(), [], {}
     visited = sorted({*read, *writes}, key=lambda site: site.order)

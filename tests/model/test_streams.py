@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from saewidgets.errors import SiteError
 from saewidgets.sites import STREAMS, Site
 from tests.model import oracle, tiny
 
@@ -66,7 +67,9 @@ def goal(logits):
 def test_writes_equal_hooks(pair, stream):
     site = Site(stream, None if stream in ("embed", "final") else 1)
     if site not in pair.traced.sites():
-        pytest.skip(f"{pair.traced.name} has no {stream}")
+        with pytest.raises(SiteError, match=r"no site 'resid_mid\.1'"):
+            pair.traced.trace(IDS, [site])
+        return
     sites = list(pair.traced.sites())
     trace = pair.traced.trace(IDS, sites, {site: change})
     expected = oracle.run(pair.plain, IDS, sites, {site: change})

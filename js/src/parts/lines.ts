@@ -98,6 +98,27 @@ export class Lines {
     });
   }
 
+  /** What a screen reader hears of a token. */
+  name(token: number, words: string): void {
+    const i = this.#cells.findIndex((cell) => cell.token === token);
+    this.elements[i]?.setAttribute("aria-label", words);
+  }
+
+  /** The cell above or below the cell of a token, -1 at the edge. */
+  neighbour(token: number, below: boolean): number {
+    const from = this.elements[this.#cells.findIndex((cell) => cell.token === token)]?.getBoundingClientRect();
+    if (!from) return -1;
+    let best = -1;
+    let least = Number.POSITIVE_INFINITY;
+    this.elements.forEach((element, i) => {
+      const box = element.getBoundingClientRect();
+      const dy = below ? box.top - from.top : from.top - box.top;
+      const distance = dy * 1000 + Math.abs((box.left + box.right - from.left - from.right) / 2);
+      if (dy > 8 && distance < least) [least, best] = [distance, i];
+    });
+    return best;
+  }
+
   /** Place of a caret before character `offset`, relative to the strip. */
   place(offset: number): { x: number; y: number; height: number } {
     let i = this.#cells.findIndex((cell) => offset > cell.start && offset <= cell.end);
@@ -108,11 +129,12 @@ export class Lines {
     if (!element) return { x: 0, y: 0, height: 24 };
     const box = element.getBoundingClientRect();
     const inside = cell ? offset - cell.start - (cell.drawn.gap ? 1 : 0) : Number.POSITIVE_INFINITY;
-    if (cell?.drawn.breaks && inside > 0) return { x: 0, y: box.bottom - base.top + (this.#pitch() - box.height) + 4, height: 24 };
+    if (cell?.drawn.breaks && inside > 0) return { x: 0, y: box.bottom - base.top + (this.pitch() - box.height) + 4, height: 24 };
     return { x: edge(element, inside, box) - base.left, y: box.top - base.top + 4, height: box.height - 8 };
   }
 
-  #pitch(): number {
+  /** Height of a line with its lanes. */
+  pitch(): number {
     const style = this.elements[0] ? getComputedStyle(this.elements[0]) : null;
     return (this.elements[0]?.getBoundingClientRect().height ?? 0) + (style ? Number.parseFloat(style.marginBottom) || 0 : 0);
   }

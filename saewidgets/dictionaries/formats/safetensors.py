@@ -7,6 +7,7 @@ the header against the size of the file first, so that nothing is allocated on a
 import json
 import math
 import struct
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def _check_extents(header: dict[str, Any], room: int, name: str) -> None:
             raise DictionaryError(f"Tensor {shorten(key)} of {name} does not fit the file.", "Get the file again.")
         spans.append((start, end))
     spans.sort()
-    if any(a[1] > b[0] for a, b in zip(spans, spans[1:], strict=False)):
+    if any(a[1] > b[0] for a, b in pairwise(spans)):
         raise DictionaryError(f"Tensors of {name} overlap.", "The file is damaged or crafted; do not use it.")
 
 

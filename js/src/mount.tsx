@@ -1,0 +1,98 @@
+// Draws a view into an element: an open shadow root of its own, so that host and widget never restyle each other.
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import { type AnyModel, HeatmapState } from "./model";
+import { colors } from "./palette";
+import css from "./style.css";
+import { followHost } from "./theme";
+import { makeView, type View } from "./view";
+import { Heatmap } from "./views/heatmap";
+
+const VIEWS = new Map([["heatmap", Heatmap]]);
+
+/** What one page shares among all widgets, whichever copy of the bundle drew them. */
+interface Shared {
+  sheet?: CSSStyleSheet;
+}
+const KEY = Symbol.for("saewidgets");
+
+function shared(): Shared {
+  const home = globalThis as unknown as Record<symbol, Shared | undefined>;
+  home[KEY] ??= {};
+  return home[KEY];
+}
+
+function style(root: ShadowRoot): void {
+  const text = colors + css;
+  try {
+    const store = shared();
+    if (!store.sheet) {
+      store.sheet = new CSSStyleSheet();
+      store.sheet.replaceSync(text);
+    }
+    root.adoptedStyleSheets = [store.sheet];
+  } catch {
+    const element = document.createElement("style");
+    element.textContent = text;
+    root.append(element);
+  }
+}
+
+/** Draw `model` into `el` until `signal` aborts. */
+export function mount({ model, el, signal }: { model: AnyModel; el: HTMLElement; signal?: AbortSignal }): () => void {
+  const ended = new AbortController();
+  const host = document.createElement("div");
+  host.className = "saewidgets";
+  host.dataset.lmSuppressShortcuts = "true";
+  const shadow = host.attachShadow({ mode: "open" });
+  style(shadow);
+  const root = document.createElement("div");
+  root.className = "sw";
+  root.dataset.lmSuppressShortcuts = "true";
+  shadow.append(root);
+  el.replaceChildren(host);
+
+  const state = new HeatmapState(model);
+  root.classList.toggle("mono", state.options.mono);
+  theme(model, host, root, ended.signal);
+  const view: View = makeView(state, root, ended.signal);
+  const View = VIEWS.get(String(model.get("_view"))) ?? Unknown;
+  render(<View view={view} />, root);
+  const stop = effect(() => {
+    host.dataset.busy = String(state.requests.busy.value);
+  });
+
+  const end = () => {
+    if (ended.signal.aborted) return;
+    ended.abort();
+    stop();
+    state.close();
+    render(null, root);
+    host.remove();
+  };
+  signal?.addEventListener("abort", end);
+  if (signal?.aborted) end();
+  return end;
+}
+
+function theme(model: AnyModel, host: HTMLElement, root: HTMLElement, signal: AbortSignal): void {
+  let hostDark = false;
+  const update = () => {
+    const wanted = model.get("theme");
+    root.classList.toggle("dark", wanted === "dark" || (wanted !== "light" && hostDark));
+  };
+  model.on("change:theme", update);
+  signal.addEventListener("abort", () => model.off("change:theme", update));
+  followHost(
+    host,
+    (dark) => {
+      hostDark = dark;
+      update();
+    },
+    signal,
+  );
+}
+
+function Unknown() {
+  return <p class="er">This view is newer than the front end. Reload the page.</p>;
+}

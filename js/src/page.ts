@@ -1,0 +1,81 @@
+// The same view in an exported page: the payload is in the page, the state is local, nothing is asked of anyone.
+import type { AnyModel } from "./model";
+import { mount } from "./mount";
+
+type Listener = (...values: unknown[]) => void;
+
+/** A model without a kernel: traits in a map. */
+export class PageModel implements AnyModel {
+  #values: Map<string, unknown>;
+  #listeners = new Map<string, Set<Listener>>();
+
+  constructor(values: Iterable<[string, unknown]>) {
+    this.#values = new Map(values);
+  }
+
+  get(name: string): unknown {
+    return this.#values.get(name);
+  }
+
+  set(name: string, value: unknown): void {
+    if (this.#values.get(name) === value) return;
+    this.#values.set(name, value);
+    for (const listener of this.#listeners.get(`change:${name}`) ?? []) listener();
+  }
+
+  save_changes(): void {}
+
+  send(): void {}
+
+  on(event: string, listener: Listener): void {
+    const all = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, all.add(listener));
+  }
+
+  off(event: string, listener?: Listener): void {
+    if (listener) this.#listeners.get(event)?.delete(listener);
+    else this.#listeners.delete(event);
+  }
+}
+
+/** Bytes of base64 text; white space is ignored. */
+export function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text.replace(/\s+/g, "")), (character) => character.charCodeAt(0));
+}
+
+const OPTIONS: Record<string, readonly string[]> = {
+  theme: ["auto", "light", "dark"],
+  text_face: ["serif", "mono"],
+  lanes: ["full", "compact"],
+};
+
+/** Options of the page, known words only. */
+export function options(text: string): [string, unknown][] {
+  let given: unknown = {};
+  try {
+    given = JSON.parse(text || "{}");
+  } catch {
+    // Defaults draw the picture too.
+  }
+  return Object.entries(OPTIONS).flatMap(([name, words]) => {
+    const value = typeof given === "object" && given !== null && Object.hasOwn(given, name) ? (given as Record<string, unknown>)[name] : null;
+    return typeof value === "string" && words.includes(value) ? [[name, value] as [string, unknown]] : [];
+  });
+}
+
+/** Draw the payload of `#saewidgets-payload` into `#saewidgets`; the static picture there stays when that fails. */
+export function start(page: Document): void {
+  const el = page.getElementById("saewidgets");
+  const data = page.getElementById("saewidgets-payload");
+  if (!el || !data) return;
+  const model = new PageModel([
+    ["_view", "heatmap"],
+    ["_payload", fromBase64(data.textContent ?? "")],
+    ["_revision", 1],
+    ["live", false],
+    ...options(page.getElementById("saewidgets-options")?.textContent ?? ""),
+  ]);
+  mount({ model, el });
+}
+
+start(document);

@@ -1,0 +1,140 @@
+// The strip: tokens with fills and lanes, before above after; it is also the editor of the prompt.
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { cellsOf, cellsOfDraft } from "../cells";
+import { stripKey } from "../commands";
+import { fillOf, lookAt } from "../look";
+import { hue, letter } from "../palette";
+import type { View } from "../view";
+import { Editor } from "./editor";
+import { Lines } from "./lines";
+import { laneSize } from "./token";
+import { describe } from "./tooltip";
+
+interface Parts {
+  before: Lines;
+  after: Lines | null;
+  editor: Editor;
+}
+
+/** Letters of the lanes in the margin. */
+function Margin({ view, text, lanes }: { view: View; text: string; lanes: boolean }) {
+  const features = view.state.features.value;
+  const { pitch } = laneSize(features.length);
+  return (
+    <div class="l">
+      {text}
+      {lanes && (
+        <span class="lk" aria-hidden="true">
+          {features.map((feature) => (
+            <i key={feature.id} class={hue(feature.slot)} style={{ height: `${pitch}px`, "line-height": `${pitch}px` }}>
+              {letter(feature.slot)}
+            </i>
+          ))}
+        </span>
+      )}
+    </div>
+  );
+}
+
+export function Strip({ view }: { view: View }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const compact = state.options.compact;
+  const edited = state.edited.value && !compact;
+  const top = useRef<HTMLDivElement>(null);
+  const bottom = useRef<HTMLDivElement>(null);
+  const parts = useRef<Parts | null>(null);
+  const features = state.features.value;
+  const draft = view.editing.value ? state.draft.value.prompt : (payload?.prompt ?? "");
+
+  useLayoutEffect(() => {
+    const editor = new Editor(view, top.current as HTMLElement);
+    parts.current = { before: new Lines(editor.lines), after: null, editor };
+    editor.attach(parts.current.before);
+    return () => editor.close();
+  }, []);
+
+  // Every render: dressing touches only what differs.
+  useLayoutEffect(() => {
+    const strip = parts.current;
+    if (!strip || !payload) return;
+    const cells = cellsOfDraft(cellsOf(payload.tokens), payload.prompt, draft);
+    const fill = fillOf(payload, state.fill.value, state.filling.value, state.siteView.value);
+    const lanes = laneSize(features.length);
+    const merged = compact && state.edited.value;
+    strip.before.show(cells, (token) => lookAt(fill, features, token, merged, merged), lanes, compact);
+    if (!edited) strip.after = null;
+    else if (bottom.current && strip.after?.root !== bottom.current) strip.after = new Lines(bottom.current);
+    strip.after?.show(cells, (token) => lookAt(fill, features, token, true), lanes, false);
+    const element = strip.before.select(state.selection.value);
+    strip.after?.select(state.selection.value);
+    if (compact) strip.before.markLine(state.selection.value);
+    strip.editor.shown(element);
+  });
+
+  const hover = (event: PointerEvent) => {
+    const strip = parts.current;
+    if (!strip) return;
+    for (const lines of [strip.before, strip.after]) {
+      const i = lines?.hit(event) ?? -1;
+      const token = lines?.cells[i]?.token ?? -1;
+      const element = lines?.elements[i];
+      if (token >= 0 && element) {
+        if (view.hover.value?.token !== token) view.hover.value = { token, box: element.getBoundingClientRect() };
+        return;
+      }
+    }
+    view.hover.value = null;
+  };
+
+  const choose = (event: MouseEvent) => {
+    const strip = parts.current;
+    if (!strip) return;
+    const lines = strip.after && event.composedPath().includes(strip.after.root) ? strip.after : strip.before;
+    const token = lines.cells[lines.hit(event)]?.token ?? -1;
+    if (token >= 0) state.select(token);
+    const dragged = !(view.root.ownerDocument.getSelection()?.isCollapsed ?? true);
+    if (dragged) return;
+    if (state.live.value && event.detail > 0) strip.editor.open(lines.offsetAt(event.clientX, event.clientY));
+    else view.focusStrip();
+  };
+
+  const key = (event: KeyboardEvent) => {
+    const strip = parts.current;
+    if (!strip || event.composedPath()[0] === strip.editor.area) return;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const box = strip.before.elements[state.selection.value]?.getBoundingClientRect();
+      const i = box ? strip.before.neighbour(state.selection.value, event.key === "ArrowDown") : -1;
+      const token = strip.before.cells[i]?.token ?? -1;
+      if (token >= 0) state.select(token);
+    } else if (event.key === "Enter" && state.live.value) {
+      strip.editor.open(strip.before.cells[state.selection.value]?.end ?? draft.length);
+    } else if (event.key === "Escape") view.hover.value = null;
+    else if (!stripKey(view, event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const { head, values } = describe(view, state.selection.value);
+    strip.before.name(state.selection.value, `${head}, ${values.join(", ")}`);
+  };
+
+  const lanes = !compact && features.length > 0;
+  const gap = lanes ? 12 + laneSize(features.length).pitch * features.length : compact ? 12 : 6;
+  return (
+    <div
+      class={`ba${edited ? " two" : ""}${compact ? " compact" : ""}`}
+      style={{ "--lh": `${gap}px`, "--pitch": `${laneSize(features.length).pitch}px` }}
+      onPointerMove={hover}
+      onPointerLeave={() => (view.hover.value = null)}
+      onKeyDown={key}
+      onClick={choose}
+    >
+      <Margin view={view} text={edited ? "before" : ""} lanes={lanes} />
+      <div class="strip" ref={top} />
+      {edited && <Margin view={view} text="after" lanes={lanes} />}
+      {edited && (
+        // biome-ignore lint/a11y/useAriaPropsSupportedByRole: a second picture of the same tokens
+        <div class="strip" ref={bottom} role="listbox" aria-label="Tokens after the edits" />
+      )}
+    </div>
+  );
+}

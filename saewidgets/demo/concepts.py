@@ -1,0 +1,112 @@
+"""Which concept one single feature detects per token.
+
+A threshold for every (feature, concept) is chosen on the first split, the feature of every concept on the second, and its F1 is
+taken from the third; nothing is chosen on what is reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from saewidgets.dictionaries.dictionary import Dictionary
+
+SPLITS = ("concepts threshold", "concepts choice", "concepts score")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One feature as a detector of one concept.
+
+    Attributes:
+        key: the dictionary.
+        index: the feature.
+        threshold: it says yes strictly above this activation.
+        f1: on the split named by the caller.
+    """
+
+    key: str
+    index: int
+    threshold: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled tokens, special tokens left out.
+
+    Attributes:
+        x: activations by site ``[n, d]``.
+        truth: ``[n, concepts]``, bool.
+    """
+
+    x: dict[str, Tensor]
+    truth: np.ndarray
+
+
+@torch.no_grad()
+def best_thresholds(features: Tensor, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best F1 of every feature for every concept, and the threshold that gives it.
+
+    Args:
+        features: activations ``[n, d_dict]``.
+        truth: ``[n, concepts]``.
+
+    Returns:
+        F1 and thresholds, both ``[d_dict, concepts]``.
+    """
+    values, positives = features.numpy(), truth.sum(0)
+    f1 = np.zeros((values.shape[1], truth.shape[1]))
+    thresholds = np.full_like(f1, np.inf)
+    for feature in range(values.shape[1]):
+        active = np.flatnonzero(values[:, feature] > 0)
+        if len(active) == 0:
+            continue
+        order = active[np.argsort(-values[active, feature], kind="stable")]
+        hits = truth[order].cumsum(0)
+        scores = 2 * hits / (np.arange(1, len(order) + 1)[:, None] + positives)
+        last = scores.argmax(0)
+        f1[feature] = scores[last, np.arange(truth.shape[1])]
+        sorted_values = np.append(values[order, feature], 0.0)
+        thresholds[feature] = (sorted_values[last] + sorted_values[last + 1]) / 2
+    return f1, thresholds
+
+
+@torch.no_grad()
+def f1_at(features: Tensor, truth: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """F1 of every feature for every concept at given thresholds, ``[d_dict, concepts]``."""
+    values, f1 = features.numpy(), np.zeros(thresholds.shape)
+    for concept in range(truth.shape[1]):
+        said = values > thresholds[:, concept]
+        hits = truth[:, concept].astype(np.float32) @ said
+        f1[:, concept] = 2 * hits / np.maximum(said.sum(0) + truth[:, concept].sum(), 1)
+    return f1
+
+
+def detectors(dictionaries: dict[str, Dictionary], splits: list[Split]) -> list[Detector]:
+    """The best single feature of every concept over all dictionaries, with its F1 on the last split."""
+    concepts = splits[0].truth.shape[1]
+    best: list[Detector | None] = [None] * concepts
+    for key, dictionary in dictionaries.items():
+        site = str(dictionary.site_in)
+        _, thresholds = best_thresholds(dictionary.encode(splits[0].x[site]), splits[0].truth)
+        chosen_f1 = f1_at(dictionary.encode(splits[1].x[site]), splits[1].truth, thresholds)
+        for concept in range(concepts):
+            index = int(chosen_f1[:, concept].argmax())
+            current = best[concept]
+            if current is None or chosen_f1[index, concept] > current.f1:
+                best[concept] = Detector(key, index, float(thresholds[index, concept]), float(chosen_f1[index, concept]))
+    return [score(detector, dictionaries, splits[2], concept) for concept, detector in enumerate(best) if detector is not None]
+
+
+@torch.no_grad()
+def score(detector: Detector, dictionaries: dict[str, Dictionary], split: Split, concept: int) -> Detector:
+    """The detector with its F1 on a split."""
+    dictionary = dictionaries[detector.key]
+    said = (dictionary.encode(split.x[str(dictionary.site_in)])[:, detector.index] > detector.threshold).numpy()
+    truth = split.truth[:, concept]
+    f1 = 2 * (said & truth).sum() / max(said.sum() + truth.sum(), 1)
+    return Detector(detector.key, detector.index, detector.threshold, float(f1))

@@ -1,0 +1,79 @@
+"""Pages that host the front end without a kernel: the exported page, and a live widget with a scripted model."""
+
+import base64
+import json
+from typing import Any
+
+from saewidgets.export.page import to_page
+from saewidgets.payloads import HeatmapPayload, encode
+from saewidgets.widgets.carrier import bundle
+
+# What anywidget gives to `render`, answered by the test: messages are recorded, replies are sent with `reply`.
+_HOST = """<!doctype html><html lang="en" {attributes}><meta charset="utf-8"><title>host</title>
+<style>body {{ margin: 16px; background: {background} }}</style><main id="el"></main>
+<script type="module">
+const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+const listeners = new Map();
+const values = new Map(Object.entries({traits}));
+values.set("_payload", new DataView(bytes("{payload}").buffer));
+const fire = (event, ...args) => [...(listeners.get(event) ?? [])].forEach((listener) => listener(...args));
+globalThis.host = {{
+  sent: [], saved: 0,
+  set(traits) {{
+    for (const [name, value] of Object.entries(traits)) {{
+      values.set(name, name === "_payload" ? new DataView(bytes(value).buffer) : value);
+    }}
+    for (const name of Object.keys(traits)) fire(`change:${{name}}`);
+  }},
+  reply(message, buffers = []) {{ fire("msg:custom", message, buffers.map((b) => new DataView(bytes(b).buffer))); }},
+  value: (name) => values.get(name),
+  listeners: () => [...listeners.values()].reduce((n, all) => n + all.size, 0),
+}};
+const model = {{
+  get: (name) => values.get(name),
+  set(name, value) {{ values.set(name, value); fire(`change:${{name}}`); }},
+  save_changes() {{ host.saved++; }},
+  send(message) {{ host.sent.push({{ ...message, at: performance.now() }}); }},
+  on(event, listener) {{ listeners.set(event, (listeners.get(event) ?? new Set()).add(listener)); }},
+  off(event, listener) {{ listeners.get(event)?.delete(listener); }},
+}};
+const code = new Blob([bytes("{bundle}")], {{ type: "text/javascript" }});
+const module = await import(URL.createObjectURL(code));
+const ended = new AbortController();
+host.end = () => ended.abort();
+const start = performance.now();
+module.default.render({{ model, el: document.getElementById("el"), signal: ended.signal }});
+host.drawn = performance.now() - start;
+requestAnimationFrame(() => setTimeout(() => {{ host.painted = performance.now() - start; }}));
+</script>"""
+
+
+def live_page(payload: HeatmapPayload, dark: bool = False, **traits: Any) -> str:
+    """A page with a live widget; `host` in it is the test's end of the comm.
+
+    Args:
+        payload: The first picture.
+        dark: Whether the host says that it is dark, as JupyterLab does.
+        **traits: Traits that differ from those of a fresh widget.
+    """
+    slots = [""] * (max((f.slot for f in payload.features), default=-1) + 1)
+    for feature in payload.features:
+        slots[feature.slot] = feature.id
+    values = {
+        "_view": "heatmap", "_revision": 1, "prompt": payload.prompt, "features": slots, "edits": [],
+        "error_term": "kept", "site": payload.site, "fill": payload.fill, "selection": payload.selection,
+        "theme": "auto", "height": 360, "text_face": "serif", "lanes": "full", "error": None, "undo_depth": 0,
+        "redo_depth": 0, "live": True, **traits,
+    }  # fmt: skip
+    return _HOST.format(
+        attributes='data-theme="dark"' if dark else "",
+        background="#16181B" if dark else "#fff",
+        traits=json.dumps(values).replace("<", "\\u003c"),
+        payload=base64.b64encode(encode(payload)).decode(),
+        bundle=base64.b64encode(bundle().encode()).decode(),
+    )
+
+
+def saved_page(payload: HeatmapPayload, theme: str = "light") -> str:
+    """The page that `widget.to_html` writes."""
+    return to_page(payload, theme)
