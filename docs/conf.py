@@ -13,9 +13,6 @@ author = "saewidgets contributors"
 copyright = "2026, saewidgets contributors"
 release = version = saewidgets.__version__
 
-# The pictures on the pages are our own exports, made anew at every build.
-write_live(Path(__file__).parent / "_static")
-
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
@@ -23,14 +20,16 @@ html_title = "saewidgets"
 html_static_path = ["_static"]
 html_show_sourcelink = False
 
-myst_enable_# The pictures on the pages are our own exports, made anew at every build.
-write_live(Path(__file__).parent / "_static")
-
-extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+
+default_role = "code"  # `x` in a docstring is code, as in Markdown
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+
+# The pictures on the pages are our own exports, made anew at every build.
+write_live(Path(__file__).parent / "_static")

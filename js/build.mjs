@@ -1,10 +1,22 @@
 // Builds the three files that Python ships in saewidgets/static; `--tests` bundles the tests for `node --test`.
 import { readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
+
+// Style sheets become strings: the views put them into their own shadow root.
+const css = {
+  name: "css",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(await readFile(path, "utf8"), { loader: "css", minify: true });
+      return { contents: code, loader: "text" };
+    }),
+};
+
 const common = {
   absWorkingDir: here,
   bundle: true,
@@ -12,14 +24,16 @@ const common = {
   target: "es2022",
   jsx: "automatic",
   jsxImportSource: "preact",
-  loader: { ".css": "text" },
+  plugins: [css],
   charset: "utf8",
   legalComments: "none",
   logLevel: "warning",
 };
 
 if (process.argv.includes("--tests")) {
-  const files = readdirSync(join(here, "tests")).filter((name) => name.endsWith(".test.ts") || name.endsWith(".test.tsx"));
+  const files = readdirSync(join(here, "tests")).filter(
+    (name) => name.endsWith(".test.ts") || name.endsWith(".test.tsx"),
+  );
   await build({
     ...common,
     entryPoints: files.map((name) => join("tests", name)),

@@ -41,6 +41,7 @@ __all__ = ["__version__", *_MODULES, *_HOMES]
 
 if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets import errors as errors
+    from saewidgets.demo import demo as demo
     from saewidgets.dictionaries import Dictionary as Dictionary
     from saewidgets.dictionaries import load_dictionary as load_dictionary
     from saewidgets.errors import SaewidgetsError as SaewidgetsError
@@ -50,7 +51,6 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.interventions import steer as steer
     from saewidgets.runs import Run as Run
     from saewidgets.scope import Scope as Scope
-    from saewidgets.scope import demo as demo
     from saewidgets.sites import FeatureId as FeatureId
     from saewidgets.sites import Site as Site
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap

@@ -174,23 +174,3 @@ def _keyed(dictionaries: Any, model: TracedModel) -> dict[str, Dictionary]:
                 )
         result[key] = dictionary.to(model.device)
     return dict(sorted(result.items(), key=lambda item: (item[1].site_in.order, item[0])))
-
-
-def demo(checkpoint: str = "final") -> Scope:
-    """The embedded model with its dictionaries and labels: no network, a few seconds.
-
-    Args:
-        checkpoint: `"final"`, or `"early"` for the model before induction formed (without dictionaries of its own:
-            those of the final model are attached, and fit it badly).
-
-    Returns:
-        A scope.
-
-    Example:
-        >>> demo().model.n_layers
-        4
-    """
-    from saewidgets.demo.load import load_demo
-
-    module, tokenizer, dictionaries, labels = load_demo(checkpoint)
-    return Scope(module, dictionaries, tokenizer=tokenizer, labels=labels, name="saewidgets-demo")

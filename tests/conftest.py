@@ -12,8 +12,13 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
 
 import pytest
+from hypothesis import settings
 
 from tests.browser import chromium_path
+
+# The same examples each time, on a machine however busy: a failure is then a fault of the code.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
 
 
 class OutsideNetwork(AssertionError):

@@ -1,6 +1,7 @@
 """The door of the package: lazy names, one version, and the guards that other tests rely on."""
 
 import ast
+import inspect
 import itertools
 import re
 import socket
@@ -70,22 +71,24 @@ def test_unknown_name() -> None:
     ],
 )
 def test_demo_is_called_whatever_was_imported_first(first: str) -> None:
-    # The function is swapped for a stub, so that this is about the name and not about the model.
+    # Model and scope are swapped for stubs, so that this is about the name and not about the model.
     code = f"""
 import sys, types
 {first}
 import saewidgets as sw
-sys.modules["saewidgets.scope"] = types.SimpleNamespace(demo=lambda *a, **k: (a, k))
-print(sw.demo(1, b=2))
+sys.modules["saewidgets.demo.load"] = types.SimpleNamespace(load_demo=lambda checkpoint: (checkpoint, None, None, None))
+sys.modules["saewidgets.scope"] = types.SimpleNamespace(Scope=lambda module, *a, **k: module)
+print(sw.demo(), sw.demo("early"), sw.demo(checkpoint="early"))
 import saewidgets.demo.grammar
-print(sw.demo(1, b=2))
+print(sw.demo(), sw.demo("early"), sw.demo(checkpoint="early"))
 """
-    assert run_python(code).splitlines() == ["((1,), {'b': 2})"] * 2
+    assert run_python(code).splitlines() == ["final early early"] * 2
 
 
 def test_demo_is_still_a_package() -> None:
     assert isinstance(saewidgets.demo, ModuleType)
-    assert callable(saewidgets.demo)
+    assert str(inspect.signature(saewidgets.demo)).startswith("(checkpoint: str = 'final')")  # what Shift-Tab shows
+    assert "embedded model" in inspect.getdoc(type(saewidgets.demo).__call__)  # type: ignore[operator]
 
 
 def test_version_is_plain() -> None:

@@ -59,7 +59,10 @@ export function groups(cells: readonly Cell[]): number[][] {
     const { drawn } = cell;
     const size = drawn.runs.reduce((n, run) => n + run.text.length, 0);
     const joins =
-      before !== undefined && !drawn.gap && !before.drawn.breaks && (drawn.cut === 2 || (length + size <= 24 && !wide(before)));
+      before !== undefined &&
+      !drawn.gap &&
+      !before.drawn.breaks &&
+      (drawn.cut === 2 || (length + size <= 24 && !wide(before)));
     const group = result.at(-1);
     if (joins && group) {
       group.push(i);
@@ -73,4 +76,5 @@ export function groups(cells: readonly Cell[]): number[][] {
 }
 
 /** Chinese, Japanese, Korean and emoji break anywhere. */
-const wide = (cell: Cell): boolean => /[\u2e80-\ud7ff\uf900-\ufaff\u{1f000}-\u{3ffff}]$/u.test(cell.drawn.runs.at(-1)?.text ?? "");
+const wide = (cell: Cell): boolean =>
+  /[\u2e80-\ud7ff\uf900-\ufaff\u{1f000}-\u{3ffff}]$/u.test(cell.drawn.runs.at(-1)?.text ?? "");

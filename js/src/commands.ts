@@ -20,17 +20,22 @@ export const KEYS: readonly [string, string][] = [
 export function siteParts(key: string): { stream: string; layer: string; name: string } {
   const [place = "", name = ""] = key.split("@");
   const dot = place.lastIndexOf(".");
-  return dot < 0 ? { stream: place, layer: "", name } : { stream: place.slice(0, dot), layer: place.slice(dot + 1), name };
+  return dot < 0
+    ? { stream: place, layer: "", name }
+    : { stream: place.slice(0, dot), layer: place.slice(dot + 1), name };
 }
 
 /** The site with other parts, the nearest there is. */
 export function siteWith(state: HeatmapState, change: Partial<ReturnType<typeof siteParts>>): string {
   const wanted = { ...siteParts(state.site.value), ...change };
   const keys = (state.payload.value?.sites ?? []).map((site) => site.key);
-  const fits = (key: string, ...names: ("stream" | "layer" | "name")[]) => names.every((n) => siteParts(key)[n] === wanted[n]);
+  const fits = (key: string, ...names: ("stream" | "layer" | "name")[]) =>
+    names.every((n) => siteParts(key)[n] === wanted[n]);
   return (
     keys.find((key) => fits(key, "stream", "layer", "name")) ??
-    keys.find((key) => fits(key, ...(change.layer === undefined ? (["stream"] as const) : (["stream", "layer"] as const)))) ??
+    keys.find((key) =>
+      fits(key, ...(change.layer === undefined ? (["stream"] as const) : (["stream", "layer"] as const))),
+    ) ??
     state.site.value
   );
 }
@@ -39,7 +44,14 @@ export function siteWith(state: HeatmapState, change: Partial<ReturnType<typeof 
 export function moveLayer(state: HeatmapState, by: number): void {
   const { stream, layer } = siteParts(state.site.value);
   const sites = state.payload.value?.sites ?? [];
-  const layers = [...new Set(sites.map((s) => siteParts(s.key)).filter((p) => p.stream === stream).map((p) => p.layer))];
+  const layers = [
+    ...new Set(
+      sites
+        .map((s) => siteParts(s.key))
+        .filter((p) => p.stream === stream)
+        .map((p) => p.layer),
+    ),
+  ];
   const next = layers[layers.indexOf(layer) + by];
   if (next !== undefined) state.setSite(siteWith(state, { layer: next }));
 }
@@ -76,13 +88,15 @@ export function stripKey(view: View, event: KeyboardEvent): boolean {
 /** Keys that act anywhere in the view but in text fields. */
 export function viewKey(view: View, event: KeyboardEvent): boolean {
   const target = event.composedPath()[0] as HTMLElement;
-  if (target.tagName === "TEXTAREA" || (target.tagName === "INPUT" && (target as HTMLInputElement).type !== "range")) return false;
+  if (target.tagName === "TEXTAREA" || (target.tagName === "INPUT" && (target as HTMLInputElement).type !== "range"))
+    return false;
   const { state } = view;
   const command = event.ctrlKey || event.metaKey;
   const key = event.key.toLowerCase();
   if (command && !event.altKey && (key === "z" || key === "y")) {
     const redo = key === "y" || event.shiftKey;
-    if (state.live.value && (redo ? state.redoDepth : state.undoDepth).value > 0) state.requests.step(redo ? "redo" : "undo");
+    if (state.live.value && (redo ? state.redoDepth : state.undoDepth).value > 0)
+      state.requests.step(redo ? "redo" : "undo");
   } else if (command || event.altKey) return false;
   else if (key === "/") view.focusSearch();
   else if (key === "?") view.help.value = !view.help.value;

@@ -42,9 +42,11 @@ export function decode(raw: Uint8Array): Payload {
   // Typed arrays need aligned starts, and the host may reuse its buffer.
   const bytes = raw.slice();
   const view = new DataView(bytes.buffer);
-  if (bytes.length < HEAD || view.getUint32(0) !== 0x53414557) throw new PayloadError("This is not a saewidgets payload.");
+  if (bytes.length < HEAD || view.getUint32(0) !== 0x53414557)
+    throw new PayloadError("This is not a saewidgets payload.");
   const version = view.getUint32(4, true);
-  if (version > VERSION) throw new PayloadError(`The payload has format ${version}; this version reads up to ${VERSION}.`);
+  if (version > VERSION)
+    throw new PayloadError(`The payload has format ${version}; this version reads up to ${VERSION}.`);
   const start = HEAD + view.getUint32(8, true);
   if (start > bytes.length || crc32(bytes.subarray(HEAD)) !== view.getUint32(12, true)) {
     throw new PayloadError("The payload is damaged or cut short.");
@@ -53,7 +55,12 @@ export function decode(raw: Uint8Array): Payload {
   const kind = field(header, "kind");
   const record = typeof kind === "string" ? KINDS.get(kind) : undefined;
   if (record === undefined) throw new PayloadError("Unknown kind of payload.");
-  const payload = load(field(header, "data"), record, buffers(field(header, "buffers"), bytes, start), record) as Payload;
+  const payload = load(
+    field(header, "data"),
+    record,
+    buffers(field(header, "buffers"), bytes, start),
+    record,
+  ) as Payload;
   check(payload as HeatmapPayload);
   return payload;
 }
@@ -74,7 +81,8 @@ const field = (value: unknown, name: string): unknown =>
 const isSize = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
 
 function buffers(entries: unknown, bytes: Uint8Array, start: number): Buffer[] {
-  if (!Array.isArray(entries) || entries.length > MAX_BUFFERS) throw new PayloadError("The list of buffers is missing.");
+  if (!Array.isArray(entries) || entries.length > MAX_BUFFERS)
+    throw new PayloadError("The list of buffers is missing.");
   return entries.map((entry) => buffer(entry, bytes, start));
 }
 
@@ -97,15 +105,20 @@ function buffer(entry: unknown, bytes: Uint8Array, start: number): Buffer {
 
 /** Rebuilds one field as its declaration says. */
 function load(value: unknown, type: string, buffers: Buffer[], name: string): unknown {
-  if (type.endsWith("?")) return value === null || value === undefined ? null : load(value, type.slice(0, -1), buffers, name);
+  if (type.endsWith("?"))
+    return value === null || value === undefined ? null : load(value, type.slice(0, -1), buffers, name);
   if (type.endsWith("[]")) {
     if (!Array.isArray(value)) throw new PayloadError(`${name} is no list.`);
+    // A long prompt has 100,000 token texts: they are looked at, not copied.
+    if (type === "string[]" && value.every((item) => typeof item === "string")) return value;
     return value.map((item) => load(item, type.slice(0, -2), buffers, name));
   }
   const record = RECORDS.get(type);
   if (record !== undefined) {
     if (typeof value !== "object" || value === null) throw new PayloadError(`${name} is no object.`);
-    return Object.fromEntries([...record].map(([key, inner]) => [key, load(field(value, key), inner, buffers, `${name}.${key}`)]));
+    return Object.fromEntries(
+      [...record].map(([key, inner]) => [key, load(field(value, key), inner, buffers, `${name}.${key}`)]),
+    );
   }
   if (type === "string" || type === "number" || type === "boolean") {
     if (typeof value !== type) throw new PayloadError(`${name} is no ${type}.`);
@@ -135,7 +148,10 @@ function check(payload: HeatmapPayload): void {
   for (const site of payload.sites) {
     rows.push([site.key, site.active, length], [site.key, site.error, length]);
     rows.push([site.key, site.active_after, length], [site.key, site.error_after, length]);
-    rows.push([site.key, site.strongest.indptr, length + 1], [site.key, site.strongest.value, site.strongest.index.length]);
+    rows.push(
+      [site.key, site.strongest.indptr, length + 1],
+      [site.key, site.strongest.value, site.strongest.index.length],
+    );
     if (site.strongest_after) rows.push([site.key, site.strongest_after.indptr, length + 1]);
   }
   for (const feature of payload.features) {
@@ -149,6 +165,7 @@ function check(payload: HeatmapPayload): void {
     }
   }
   for (const [name, values, expected] of rows) {
-    if (values && values.length !== expected) throw new PayloadError(`${name} has ${values.length} rows, not ${expected}.`);
+    if (values && values.length !== expected)
+      throw new PayloadError(`${name} has ${values.length} rows, not ${expected}.`);
   }
 }

@@ -33,7 +33,8 @@ export function interval(low: number, high: number): string {
 }
 
 /** A factor: "× 1.5". */
-export const factor = (value: number): string => `× ${signed(value, Math.abs(value * 10 - Math.round(value * 10)) < 1e-6 ? 1 : 2)}`;
+export const factor = (value: number): string =>
+  `× ${signed(value, Math.abs(value * 10 - Math.round(value * 10)) < 1e-6 ? 1 : 2)}`;
 
 /** "1 token", "2 tokens". */
 export const plural = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;

@@ -26,9 +26,22 @@ function maximum(values: ArrayLike<number>): number {
 }
 
 /** The fill in view. */
-export function fillOf(payload: HeatmapPayload, fill: string, feature: ChosenFeature | null, site: SiteView | null): Fill {
-  if (feature) return { before: feature.values, after: feature.after, maximum: feature.maximum, slot: feature.slot, name: "activation" };
-  if (fill === "error" && site) return { before: site.error, after: site.error_after, maximum: 1, slot: null, name: "error share of the norm" };
+export function fillOf(
+  payload: HeatmapPayload,
+  fill: string,
+  feature: ChosenFeature | null,
+  site: SiteView | null,
+): Fill {
+  if (feature)
+    return {
+      before: feature.values,
+      after: feature.after,
+      maximum: feature.maximum,
+      slot: feature.slot,
+      name: "activation",
+    };
+  if (fill === "error" && site)
+    return { before: site.error, after: site.error_after, maximum: 1, slot: null, name: "error share of the norm" };
   if (fill !== "surprise") return NOTHING;
   const most = Math.max(maximum(payload.surprise), maximum(payload.surprise_after ?? []));
   return { before: payload.surprise, after: payload.surprise_after, maximum: most, slot: null, name: "surprise, nats" };
@@ -63,7 +76,13 @@ export function barsAt(features: readonly ChosenFeature[], token: number, after:
 }
 
 /** Everything about one token. `merged` shows before and after in one strip. */
-export function lookAt(fill: Fill, features: readonly ChosenFeature[], token: number, after: boolean, merged = false): Look {
+export function lookAt(
+  fill: Fill,
+  features: readonly ChosenFeature[],
+  token: number,
+  after: boolean,
+  merged = false,
+): Look {
   if (token < 0) return { fill: "", top: "", changed: false, bars: [] };
   const changed = after && changedAt(features, token);
   const [now, was] = [fillClass(fill, token, after), fillClass(fill, token, false)];

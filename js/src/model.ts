@@ -89,7 +89,9 @@ export class HeatmapState {
 
   readonly features = computed<ChosenFeature[]>(() => [...(this.payload.value?.features ?? []), ...this.local.value]);
   readonly filling = computed(() => this.features.value.find((feature) => feature.id === this.fill.value) ?? null);
-  readonly siteView = computed<SiteView | null>(() => this.payload.value?.sites.find((s) => s.key === this.site.value) ?? null);
+  readonly siteView = computed<SiteView | null>(
+    () => this.payload.value?.sites.find((s) => s.key === this.site.value) ?? null,
+  );
   readonly labels = computed(() => {
     const found = new Map((this.payload.value?.labels ?? []).map(({ id, label }) => [id, label]));
     for (const feature of this.payload.value?.features ?? []) if (feature.label) found.set(feature.id, feature.label);
@@ -143,7 +145,10 @@ export class HeatmapState {
     this.draft.value = { ...this.draft.value, ...change };
     const { prompt, features, edits, errorTerm } = this.draft.value;
     const state = { prompt, features, edits, error_term: errorTerm };
-    this.requests.run({ ...state, site: this.site.value, fill: this.fill.value, selection: this.selection.value }, soon);
+    this.requests.run(
+      { ...state, site: this.site.value, fill: this.fill.value, selection: this.selection.value },
+      soon,
+    );
   }
 
   setSlider(feature: string, value: number): void {
@@ -203,7 +208,9 @@ export class HeatmapState {
   }
 
   #known(fill: string): boolean {
-    return fill === "error" || fill === "surprise" || !!this.payload.value?.features.some((feature) => feature.id === fill);
+    return (
+      fill === "error" || fill === "surprise" || !!this.payload.value?.features.some((feature) => feature.id === fill)
+    );
   }
 
   #remember(): void {

@@ -1,9 +1,9 @@
 // Draws a view into an element: an open shadow root of its own, so that host and widget never restyle each other.
 import { effect } from "@preact/signals";
 import { render } from "preact";
+import css from "./css";
 import { type AnyModel, HeatmapState } from "./model";
 import { colors } from "./palette";
-import css from "./style.css";
 import { followHost } from "./theme";
 import { makeView, type View } from "./view";
 import { Heatmap } from "./views/heatmap";

@@ -58,7 +58,10 @@ export function options(text: string): [string, unknown][] {
     // Defaults draw the picture too.
   }
   return Object.entries(OPTIONS).flatMap(([name, words]) => {
-    const value = typeof given === "object" && given !== null && Object.hasOwn(given, name) ? (given as Record<string, unknown>)[name] : null;
+    const value =
+      typeof given === "object" && given !== null && Object.hasOwn(given, name)
+        ? (given as Record<string, unknown>)[name]
+        : null;
     return typeof value === "string" && words.includes(value) ? [[name, value] as [string, unknown]] : [];
   });
 }

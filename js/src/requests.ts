@@ -194,4 +194,7 @@ export class Requests {
   }
 }
 
-const failureOf = (message: Message): Failure => ({ what: String(message.what ?? "Stopped."), todo: String(message.todo ?? "") });
+const failureOf = (message: Message): Failure => ({
+  what: String(message.what ?? "Stopped."),
+  todo: String(message.todo ?? ""),
+});

@@ -19,7 +19,8 @@ export function searchHere(state: HeatmapState, query: string): Found[] {
   if (site && whole >= 0 && whole < site.width) found.set(`${site.key}/${whole}`, "");
   const slash = text.lastIndexOf("/");
   const named = sites.find((other) => other.key === text.slice(0, slash));
-  if (named && /^\d{1,9}$/.test(text.slice(slash + 1)) && Number(text.slice(slash + 1)) < named.width) found.set(text, "");
+  if (named && /^\d{1,9}$/.test(text.slice(slash + 1)) && Number(text.slice(slash + 1)) < named.width)
+    found.set(text, "");
   const words = text.toLowerCase().split(/\s+/);
   for (const [id, label] of state.labels.value) {
     const lower = label.toLowerCase();
@@ -32,7 +33,8 @@ export function searchHere(state: HeatmapState, query: string): Found[] {
 export function merge(here: readonly Found[], there: unknown): Found[] {
   const found = new Map(here.map((hit) => [hit.id, hit]));
   for (const hit of Array.isArray(there) ? there : []) {
-    if (typeof hit?.id === "string") found.set(hit.id, { id: hit.id, label: typeof hit.label === "string" ? hit.label : "" });
+    if (typeof hit?.id === "string")
+      found.set(hit.id, { id: hit.id, label: typeof hit.label === "string" ? hit.label : "" });
   }
   return [...found.values()].slice(0, MOST);
 }

@@ -38,8 +38,12 @@ function single(character: string): Run {
   return { text: character, kind: "text" };
 }
 
+/** Text in which every character is drawn as it is: the common case, kept fast for long prompts. */
+const SIMPLE = /^[!-~]+$/;
+
 /** Runs of a text; every run is printable, and there is at least one. */
 export function runs(text: string, limit = MAX_TOKEN): Run[] {
+  if (text.length <= limit && SIMPLE.test(text)) return [{ text, kind: "text" }];
   const result: Run[] = [];
   let combining = 0;
   let drawn = 0;
@@ -62,7 +66,12 @@ export function runs(text: string, limit = MAX_TOKEN): Run[] {
 export function plain(text: string, limit = 200): string {
   let line = "";
   for (const run of runs(text, limit)) {
-    line += run.kind === "mark" ? `‹${run.text}›` : run.kind === "sign" && run.text !== "…" ? " ".repeat(run.text.length) : run.text;
+    line +=
+      run.kind === "mark"
+        ? `‹${run.text}›`
+        : run.kind === "sign" && run.text !== "…"
+          ? " ".repeat(run.text.length)
+          : run.text;
   }
   return text === "" ? "" : line;
 }
@@ -72,8 +81,10 @@ export const special = (text: string): string => text.replace(/^[<>|[\] ]+|[<>|[
 
 /** One token. `piece` is its bytes in hex where it is a part of a character. */
 export function draw(text: string, kind: number, piece = ""): Drawn {
-  if (kind === SPECIAL) return { runs: [{ text: plain(special(text), 24), kind: "mark" }], gap: false, breaks: false, cut: 0 };
-  if (kind === CONTINUATION) return { runs: [{ text: plain(piece, 24), kind: "hex" }], gap: false, breaks: false, cut: 2 };
+  if (kind === SPECIAL)
+    return { runs: [{ text: plain(special(text), 24), kind: "mark" }], gap: false, breaks: false, cut: 0 };
+  if (kind === CONTINUATION)
+    return { runs: [{ text: plain(piece, 24), kind: "hex" }], gap: false, breaks: false, cut: 2 };
   const gap = text.startsWith(" ") && text.length > 1;
   const body = runs(gap ? text.slice(1) : text);
   if (kind === SPLIT) return { runs: [...body, { text: plain(piece, 24), kind: "hex" }], gap, breaks: false, cut: 1 };

@@ -27,7 +27,14 @@ export function followHost(element: Element, set: (dark: boolean) => void, signa
   update();
   const { body, documentElement, defaultView } = element.ownerDocument;
   const observer = new MutationObserver(update);
-  const attributeFilter = ["class", "theme", "data-theme", "data-bs-theme", "data-jp-theme-light", "data-vscode-theme-kind"];
+  const attributeFilter = [
+    "class",
+    "theme",
+    "data-theme",
+    "data-bs-theme",
+    "data-jp-theme-light",
+    "data-vscode-theme-kind",
+  ];
   for (const node of [body, documentElement]) observer.observe(node, { attributes: true, attributeFilter });
   const query = defaultView?.matchMedia?.("(prefers-color-scheme: dark)");
   query?.addEventListener("change", update, { signal });

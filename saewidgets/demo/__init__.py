@@ -7,26 +7,39 @@ package itself can be called. Nothing here imports torch before that.
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
 
 
+def demo(checkpoint: str = "final") -> "Scope":
+    """The embedded model with its dictionaries and labels: no network, a few seconds.
+
+    Args:
+        checkpoint: `"final"`, or `"early"` for the model before induction formed (without dictionaries of its own:
+            those of the final model are attached, and fit it badly).
+
+    Returns:
+        A scope.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> sw.demo().model.n_layers
+        4
+    """
+    from saewidgets.demo.load import load_demo
+    from saewidgets.scope import Scope
+
+    module, tokenizer, dictionaries, labels = load_demo(checkpoint)
+    return Scope(module, dictionaries, tokenizer=tokenizer, labels=labels, name="saewidgets-demo")
+
+
 class _CallableModule(ModuleType):
-    def __call__(self, *args: Any, **kwargs: Any) -> "Scope":
-        """Open the embedded model with its dictionaries: `saewidgets.scope.demo`.
+    def __call__(self, checkpoint: str = "final") -> "Scope":
+        return demo(checkpoint)
 
-        Args:
-            *args: As `saewidgets.scope.demo` takes them.
-            **kwargs: As `saewidgets.scope.demo` takes them.
-
-        Returns:
-            The scope.
-        """
-        from saewidgets.scope import demo  # late: it brings torch
-
-        return demo(*args, **kwargs)
+    __call__.__doc__ = demo.__doc__
 
 
 sys.modules[__name__].__class__ = _CallableModule

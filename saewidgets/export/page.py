@@ -20,7 +20,7 @@ from saewidgets.figures.palette import palette
 from saewidgets.figures.text import plain
 from saewidgets.payloads import HeatmapPayload, encode
 
-THEMES = ("auto", "light", "dark")
+OPTIONS = {"theme": ("auto", "light", "dark"), "text_face": ("serif", "mono"), "lanes": ("full", "compact")}
 BUNDLE = "page.js"
 
 # `auto` follows the reader's system until the front end looks closer.
@@ -47,18 +47,20 @@ body {{ margin: 0; padding: 16px; background: {light}; }}
 """
 
 
-def to_page(payload: HeatmapPayload, theme: str = "auto") -> str:
+def to_page(payload: HeatmapPayload, theme: str = "auto", text_face: str = "serif", lanes: str = "full") -> str:
     """One HTML file with the live picture, for mail, a web site or an archive.
 
     Args:
         payload: Of a heatmap.
         theme: `"auto"` follows the reader's system, `"light"` and `"dark"` do not.
+        text_face: `"serif"`, or `"mono"` for prompts of code.
+        lanes: `"full"`, or `"compact"`: lanes on the focused line and dots elsewhere.
 
     Returns:
         The whole page; it shows the static picture where scripts do not run.
 
     Raises:
-        FigureError: The theme is unknown, or the front end was not built.
+        FigureError: An option is unknown, or the front end was not built.
 
     Example:
         >>> import saewidgets as sw
@@ -66,8 +68,10 @@ def to_page(payload: HeatmapPayload, theme: str = "auto") -> str:
         ...     to_page(view.payload).startswith("<!doctype html>")
         True
     """
-    if theme not in THEMES:
-        raise FigureError(f"Unknown theme {shorten(theme)}.", f"Use one of {', '.join(THEMES)}.")
+    options = {"theme": theme, "text_face": text_face, "lanes": lanes}
+    for name, value in options.items():
+        if value not in OPTIONS[name]:
+            raise FigureError(f"Unknown {name} {shorten(value)}.", f"Use one of {', '.join(OPTIONS[name])}.")
     code = _bundle()
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     policy = (
@@ -83,12 +87,12 @@ def to_page(payload: HeatmapPayload, theme: str = "auto") -> str:
         dark={"light": "", "dark": dark, "auto": f"@media (prefers-color-scheme: dark) {{ {dark} }}"}[theme],
         picture=fallback(payload),
         payload=base64.b64encode(encode(payload)).decode(),
-        options=json.dumps({"theme": theme}).replace("<", "\\u003c"),
+        options=json.dumps(options),
         bundle=code,
     )
 
 
-def to_iframe(payload: HeatmapPayload, height: int = 480, theme: str = "auto") -> str:
+def to_iframe(payload: HeatmapPayload, height: int = 780, theme: str = "auto") -> str:
     """The page in a sandboxed frame, for a cell output: it may run its script, and see nothing of the notebook.
 
     Args:
@@ -105,7 +109,7 @@ def to_iframe(payload: HeatmapPayload, height: int = 480, theme: str = "auto") -
     return _frame(payload, theme, f"width:100%;height:{_pixels(height)}px;border:0px")
 
 
-def layered(payload: HeatmapPayload, height: int = 480, theme: str = "auto") -> str:
+def layered(payload: HeatmapPayload, height: int = 780, theme: str = "auto") -> str:
     """The static picture with the live frame over it.
 
     Where a sanitiser takes the frame away (an untrusted notebook), the picture beneath is what is left.

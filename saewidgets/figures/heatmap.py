@@ -99,6 +99,7 @@ def scene(
     theme: str = "light",
     max_tokens: int = MAX_TOKENS,
     portable: bool = False,
+    strip_only: bool = False,
 ) -> Scene:
     """Everything the figure shows, placed in points.
 
@@ -108,6 +109,7 @@ def scene(
         theme: `"light"` or `"dark"`.
         max_tokens: How many tokens are drawn.
         portable: The reader's fonts will draw the text, so no character is missing.
+        strip_only: Leave out what is below the legend.
 
     Returns:
         The finished scene.
@@ -128,6 +130,9 @@ def scene(
     drawn = text.drawn(payload.tokens, covers, max_tokens)
     y = _strip(sheet, payload, theme, drawn, left, right)
     y = view.legend(left, right, y + 8)
+    if strip_only:
+        sheet.height = y + MARGIN
+        return sheet
     if right - left > 330:
         split = left + (right - left) * 0.56
         y = max(view.features(left, split - 18, y + 10), view.predictions(split, right, y + 10, covers))

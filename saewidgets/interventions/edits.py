@@ -137,7 +137,7 @@ def clamp(feature: str | FeatureId, value: float, positions: Any = None, error: 
 def steer(
     feature: str | FeatureId, strength: float, positions: Any = None, error: str = "keep", relative: bool = False
 ) -> Edit:
-    """Add to a feature: f' = f + strength, or with `relative` x' = x + strength |x| d / |d|.
+    """Add to a feature: `f' = f + strength`, or with `relative` `x' = x + strength |x| d / |d|`.
 
     Args:
         feature: `"resid_post.2/17"`.

@@ -211,19 +211,15 @@ def _chosen_feature(
 
 def _strongest(sparse: SparseActivations, positions: Sequence[int]) -> Sparse:
     """The strongest features at the given positions; no entries elsewhere."""
-    counts = np.zeros(sparse.n_tokens + 1, dtype=np.int64)
-    index, value = [], []
-    for position in positions:
-        i, v = sparse.strongest(position, N_STRONGEST)
-        counts[position + 1] = len(i)
-        index.append(i)
-        value.append(v)
-    empty = torch.zeros(0)
-    return Sparse(
-        indptr=counts.cumsum(),
-        index=torch.cat([*index, empty.long()]).numpy(),
-        value=torch.cat([*value, empty]).numpy(),
-    )
+    start, index, value = sparse.indptr.numpy(), sparse.index.numpy(), sparse.value.numpy()
+    rows = np.repeat(np.arange(sparse.n_tokens), np.diff(start))
+    order = np.lexsort((-np.abs(value), rows))
+    rank = np.arange(len(order)) - start[rows]
+    wanted = np.zeros(sparse.n_tokens, dtype=bool)
+    wanted[list(positions)] = True
+    order = order[(rank < N_STRONGEST) & wanted[rows]]
+    counts = np.bincount(rows[order], minlength=sparse.n_tokens)
+    return Sparse(np.concatenate([[0], counts.cumsum()]), index[order], value[order])
 
 
 def _site_view(scope: Scope, key: str, base: Run, edited: Run | None, positions: Sequence[int]) -> SiteView:

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
-from tests.e2e.harness import Server, chromium, jupyter
+from tests.e2e import harness
+
+expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -16,14 +18,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Server]:
     """JupyterLab and Notebook 7 on loopback."""
-    with jupyter(tmp_path_factory.mktemp("jupyter")) as running:
+    with harness.jupyter(tmp_path_factory.mktemp("jupyter")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def browser(chromium_path: str) -> Iterator[Browser]:
-    """One Chromium; every test that wants a clean one opens a context of its own."""
-    with chromium(chromium_path) as running:
+def browser(chromium: str) -> Iterator[Browser]:
+    """One Chromium; who wants a clean one opens a context of its own."""
+    with harness.chromium(chromium) as running:
         yield running

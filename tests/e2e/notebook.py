@@ -20,12 +20,12 @@ _READY = """(path) => {
   return panel.sessionContext.session?.kernel?.status === "idle";
 }"""
 _RUN_ALL = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
-_RUN_CELL = """async (index) => {
-  const app = window.jupyterapp;
-  app.shell.currentWidget.content.deselectAll();
-  app.shell.currentWidget.content.activeCellIndex = index;
-  await app.commands.execute("notebook:run-cell");
+_SELECT = """(index) => {
+  const { content } = window.jupyterapp.shell.currentWidget;
+  content.deselectAll();
+  content.activeCellIndex = index;
 }"""
+_RUN_CELL = "async () => { await window.jupyterapp.commands.execute('notebook:run-cell'); }"
 _EVALUATE = """async ([setup, expression]) => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   const content = {code: setup, user_expressions: {it: expression}, store_history: false, silent: false};
@@ -82,11 +82,21 @@ class Notebook:
 
     def run_cell(self, index: int) -> None:
         """Run one cell and wait for it."""
-        self.page.evaluate(_RUN_CELL, index)
+        self.select(index)
+        self.page.evaluate(_RUN_CELL)
 
     def python(self, expression: str, setup: str = "") -> Any:
         """The value of an expression in the kernel, outside all cells; a Python literal."""
         return ast.literal_eval(self.page.evaluate(_EVALUATE, [setup, expression]))
+
+    def find(self, text: str) -> int:
+        """Index of the first cell whose source contains this."""
+        cells = nbformat.read(self.path, as_version=4).cells
+        return next(i for i, cell in enumerate(cells) if text in cell.source)
+
+    def select(self, index: int) -> None:
+        """Make a cell the active one."""
+        self.page.evaluate(_SELECT, index)
 
     def command(self, name: str, **arguments: Any) -> None:
         """Execute a command of the application."""

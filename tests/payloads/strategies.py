@@ -23,13 +23,15 @@ TEXT = st.text(st.characters(codec=None), max_size=12) | st.sampled_from(
 )
 BOUND = 2.0**100
 NUMBER = st.floats(-BOUND, BOUND, width=32)
+SPECIAL = np.array([0, -0.0, 1, -1, 1e-45, 1e-30, 3.4e38, -3.4e38])
 
 
 def array(draw: Any, length: int, *, whole: int | None = None) -> np.ndarray:
-    """`length` numbers."""
-    item = st.integers(0, whole) if whole is not None else NUMBER
-    dtype = "int64" if whole is not None else "float32"
-    return np.array(draw(st.lists(item, min_size=length, max_size=length)), dtype=dtype)
+    """`length` numbers: whole ones up to `whole`, or any that float32 holds; from a seed, which is quick to draw."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    if whole is not None:
+        return random.integers(0, whole, length, endpoint=True)
+    return np.where(random.random(length) < 0.3, random.choice(SPECIAL, length), random.normal(size=length))
 
 
 def sparse(draw: Any, length: int, width: int = 1_000) -> Sparse:
@@ -44,6 +46,13 @@ def maybe(draw: Any, make: Any) -> Any:
     return make() if draw(st.booleans()) else None
 
 
+def site(draw: Any, n: int) -> SiteView:
+    """One dictionary on `n` tokens."""
+    before = sparse(draw, n), array(draw, n, whole=2**32 - 1), array(draw, n)
+    after = maybe(draw, lambda: sparse(draw, n)), maybe(draw, lambda: array(draw, n, whole=9)), None
+    return SiteView(draw(TEXT), draw(TEXT), draw(st.integers(1_000, 2**40)), *before, *after)
+
+
 @st.composite
 def payloads(draw: Any) -> HeatmapPayload:
     """A payload of at most five tokens."""
@@ -51,12 +60,7 @@ def payloads(draw: Any) -> HeatmapPayload:
     kind = array(draw, n, whole=3)
     pieces = tuple(draw(st.lists(TEXT, min_size=int((kind >= 2).sum()), max_size=int((kind >= 2).sum()))))
     texts = tuple(draw(st.lists(TEXT, min_size=n, max_size=n)))
-    sites = tuple(
-        SiteView(draw(TEXT), draw(TEXT), draw(st.integers(1_000, 2**40)), sparse(draw, n), array(draw, n, whole=2**32 - 1),
-                 array(draw, n), maybe(draw, lambda: sparse(draw, n)), maybe(draw, lambda: array(draw, n, whole=9)),
-                 maybe(draw, lambda: array(draw, n)))
-        for _ in range(draw(st.integers(0, 2)))
-    )  # fmt: skip
+    sites = tuple(site(draw, n) for _ in range(draw(st.integers(0, 2))))
     features = tuple(
         ChosenFeature(draw(TEXT), draw(TEXT), draw(st.integers(0, 63)), draw(NUMBER), array(draw, n),
                       maybe(draw, lambda: array(draw, n)), draw(TEXT), maybe(draw, lambda: draw(NUMBER)))

@@ -22,6 +22,8 @@ EDITS = st.lists(
     max_size=2,
 )
 
+WRONG = st.sampled_from([{"prompt": ""}, {"prompt": "boom"}, {"features": ["x"]}, {"edits": 3}, {"selection": -1}])
+
 
 class Requests(RuleBasedStateMachine):
     """The widget against a prompt, a list of (features, edits) and a place in it."""
@@ -77,7 +79,7 @@ class Requests(RuleBasedStateMachine):
             self.place = min(max(self.place, 0), len(self.steps) - 1)
         self.settle(number, "ok")
 
-    @rule(state=st.sampled_from([{"prompt": ""}, {"prompt": "boom"}, {"features": ["x"]}, {"edits": 3}, {"selection": -1}]))
+    @rule(state=WRONG)
     def fail(self, state: dict[str, Any]) -> None:
         self.settle(self.send(type="run", state={**state}), "error")
 

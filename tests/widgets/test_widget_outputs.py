@@ -60,7 +60,8 @@ def test_saved_and_opened_again(tmp_path: Path, fake_scope: FakeScope) -> None:
 def test_every_file_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("saewidgets.export.page.to_page", lambda payload: "<!doctype html>")
     with TokenHeatmap(make_payload()) as widget:
-        for suffix, start in {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF", "html": b"<!do", "sae": b"SAEW"}.items():
+        starts = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF", "html": b"<!do", "sae": b"SAEW"}
+        for suffix, start in starts.items():
             path = widget.save(tmp_path / f"view.{suffix}")
             assert path.read_bytes().startswith(start)
             if suffix != "sae":
@@ -80,7 +81,7 @@ def test_what_is_no_view_is_not_opened(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(PayloadError):
         open_view(path)
-    with pytest.raises(PayloadError, match="Cannot read 'none.sae'"):
+    with pytest.raises(PayloadError, match=r"Cannot read 'none\.sae'"):
         open_view(tmp_path / "none.sae")
     with pytest.raises(PayloadError, match="Cannot read"):
         open_view("a\0b")
@@ -99,9 +100,8 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytes
 
 def test_the_code_makes_the_same_view(fake_scope: FakeScope) -> None:
     edits = [ablate("resid_post.1/0", positions=[1]), steer("resid_post.0/3", -2.5)]
-    with TokenHeatmap(
-        fake_scope, "a 'b'\n\"c\" d", ["resid_post.1/0"], edits=edits, error_term="dropped", fill="surprise", selection=1
-    ) as widget:
+    view = {"error_term": "dropped", "fill": "surprise", "selection": 1}
+    with TokenHeatmap(fake_scope, "a 'b'\n\"c\" d", ["resid_post.1/0"], edits=edits, **view) as widget:
         text = widget.code()
         assert repr(text) == str(text)
         with eval_code(text, fake_scope) as again:
@@ -179,11 +179,11 @@ def test_static_copy_is_small_and_quick(edits: bool) -> None:
         times = []
         for _ in range(3):
             widget.selection = len(times)
-            start = time.perf_counter()
+            start = time.thread_time()
             data = widget.static_bundle()
-            times.append(time.perf_counter() - start)
+            times.append(time.thread_time() - start)
         assert sum(len(v.encode()) for v in data.values()) <= output.FALLBACK_BUDGET
-        assert min(times) < 0.3, "of two busy cores; 0.1 s alone"
+        assert min(times) < 0.3, "0.1 s on a core that is not shared"
 
 
 def test_carrier_is_one_for_all_and_a_new_one_when_closed(fake_scope: FakeScope) -> None:
@@ -199,8 +199,8 @@ def test_carrier_is_one_for_all_and_a_new_one_when_closed(fake_scope: FakeScope)
     old = widgets[0]._carrier
     old.close()
     # What breaks the whole notebook otherwise: the state of a widget whose carrier was closed must stay JSON.
-    state = widgets[0].get_state()
-    assert json.loads(json.dumps({k: v for k, v in state.items() if k not in ("_payload", "layout")}))["_carrier"] == old.ref
+    state = {k: v for k, v in widgets[0].get_state().items() if k not in ("_payload", "layout")}
+    assert json.loads(json.dumps(state))["_carrier"] == old.ref
     with TokenHeatmap(fake_scope, "a b") as later:
         assert later._carrier is not old
     for widget in widgets:

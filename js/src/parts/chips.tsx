@@ -14,7 +14,9 @@ const SNAP = 0.035;
 /** The letter of a feature in its colour; hollow when ablated. */
 export function Key({ feature, hollow = false }: { feature: { slot: number }; hollow?: boolean }) {
   const name = letter(feature.slot);
-  return <span class={`key ${hue(feature.slot)}${hollow ? " hollow" : ""}${name.length > 1 ? " long" : ""}`}>{name}</span>;
+  return (
+    <span class={`key ${hue(feature.slot)}${hollow ? " hollow" : ""}${name.length > 1 ? " long" : ""}`}>{name}</span>
+  );
 }
 
 function peak(values: ArrayLike<number>): number {
@@ -89,11 +91,7 @@ function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
         {feature.label && <div class="id clip">{plain(feature.id)}</div>}
         {local && <div class="id clip">where among the strongest</div>}
       </div>
-      {wanted === null ? (
-        <div class="words">{done}</div>
-      ) : (
-        <Slider view={view} feature={feature} value={wanted} />
-      )}
+      {wanted === null ? <div class="words">{done}</div> : <Slider view={view} feature={feature} value={wanted} />}
       <button
         type="button"
         class="num did"
@@ -126,7 +124,9 @@ function Empty({ view }: { view: View }) {
   const site = state.siteView.value;
   const at = state.selection.value;
   const start = site?.strongest.indptr[at] ?? 0;
-  const top = site ? [...site.strongest.index.slice(start, Math.min(start + 3, site.strongest.indptr[at + 1] ?? start))] : [];
+  const top = site
+    ? [...site.strongest.index.slice(start, Math.min(start + 3, site.strongest.indptr[at + 1] ?? start))]
+    : [];
   const take = () => state.addFeatures(top.map((index) => `${site?.key}/${index}`));
   return (
     <p class="em">
@@ -170,7 +170,11 @@ export function Features({ view }: { view: View }) {
       </div>
       <div class="add">
         <SearchBox view={view} />
-        <fieldset class="bare" disabled={off !== ""} title={off || "what becomes of the dictionary's error term under the edits"}>
+        <fieldset
+          class="bare"
+          disabled={off !== ""}
+          title={off || "what becomes of the dictionary's error term under the edits"}
+        >
           <Segments
             label="Error term"
             choices={[

@@ -80,7 +80,8 @@ export class Editor {
     );
     area.addEventListener("input", () => this.#typed(), options);
     area.addEventListener("keydown", (event) => this.#key(event), options);
-    for (const name of ["keyup", "select", "selectionchange"]) area.addEventListener(name, () => this.#follow(), options);
+    for (const name of ["keyup", "select", "selectionchange"])
+      area.addEventListener(name, () => this.#follow(), options);
     area.addEventListener("blur", () => this.#leave(), options);
     this.lines.addEventListener("copy", (event) => this.#copy(event), options);
     new ResizeObserver(() => this.view.editing.value && this.#place()).observe(this.lines);
@@ -113,7 +114,9 @@ export class Editor {
     if (!strip) return;
     const { area } = this;
     const backward = area.selectionDirection === "backward";
-    const [head, anchor] = backward ? [area.selectionStart, area.selectionEnd] : [area.selectionEnd, area.selectionStart];
+    const [head, anchor] = backward
+      ? [area.selectionStart, area.selectionEnd]
+      : [area.selectionEnd, area.selectionStart];
     const place = strip.place(head);
     const base = strip.root.getBoundingClientRect();
     const middle = base.top + place.y + place.height / 2;

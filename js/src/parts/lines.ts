@@ -129,14 +129,17 @@ export class Lines {
     if (!element) return { x: 0, y: 0, height: 24 };
     const box = element.getBoundingClientRect();
     const inside = cell ? offset - cell.start - (cell.drawn.gap ? 1 : 0) : Number.POSITIVE_INFINITY;
-    if (cell?.drawn.breaks && inside > 0) return { x: 0, y: box.bottom - base.top + (this.pitch() - box.height) + 4, height: 24 };
+    if (cell?.drawn.breaks && inside > 0)
+      return { x: 0, y: box.bottom - base.top + (this.pitch() - box.height) + 4, height: 24 };
     return { x: edge(element, inside, box) - base.left, y: box.top - base.top + 4, height: box.height - 8 };
   }
 
   /** Height of a line with its lanes. */
   pitch(): number {
     const style = this.elements[0] ? getComputedStyle(this.elements[0]) : null;
-    return (this.elements[0]?.getBoundingClientRect().height ?? 0) + (style ? Number.parseFloat(style.marginBottom) || 0 : 0);
+    return (
+      (this.elements[0]?.getBoundingClientRect().height ?? 0) + (style ? Number.parseFloat(style.marginBottom) || 0 : 0)
+    );
   }
 
   /** Character offset nearest to a point on the screen. */
@@ -169,7 +172,8 @@ function edge(element: HTMLElement, k: number, box: DOMRect): number {
   if (k < 0) return box.left - 4;
   let rest = k;
   for (const child of element.childNodes) {
-    const text = child.nodeType === Node.TEXT_NODE ? child : (child as HTMLElement).className === "sign" ? child.firstChild : null;
+    const text =
+      child.nodeType === Node.TEXT_NODE ? child : (child as HTMLElement).className === "sign" ? child.firstChild : null;
     if (!text) continue;
     const length = text.textContent?.length ?? 0;
     if (rest <= length && !element.classList.contains("spec")) {

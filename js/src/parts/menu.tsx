@@ -72,7 +72,11 @@ interface Item {
 function items(view: View, full: boolean): Item[] {
   const { state } = view;
   const why = state.live.value ? "" : "needs a live model";
-  const code = { label: "Copy code", act: () => copyCode(view), off: state.payload.value?.context.code ? "" : "no code" };
+  const code = {
+    label: "Copy code",
+    act: () => copyCode(view),
+    off: state.payload.value?.context.code ? "" : "no code",
+  };
   const files = FORMATS.map((format) => ({
     label: `Save as ${format.toUpperCase()}`,
     act: () => save(view, format),
@@ -91,7 +95,19 @@ export function CopyCode({ view }: { view: View }) {
 }
 
 /** A button with a list of actions. */
-export function Menu({ view, label, name, bare = false, full = false }: { view: View; label: string; name: string; bare?: boolean; full?: boolean }) {
+export function Menu({
+  view,
+  label,
+  name,
+  bare = false,
+  full = false,
+}: {
+  view: View;
+  label: string;
+  name: string;
+  bare?: boolean;
+  full?: boolean;
+}) {
   const open = useSignal(false);
   const box = useRef<HTMLSpanElement>(null);
   const button = useRef<HTMLButtonElement>(null);

@@ -75,7 +75,15 @@ export function NextToken({ view }: { view: View }) {
             <div class={predictions.after ? "prow" : "prow one"} key={k}>
               <div class="tk clip">{shown(predictions.vocabulary[predictions.token.data[start + k] ?? 0] ?? "")}</div>
               <div class="pb" aria-hidden="true">
-                {control && <u class="bd" style={{ left: x(at(control.low, k)), width: x(Math.max(most * 0.012, at(control.high, k) - at(control.low, k))) }} />}
+                {control && (
+                  <u
+                    class="bd"
+                    style={{
+                      left: x(at(control.low, k)),
+                      width: x(Math.max(most * 0.012, at(control.high, k) - at(control.low, k))),
+                    }}
+                  />
+                )}
                 <u class="bar" style={{ width: x(now) }} />
                 {predictions.after && <s style={{ left: x(before) }} />}
               </div>

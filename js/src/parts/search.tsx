@@ -27,7 +27,8 @@ export function SearchBox({ view }: { view: View }) {
     timer.current = setTimeout(async () => {
       try {
         const { result } = await state.requests.ask({ type: "search", query: text, site: state.site.value });
-        if (query.value === text) hits.value = merge(searchHere(state, text), (result as { features?: unknown } | null)?.features);
+        if (query.value === text)
+          hits.value = merge(searchHere(state, text), (result as { features?: unknown } | null)?.features);
       } catch {
         // The payload's own labels stay as the answer.
       }
@@ -74,7 +75,13 @@ export function SearchBox({ view }: { view: View }) {
         onFocus={() => (open.value = query.value.trim() !== "")}
       />
       <kbd aria-hidden="true">/</kbd>
-      <span class="pop hits" role="listbox" id={`${prefix}list`} aria-label="Features found" hidden={!open.value || none}>
+      <span
+        class="pop hits"
+        role="listbox"
+        id={`${prefix}list`}
+        aria-label="Features found"
+        hidden={!open.value || none}
+      >
         {hits.value.map((hit, i) => (
           <span
             key={hit.id}

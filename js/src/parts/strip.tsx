@@ -131,10 +131,7 @@ export function Strip({ view }: { view: View }) {
       <Margin view={view} text={edited ? "before" : ""} lanes={lanes} />
       <div class="strip" ref={top} />
       {edited && <Margin view={view} text="after" lanes={lanes} />}
-      {edited && (
-        // biome-ignore lint/a11y/useAriaPropsSupportedByRole: a second picture of the same tokens
-        <div class="strip" ref={bottom} role="listbox" aria-label="Tokens after the edits" />
-      )}
+      {edited && <div class="strip" ref={bottom} role="listbox" aria-label="Tokens after the edits" />}
     </div>
   );
 }

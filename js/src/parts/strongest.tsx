@@ -15,24 +15,38 @@ interface Entry {
   index: number;
   before: number;
   after: number;
+  /** A side that the payload does not list: the value is at most this. */
+  unlisted: "before" | "after" | null;
+}
+
+/** The listed features of one token, and what an unlisted one can be at most: 0 when all active ones are listed. */
+function listed(
+  sparse: SiteView["strongest"],
+  active: number,
+  token: number,
+): { values: Map<number, number>; rest: number } {
+  const [start, end] = [sparse.indptr[token] ?? 0, sparse.indptr[token + 1] ?? 0];
+  const values = new Map<number, number>();
+  for (let i = start; i < end; i++) values.set(sparse.index[i] as number, sparse.value[i] as number);
+  return { values, rest: end - start < active ? (sparse.value[end - 1] ?? 0) : 0 };
 }
 
 /** Features at a token before and after the edits, by descending max(before, after). */
 export function entriesAt(site: SiteView, token: number): Entry[] {
-  const found = new Map<number, Entry>();
-  const read = (sparse: SiteView["strongest"] | null, name: "before" | "after") => {
-    if (!sparse) return;
-    for (let i = sparse.indptr[token] ?? 0; i < (sparse.indptr[token + 1] ?? 0); i++) {
-      const index = sparse.index[i] as number;
-      const entry = found.get(index) ?? { index, before: 0, after: 0 };
-      entry[name] = sparse.value[i] as number;
-      found.set(index, entry);
-    }
-  };
-  read(site.strongest, "before");
-  read(site.strongest_after, "after");
-  if (!site.strongest_after) for (const entry of found.values()) entry.after = entry.before;
-  return [...found.values()].sort((a, b) => Math.max(b.before, b.after) - Math.max(a.before, a.after));
+  const before = listed(site.strongest, site.active[token] ?? 0, token);
+  const after = site.strongest_after ? listed(site.strongest_after, site.active_after?.[token] ?? 0, token) : before;
+  const entries = [...new Set([...before.values.keys(), ...after.values.keys()])].map((index): Entry => {
+    const [was, now] = [before.values.get(index), after.values.get(index)];
+    const unlisted =
+      was === undefined && before.rest > 0 ? "before" : now === undefined && after.rest > 0 ? "after" : null;
+    return {
+      index,
+      before: was ?? Math.min(before.rest, now ?? 0),
+      after: now ?? Math.min(after.rest, was ?? 0),
+      unlisted,
+    };
+  });
+  return entries.sort((a, b) => Math.max(b.before, b.after) - Math.max(a.before, a.after));
 }
 
 export function Strongest({ view }: { view: View }) {
@@ -51,10 +65,13 @@ export function Strongest({ view }: { view: View }) {
   return (
     <section class="strongest" aria-label="Strongest features">
       <h3>
-        Strongest at token {count(token)} <span class="tk">{plain(asText(draw(payload.tokens.text[token] ?? "", payload.tokens.kind[token] === 1 ? 1 : 0)), 40)}</span>{" "}
+        Strongest at token {count(token)}{" "}
+        <span class="tk">
+          {plain(asText(draw(payload.tokens.text[token] ?? "", payload.tokens.kind[token] === 1 ? 1 : 0)), 40)}
+        </span>{" "}
         <span class="sub">
-          · {plain(site.key)} · {count(site.active_after?.[token] ?? site.active[token] ?? 0)} of {count(site.width)} active · error{" "}
-          {percent(error)}
+          · {plain(site.key)} · {count(site.active_after?.[token] ?? site.active[token] ?? 0)} of {count(site.width)}{" "}
+          active · error {percent(error)}
           {now !== undefined && ` → ${percent(now)}`} of norm
         </span>
       </h3>
@@ -73,21 +90,50 @@ export function Strongest({ view }: { view: View }) {
   );
 }
 
-function Row({ view, site, entry, x, edited }: { view: View; site: SiteView; entry: Entry; x: (value: number) => string; edited: boolean }) {
+function Row({
+  view,
+  site,
+  entry,
+  x,
+  edited,
+}: {
+  view: View;
+  site: SiteView;
+  entry: Entry;
+  x: (value: number) => string;
+  edited: boolean;
+}) {
   const { state } = view;
   const id = `${site.key}/${entry.index}`;
   const chosen = state.features.value.find((feature) => feature.id === id);
   const name = plain(state.labels.value.get(id) ?? "");
-  const [before, after] = [activation(entry.before), activation(entry.after)];
+  // A chosen feature is known at every token.
+  const known = chosen !== undefined && !state.local.value.includes(chosen);
+  const was = known ? (chosen.values[state.selection.value] ?? 0) : entry.before;
+  const now = known ? (chosen.after?.[state.selection.value] ?? was) : entry.after;
+  const unlisted = known ? null : entry.unlisted;
+  const before = (unlisted === "before" ? "≤ " : "") + activation(was);
+  const after = (unlisted === "after" ? "≤ " : "") + activation(now);
   return (
     <div class="tfr">
       <div class="who">
         {chosen ? (
-          <button type="button" class="keybutton" aria-label={`Fill with ${name || id}`} onClick={() => state.setFill(id)}>
+          <button
+            type="button"
+            class="keybutton"
+            aria-label={`Fill with ${name || id}`}
+            onClick={() => state.setFill(id)}
+          >
             <Key feature={chosen} hollow={chosen.scale === 0} />
           </button>
         ) : (
-          <button type="button" class="plus" aria-label={`Add ${name || id}`} title="add a lane" onClick={() => state.addFeatures([id])}>
+          <button
+            type="button"
+            class="plus"
+            aria-label={`Add ${name || id}`}
+            title="add a lane"
+            onClick={() => state.addFeatures([id])}
+          >
             +
           </button>
         )}
@@ -103,8 +149,8 @@ function Row({ view, site, entry, x, edited }: { view: View; site: SiteView; ent
         )}
       </div>
       <div class={`hb ${chosen ? hue(chosen.slot) : ""}`} aria-hidden="true">
-        <i class={chosen ? "f" : ""} style={{ width: x(entry.after) }} />
-        {edited && <i class="tick" style={{ left: x(entry.before) }} />}
+        <i class={chosen ? "f" : ""} style={{ width: unlisted === "after" ? "0" : x(now) }} />
+        {edited && unlisted !== "before" && <i class="tick" style={{ left: x(was) }} />}
       </div>
       <div class="num">
         {before === after ? (

@@ -73,7 +73,7 @@ export function dress(element: HTMLElement, look: Look, lanes: LaneSize, dots: b
   while (box.children.length > look.bars.length) box.lastElementChild?.remove();
   look.bars.forEach((bar, i) => {
     const item = (box.children[i] as HTMLElement | undefined) ?? box.appendChild(node("i", ""));
-    const height = Math.max(2, Math.round(Math.min(1, Math.max(0, bar.share)) * lanes.height));
+    const height = Math.max(bar.gone ? 4 : 2, Math.round(Math.min(1, Math.max(0, bar.share)) * lanes.height));
     const wanted = `${hue(bar.slot)}${bar.gone ? " gone" : ""}`;
     if (item.className !== wanted) item.className = wanted;
     item.style.setProperty("height", `${height}px`);

@@ -16,7 +16,17 @@ interface Choice {
 }
 
 /** A row of buttons of which one is pressed. */
-export function Segments({ label, choices, value, set }: { label: string; choices: Choice[]; value: string; set: (value: string) => void }) {
+export function Segments({
+  label,
+  choices,
+  value,
+  set,
+}: {
+  label: string;
+  choices: Choice[];
+  value: string;
+  set: (value: string) => void;
+}) {
   const move = (event: KeyboardEvent) => {
     const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     const next = choices[choices.findIndex((choice) => choice.value === value) + by];
@@ -47,7 +57,17 @@ export function Segments({ label, choices, value, set }: { label: string; choice
   );
 }
 
-function Choose({ label, choices, value, set }: { label: string; choices: Choice[]; value: string; set: (value: string) => void }) {
+function Choose({
+  label,
+  choices,
+  value,
+  set,
+}: {
+  label: string;
+  choices: Choice[];
+  value: string;
+  set: (value: string) => void;
+}) {
   return (
     <span class="seg choose">
       <select aria-label={label} value={value} onChange={(event) => set(event.currentTarget.value)}>
@@ -78,7 +98,12 @@ function Site({ view }: { view: View }) {
       <span class="i2">Site</span>
       <Choose label="Stream" choices={streams} value={here.stream} set={(stream) => set({ stream })} />
       {layers.length > 0 && (
-        <Layers label="Layer" choices={layers.map((value) => ({ value, label: value }))} value={here.layer} set={(layer) => set({ layer })} />
+        <Layers
+          label="Layer"
+          choices={layers.map((value) => ({ value, label: value }))}
+          value={here.layer}
+          set={(layer) => set({ layer })}
+        />
       )}
       {names.length > 1 && (
         <Segments
@@ -114,10 +139,24 @@ function Steps({ view }: { view: View }) {
   const step = (type: "undo" | "redo") => state.requests.step(type);
   return (
     <>
-      <button type="button" class="btn bare" title="Undo (Ctrl+Z)" aria-label="Undo" disabled={!state.live.value || state.undoDepth.value === 0} onClick={() => step("undo")}>
+      <button
+        type="button"
+        class="btn bare"
+        title="Undo (Ctrl+Z)"
+        aria-label="Undo"
+        disabled={!state.live.value || state.undoDepth.value === 0}
+        onClick={() => step("undo")}
+      >
         ↶
       </button>
-      <button type="button" class="btn bare" title="Redo (Ctrl+Shift+Z)" aria-label="Redo" disabled={!state.live.value || state.redoDepth.value === 0} onClick={() => step("redo")}>
+      <button
+        type="button"
+        class="btn bare"
+        title="Redo (Ctrl+Shift+Z)"
+        aria-label="Redo"
+        disabled={!state.live.value || state.redoDepth.value === 0}
+        onClick={() => step("redo")}
+      >
         ↷
       </button>
     </>
@@ -138,4 +177,3 @@ export function Toolbar({ view }: { view: View }) {
     </div>
   );
 }
-

@@ -18,12 +18,16 @@ export function describe(view: View, token: number): { head: string; values: str
   const pair = (before: number | undefined, after: number | undefined, write: (n: number) => string) =>
     `${write(before ?? 0)}${after === undefined ? "" : ` → ${write(after)}`}`;
   const site = state.siteView.value;
-  if (fill.value === "error" && site) values.unshift(`error ${pair(site.error[token], site.error_after?.[token], percent)}`);
+  if (fill.value === "error" && site)
+    values.unshift(`error ${pair(site.error[token], site.error_after?.[token], percent)}`);
   if (fill.value === "surprise") {
     values.unshift(`surprise ${pair(payload.surprise[token], payload.surprise_after?.[token], probability)} nats`);
   }
   const text = plain(asText(draw(payload.tokens.text[token] ?? "", payload.tokens.kind[token] === 1 ? 1 : 0)), 60);
-  return { head: `${text || "part of a character"} · token ${count(token)} · id ${payload.tokens.ids[token] ?? 0}`, values };
+  return {
+    head: `${text || "part of a character"} · token ${count(token)} · id ${payload.tokens.ids[token] ?? 0}`,
+    values,
+  };
 }
 
 export function Tooltip({ view }: { view: View }) {

@@ -22,7 +22,9 @@ export function Heatmap({ view }: { view: View }) {
   const { state } = view;
   const { requests } = state;
   const long = useComputed(() => (state.payload.value?.tokens.text.length ?? 0) > LONG);
-  const picture = useComputed(() => (requests.stale.value || state.failure.value !== null ? "picture drained" : "picture"));
+  const picture = useComputed(() =>
+    requests.stale.value || state.failure.value !== null ? "picture drained" : "picture",
+  );
   const key = (event: KeyboardEvent) => {
     if (!viewKey(view, event)) return;
     event.preventDefault();
@@ -60,7 +62,12 @@ function Foot({ view }: { view: View }) {
   const reason = state.live.value ? "" : disabledReason(state);
   return (
     <div class="foot">
-      <span>{[context.model, context.dictionaries].filter(Boolean).map((text) => plain(text)).join(" · ")}</span>
+      <span>
+        {[context.model, context.dictionaries]
+          .filter(Boolean)
+          .map((text) => plain(text))
+          .join(" · ")}
+      </span>
       <span>{plain(context.propagation)} propagation</span>
       <span>seed {context.seed}</span>
       {reason && <span>{reason}</span>}

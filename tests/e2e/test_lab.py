@@ -1,0 +1,261 @@
+"""The tour notebook in a real JupyterLab: a person types, ablates, undoes, reloads, and sees what the model computes."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.harness import Server, Watch, new_page
+from tests.e2e.heatmap import Heatmap
+from tests.e2e.notebook import Notebook
+from tests.e2e.oracle import PROMPT, ROUNDING, assert_shows, expected
+
+TOUR = Path(__file__).parents[2] / "notebooks" / "00_tour.ipynb"
+VIEW_CELL = "view = sw.TokenHeatmap("
+
+
+@dataclass(frozen=True)
+class Tour:
+    """The tour notebook, open and run."""
+
+    notebook: Notebook
+    watch: Watch
+
+    def heatmap(self) -> Heatmap:
+        """The first live view."""
+        return Heatmap(self.notebook.cell(self.notebook.find(VIEW_CELL)))
+
+
+@pytest.fixture(scope="module")
+def tour(server: Server, browser: Browser) -> Iterator[Tour]:
+    shutil.copy(TOUR, server.folder / TOUR.name)
+    watch = Watch()
+    with new_page(browser, watch) as page:
+        notebook = Notebook(page, server, TOUR.name).open()
+        notebook.run_all()
+        yield Tour(notebook, watch)
+
+
+@pytest.fixture
+def view(tour: Tour) -> Heatmap:
+    """A fresh view of the tour's prompt: its cell, run again."""
+    tour.notebook.run_cell(tour.notebook.find(VIEW_CELL))
+    return tour.heatmap().drawn()
+
+
+def letters(words: list[str]) -> str:
+    """The text without its spaces: how a space is drawn depends on where it stands in its token."""
+    return "".join(words).replace(" ", "").replace("·", "")
+
+
+def test_the_tour_runs(tour: Tour) -> None:
+    saved = tour.notebook.save()
+    code = [cell for cell in saved.cells if cell.cell_type == "code"]
+    assert [cell.source for cell in code if cell.execution_count is None] == []
+    assert [out for cell in code for out in cell.outputs if out.output_type == "error"] == []
+    tour.heatmap().drawn()
+    expect(tour.notebook.page.locator(".saewidgets")).to_have_count(2)
+
+
+def test_typing_changes_tokens_colours_and_predictions(tour: Tour, view: Heatmap) -> None:
+    words, colours, rows = view.words(), view.colours(), view.predictions()
+    assert_shows(rows, expected(tour.notebook, PROMPT))
+    view.edit()
+    view.type(" Mira because the")
+    view.settled()
+    prompt = PROMPT + " Mira because the"
+    assert tour.notebook.python("view.prompt") == prompt
+    assert letters(view.words()[len(words) :]) == "Mirabecausethe"
+    assert len(view.colours()) > len(colours)
+    assert len(set(view.colours())) > 1
+    assert view.predictions() != rows
+    assert_shows(view.predictions(), expected(tour.notebook, prompt))
+
+
+def test_editing_an_early_word_recolours_what_follows(tour: Tour, view: Heatmap) -> None:
+    before = view.colours()
+    view.edit()
+    view.page.keyboard.press("Control+Home")
+    view.type("Yesterday ")
+    view.settled()
+    assert tour.notebook.python("view.prompt") == "Yesterday " + PROMPT
+    assert view.colours()[-len(before) + 1 :] != before[1:]
+
+
+def test_ablating_the_strongest_feature_shows_what_scope_run_computes(tour: Tour, view: Heatmap) -> None:
+    rows = view.predictions()
+    view.ablate("a")
+    view.settled()
+    truth = expected(tour.notebook, PROMPT, "[sw.ablate(view.features[0])]")
+    assert_shows(view.predictions(), truth)
+    assert abs(view.divergence() - truth.divergence) < ROUNDING
+    assert truth.divergence > 0.01, "the edit must have an effect for this test to mean something"
+    assert [row.probability for row in view.predictions()] != [row.probability for row in rows]
+    expect(view.host.get_by_role("listbox", name="Tokens after the edits")).to_be_visible()
+
+
+def test_a_slider_scales(tour: Tour, view: Heatmap) -> None:
+    slider = view.chip("a").get_by_role("slider")
+    slider.focus()
+    for _ in range(10):
+        view.page.keyboard.press("ArrowLeft")
+    view.settled()
+    assert tour.notebook.python("[(e.kind, round(e.value, 6)) for e in view.edits]") == [("scale", 0.5)]
+    assert_shows(view.predictions(), expected(tour.notebook, PROMPT, "[sw.scale(view.features[0], 0.5)]"))
+
+
+def test_a_burst_of_100_keys_ends_in_the_state_of_the_last(tour: Tour, view: Heatmap) -> None:
+    count = "_passes = [0]\n_hook = scope.model.module.register_forward_pre_hook(lambda *_: _passes.append(1))"
+    tour.notebook.python("0", count)
+    view.edit()
+    text = " the pond and Mira and Tom were happy" * 3
+    view.page.keyboard.type(text[:100], delay=20)
+    view.settled()
+    assert tour.notebook.python("view.prompt") == PROMPT + text[:100]
+    assert letters(view.words()).endswith(letters([text[:100]]))
+    assert_shows(view.predictions(), expected(tour.notebook, PROMPT + text[:100]))
+    passes = tour.notebook.python("len(_passes) - 1", "_hook.remove()")
+    assert 0 < passes <= 14, "2 s of typing: the newest wins, the rest is dropped"
+
+
+def test_an_over_long_prompt_says_so_and_keeps_the_picture(tour: Tour, view: Heatmap) -> None:
+    words, rows = view.words(), view.predictions()
+    view.edit()
+    view.page.keyboard.insert_text(" the red lantern" * 2000)
+    expect(view.alert).to_contain_text("token")
+    view.settled()
+    assert tour.notebook.python("view.prompt") == PROMPT
+    assert view.predictions() == rows
+    view.page.keyboard.press("Escape")
+    expect(view.editor).not_to_be_focused()
+    assert view.words() == words
+    view.edit()
+    view.type(" Mira")
+    view.settled()
+    expect(view.alert).to_have_count(0)
+    assert tour.notebook.python("view.prompt") == PROMPT + " Mira"
+
+
+def test_undo_and_redo_by_keyboard(tour: Tour, view: Heatmap) -> None:
+    rows = view.predictions()
+    view.ablate("a")
+    view.settled()
+    ablated = view.predictions()
+    view.tokens.focus()
+    view.page.keyboard.press("Control+z")
+    expect(view.host.get_by_role("listbox", name="Tokens after the edits")).to_have_count(0)
+    view.settled()
+    assert tour.notebook.python("view.edits") == ()
+    assert view.predictions() == rows
+    view.page.keyboard.press("Control+Shift+z")
+    expect(view.host.get_by_role("listbox", name="Tokens after the edits")).to_be_visible()
+    view.settled()
+    assert tour.notebook.python("len(view.edits)") == 1
+    assert view.predictions() == ablated
+
+
+def test_the_site_switch_shows_another_dictionary(tour: Tour, view: Heatmap) -> None:
+    for layer in (0, 3):
+        view.layer(layer)
+        expect(view.strongest).to_contain_text(f"resid_post.{layer}")
+        top = tour.notebook.python(
+            f"scope.run(prompt).top(position=-1, n=1, dictionary='resid_post.{layer}')['feature'].iloc[0]"
+        )
+        expect(view.strongest.locator(".tfr").first).to_contain_text(top.rpartition("/")[2])
+    assert tour.notebook.python("view.site") == "resid_post.3"
+
+
+def test_search_by_number_and_by_words(tour: Tour, view: Heatmap) -> None:
+    before = view.letters()
+    view.tokens.focus()
+    view.page.keyboard.press("/")
+    expect(view.search).to_be_focused()
+    view.type("17")
+    expect(view.host.get_by_role("option", name="/17").first).to_be_visible()
+    view.page.keyboard.press("Enter")
+    expect(view.features.locator(".mx")).to_have_count(len(before) + 1)
+    view.settled()
+    assert tour.notebook.python("view.features[-1].endswith('/17')")
+    word = tour.notebook.python("next(iter(scope.labels.values())).split()[0]")
+    view.search.fill(word)
+    expect(view.host.get_by_role("option").filter(has_text=word).first).to_be_visible()
+
+
+def test_the_pointer_shows_a_value_and_moves_nothing(view: Heatmap) -> None:
+    boxes = [view.token(i).bounding_box() for i in range(4)]
+    view.token(3).hover()
+    expect(view.host.locator(".tip")).to_contain_text("token 3")
+    assert [view.token(i).bounding_box() for i in range(4)] == boxes
+
+
+def test_the_theme_of_jupyterlab_is_followed(tour: Tour, view: Heatmap) -> None:
+    ink = "(e) => getComputedStyle(e).color"
+    light = view.root.evaluate(ink)
+    try:
+        tour.notebook.command("apputils:change-theme", theme="JupyterLab Dark")
+        expect(view.root).to_have_class("sw dark")
+        assert view.root.evaluate(ink) != light
+    finally:
+        tour.notebook.command("apputils:change-theme", theme="JupyterLab Light")
+    expect(view.root).to_have_class("sw")
+    assert view.root.evaluate(ink) == light
+
+
+def test_two_views_of_one_widget_agree(tour: Tour, view: Heatmap) -> None:
+    tour.notebook.select(tour.notebook.find(VIEW_CELL))
+    tour.notebook.command("notebook:create-output-view")
+    panel = view.page.locator(".jp-LinkedOutputView")
+    second = Heatmap(panel).drawn()
+    try:
+        second.ablate("a")
+        second.settled()
+        expect(view.host.get_by_role("listbox", name="Tokens after the edits")).to_be_visible()
+        view.settled()
+        assert view.predictions() == second.predictions()
+    finally:
+        tour.notebook.command("application:close")
+    expect(panel).to_have_count(0)
+
+
+def test_a_reload_with_the_kernel_alive_shows_the_picture_again(tour: Tour, view: Heatmap) -> None:
+    view.ablate("a")
+    view.settled()
+    rows, words = view.predictions(), view.words()
+    tour.notebook.save()
+    tour.notebook.open()
+    again = tour.heatmap().drawn()
+    assert again.words() == words
+    assert again.predictions() == rows
+    again.edit()
+    again.type(" the")
+    again.settled()
+    assert tour.notebook.python("view.prompt") == PROMPT + " the"
+
+
+def test_a_kernel_restart_says_so_and_keeps_the_picture(tour: Tour, view: Heatmap) -> None:
+    words, rows = view.words(), view.predictions()
+    tour.notebook.restart_kernel()
+    view.edit()
+    view.type(" the")
+    expect(view.status).to_contain_text("kernel", timeout=40_000)
+    view.page.keyboard.press("Escape")
+    assert view.words() == words
+    assert view.predictions() == rows
+    tour.notebook.run_all()
+    fresh = tour.heatmap().drawn()
+    fresh.edit()
+    fresh.type(" the")
+    fresh.settled()
+    assert tour.notebook.python("view.prompt") == PROMPT + " the"
+
+
+def test_no_request_left_the_machine(tour: Tour) -> None:
+    assert len(tour.watch.requests) > 20, "the log is empty"
+    assert tour.watch.outside() == []
+
+
+def test_the_console_shows_no_error(tour: Tour) -> None:
+    assert tour.watch.errors == []
