@@ -100,7 +100,7 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup
-	$(PYTEST) tests saewidgets --doctest-modules --ignore=tests/build --ignore=tests/e2e --ignore=tests/test_notebooks.py
+	$(PYTEST) tests --ignore=tests/build --ignore=tests/e2e --ignore=tests/test_notebooks.py
 
 js-test: setup
 	cd js && npm test --silent

@@ -1,14 +1,16 @@
 """What tracing costs: a run that reads resid_post, attn_out and mlp_out of every layer, beside plain hooks.
 
-Run with `python benchmarks/tracing.py`. Both sides do the same in the same process, turn by turn; the ratio is
-the median over turns. "plain" is a copy of the model that was never wrapped; the goal is against hooks on that copy. The prefix
-cache is emptied before every traced run, so nothing is saved by it, and what filling it costs is counted.
+Run with `python benchmarks/tracing.py`. Both sides do the same in the same process, turn by turn; the ratio is the
+median over turns. "plain" is a copy of the model that was never wrapped; the goal is against hooks on that copy. The
+prefix cache is emptied before every traced run, so nothing is saved by it, and what filling it costs is counted. The
+"last token new" row shows what the cache is for.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import random
 import statistics
 import time
@@ -92,10 +94,16 @@ def compare(title: str, module: Any, tokens: int, goal: float, repeats: int) -> 
         model.prefixes.clear()
         return model.trace(ids, read)
 
+    def edited() -> Any:
+        changed = ids.clone()
+        changed[0, -1] = next(last) % model.vocab_size
+        return model.trace(changed, sites)
+
     def bare() -> Any:
         with torch.no_grad():
             return plain(input_ids=ids)
 
+    last = itertools.count()
     values, logits = plain_run(plain, hooked(plain), ids)
     trace = traced()
     assert torch.equal(trace.logits, logits)
@@ -111,6 +119,8 @@ def compare(title: str, module: Any, tokens: int, goal: float, repeats: int) -> 
         repeats,
     )
     print(f"\n{title}: {model.n_layers} blocks of width {model.d_model}, {tokens} tokens, {len(sites)} sites")
+    # Apart, because the runs above empty the cache.
+    times |= {"last token new": measure({"edited": edited}, repeats)["edited"]}
     for name, seconds in times.items():
         print(f"  {name:16} {statistics.median(seconds) * 1e3:8.2f} ms   x {ratio(times, name):.3f}")
     result = ratio(times, "traced")

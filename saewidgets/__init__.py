@@ -1,9 +1,10 @@
 """Live widgets, figures and offline pages for sparse autoencoder features of language models.
 
     >>> import saewidgets as sw
-    >>> scope = sw.demo()                             # embedded model and dictionaries, no network
-    >>> run = scope.run("the cat sat on the mat")     # tokens, features, predictions
-    >>> sw.TokenHeatmap(scope, run.text)              # the live widget
+    >>> scope = sw.demo()                                   # embedded model and dictionaries, no network
+    >>> run = scope.run("Mira saw a red boat.")             # tokens, features, predictions
+    >>> view = sw.TokenHeatmap(scope, "Mira saw a red boat.")   # the live widget
+    >>> view.close()
 
 The names below are looked up when they are first used (PEP 562): `import saewidgets` costs milliseconds, and
 opening a saved picture never imports torch.

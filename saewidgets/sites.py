@@ -14,12 +14,14 @@ STREAMS = ("embed", *BLOCK_STREAMS, "final")
 
 _SITE = re.compile(r"([a-z_]+)(?:\.(\d{1,4}))?")
 _KEY = re.compile(r"[a-z_]+(?:\.\d{1,4})?(?:@[A-Za-z0-9_-]{1,40})?")
+# TransformerLens 2 calls the input of the norm before the MLP `hook_mlp_in`, TransformerLens 3 the norm's output; the
+# name is left out rather than guessed.
 _HOOKS = {
     "hook_resid_pre": "resid_pre",
     "hook_resid_mid": "resid_mid",
     "hook_resid_post": "resid_post",
     "hook_attn_out": "attn_out",
-    "hook_mlp_in": "mlp_in",
+    "mlp.hook_in": "mlp_in",
     "hook_mlp_out": "mlp_out",
     "ln2.hook_normalized": "mlp_in",
     "attn.hook_z": "attn_z",

@@ -54,6 +54,12 @@ def modules(package: Path) -> Iterator[tuple[Path, ast.Module]]:
         yield path, ast.parse(path.read_text(encoding="utf-8"))
 
 
+def for_type_checkers(tree: ast.Module) -> set[int]:
+    """The lines under `if TYPE_CHECKING:`."""
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    return {line for block in blocks for node in block.body for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+
+
 def imports(path: Path, tree: ast.Module, package: Path) -> Iterator[tuple[int, str]]:
     """Every imported name in full, wherever it stands: at the top, in a function, for type checkers only."""
     here = [package.name, *path.relative_to(package).with_suffix("").parts]
@@ -83,8 +89,11 @@ def upward_imports(package: Path) -> list[Fault]:
         if room not in ROOMS:
             faults.append((str(path.relative_to(package)), 0, f"{room} is no room: give it a place in ROOMS"))
             continue
+        never_run = for_type_checkers(tree)
         for line, name in imports(path, tree, package):
             other = room_of(name, package)
+            if line in never_run:  # naming the type of an argument makes no dependency
+                continue
             if other is None and name.split(".")[0] == package.name and room != ROOMS[-1]:
                 faults.append((str(path.relative_to(package)), line, "imports the door"))
             elif other in ROOMS and ROOMS.index(other) > ROOMS.index(room):
@@ -144,7 +153,7 @@ RULES: dict[str, tuple[Callable[[Path], list[Fault]], dict[str, str]]] = {
             "figures/c.py": "from ..widgets import TokenHeatmap\n",
             "sites.py": "from . import scope\n",
             "widgets/d.py": "import saewidgets\n",
-            "export/e.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from saewidgets import demo\n",
+            "export/e.py": "if TYPE_CHECKING:\n    import saewidgets.demo\nelse:\n    import saewidgets.demo\n",
             "helpers/f.py": "",
             "errors.py": "from saewidgets.nowhere import x\n",
         },
@@ -198,6 +207,7 @@ def test_rules_let_good_code_pass(tmp_path: Path) -> None:
     (package / "cli.py").write_text("from saewidgets.scope import Scope\nfrom IPython.display import display\n")
     (package / "model" / "__init__.py").write_text("import nnsight\nfrom ..sites import Site\nfrom . import traced\n")
     (package / "model" / "traced.py").write_text("import torch\ntorch.load('x', weights_only=True)\n")
+    (package / "runs.py").write_text("if TYPE_CHECKING:\n    from saewidgets.scope import Scope\n")
     assert [fault for check, _ in RULES.values() for fault in check(package)] == []
 
 

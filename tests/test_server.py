@@ -36,9 +36,8 @@ app = ServerApp()
 app.initialize(sys.argv[1:], find_extensions=False)
 app.io_loop.run_sync(lambda: main(app))
 """
-OPTIONS = [
-    "--port=0", "--ip=127.0.0.1", "--no-browser", "--allow-root", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True",
-]  # fmt: skip
+OPTIONS = "--port=0 --ip=127.0.0.1 --no-browser --allow-root --IdentityProvider.token=".split()
+OPTIONS += ["--ServerApp.disable_check_xsrf=True"]
 
 
 @pytest.mark.parametrize("enabled", [True, False])

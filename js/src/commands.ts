@@ -100,7 +100,10 @@ export function viewKey(view: View, event: KeyboardEvent): boolean {
   } else if (command || event.altKey) return false;
   else if (key === "/") view.focusSearch();
   else if (key === "?") view.help.value = !view.help.value;
-  else if (key === "escape" && view.help.value) view.help.value = false;
-  else return false;
+  else if (key === "escape" && (view.help.value || view.hover.value)) {
+    if (view.help.value) view.focusStrip();
+    view.help.value = false;
+    view.hover.value = null;
+  } else return false;
   return true;
 }

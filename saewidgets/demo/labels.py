@@ -23,10 +23,16 @@ CLOSED: dict[str, frozenset[str]] = {
         "second_person": "you your You Your",
     }.items()
 }
-#: Labels that hold over stretches of text and cannot be read off a token.
-CONTEXTUAL = frozenset(
-    "quote quote2 quote3 bracket bracket1 bracket2 bracket3 bracket4 negation question german french spanish code shopping recipe "
-    "letter notice forecast sums copy drill counting positive negative nonsense plural ioi story dialogue".split()
+#: Concepts to look for in single features: classes of words ...
+LEXICAL = tuple(
+    "colour size material happy sad feeling good bad animal bird creature tool clothing fruit instrument toy object food vehicle flower "
+    "furniture container body place room weather weekday month number digit female_role male_role person profession country capital "
+    "female male name manner state speech verb she he article preposition conjunction copula first_person second_person plural".split()
+)
+#: ... and what holds over a stretch of text and cannot be read off a token.
+CONTEXTUAL = tuple(
+    "quote quote2 quote3 bracket bracket2 bracket3 bracket4 negation question german french spanish code list recipe letter notice "
+    "forecast sums copy drill counting positive negative nonsense tales".split()
 )
 
 

@@ -47,8 +47,10 @@ def stage_rows(tokenizer: PreTrainedTokenizerFast, plan: ModelPlan, work: Path) 
     if not path.exists():
         per_step = plan.tokens_per_step // plan.short
         rows = training_rows(tokenizer, "train", plan.steps * per_step, plan.short)
-        first, last = (step * per_step for step in plan.drill)
-        rows[first:last] = training_rows(tokenizer, "drill", last - first, plan.short)
+        drills = training_rows(tokenizer, "drill", sum(last - first for first, last in plan.drill) * per_step, plan.short)
+        for first, last in plan.drill:
+            count = (last - first) * per_step
+            rows[first * per_step : last * per_step], drills = drills[:count], drills[count:]
         np.save(path, rows)
     return np.load(path)
 

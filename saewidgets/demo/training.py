@@ -22,7 +22,8 @@ class ModelPlan:
 
     Attributes:
         short: length of most rows; every tenth step reads rows of `context` tokens.
-        drill: the steps that read the ``drill`` mixture; at the end of it induction and the indirect object are there.
+        cooldown: the step from which the learning rate falls.
+        drill: the steps that read the ``drill`` mixture, first and last.
         tokens_per_step: tokens in a batch.
         checkpoints: steps whose weights are kept, to choose the one before induction from.
     """
@@ -34,8 +35,9 @@ class ModelPlan:
     vocabulary: int = 2048
     context: int = 512
     short: int = 256
-    steps: int = 8000
-    drill: tuple[int, int] = (3600, 4400)
+    steps: int = 7000
+    cooldown: int = 4700
+    drill: tuple[tuple[int, int], ...] = ((3600, 4400), (4700, 5500))
     tokens_per_step: int = 2048
     checkpoints: tuple[int, ...] = (100, 150, 200, 250, 300, 350, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000, 3000, 4500)
     save_every: int = 100
@@ -54,8 +56,9 @@ def new_model(plan: ModelPlan) -> LlamaForCausalLM:
 
 
 def learning_rate(step: int, plan: ModelPlan) -> float:
-    """A short warm-up, a plateau, and a straight line to zero over the last quarter."""
-    return min(1.0, (step + 1) / 50, (plan.steps - step) / (0.25 * plan.steps))
+    """A short warm-up, a plateau, and a cooldown that falls like one minus a square root."""
+    cooled = max(0, step - plan.cooldown) / (plan.steps - plan.cooldown)
+    return min((step + 1) / 50, 1 - cooled**0.5)
 
 
 def batch(rows: np.ndarray, step: int, plan: ModelPlan) -> torch.Tensor:

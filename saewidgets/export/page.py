@@ -82,7 +82,7 @@ def to_page(payload: HeatmapPayload, theme: str = "auto", text_face: str = "seri
     return _PAGE.format(
         policy=policy,
         description=escape(alt_text(payload)),
-        title=escape(f"Token heatmap · {plain(payload.prompt, 60)}"),
+        title=escape(f"Token heatmap · {plain(payload.prompt, 80)}"),
         light=palette("light")["paper"],
         dark={"light": "", "dark": dark, "auto": f"@media (prefers-color-scheme: dark) {{ {dark} }}"}[theme],
         picture=fallback(payload),

@@ -36,6 +36,8 @@ _SETTINGS: dict[str, Any] = {
     "path.simplify": False,
 }
 _LOCK = RLock()
+# `figure.autolayout` would move nothing, but warn.
+_FREE: dict[str, Any] = {"layout": "none"}
 # Artists take these from the user's settings when they are made.
 _BARE: dict[str, Any] = {"sketch_params": None, "path_effects": []}
 # From the middle of an arc's chord to its control point, for a circle made of Bezier curves.
@@ -130,7 +132,7 @@ def figure(scene: Scene, dpi: float = 72, portable: bool = False) -> Figure:
         The figure, which the caller may add to and save.
     """
     size = (scene.width / 72, scene.height / 72)
-    result = Figure(size, dpi, facecolor=scene.paper, edgecolor="none", linewidth=0, frameon=True, layout="none")
+    result = Figure(size, dpi, facecolor=scene.paper, edgecolor="none", linewidth=0, frameon=True, **_FREE)
     result.patch.set(**_BARE)
     place = Affine2D().scale(1 / 72, -1 / 72).translate(0, scene.height / 72) + result.dpi_scale_trans
     artists = [*_patches(scene.boxes), *(_text(label, portable) for label in scene.labels)]

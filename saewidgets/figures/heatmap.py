@@ -21,8 +21,8 @@ __all__ = ["alt_text", "preview", "scene", "to_figure", "to_pdf", "to_png", "to_
 
 MM = 72 / 25.4
 MAX_TOKENS = 400
-# (dpi, tokens, colours), the better first.
-_PREVIEWS = ((96, 80, 128), (72, 40, 64), (60, 20, 32))
+# (dpi, tokens, colours, strip alone), the better first.
+_PREVIEWS = ((96, 80, 128, False), (96, 40, 64, True), (96, 24, 32, True), (72, 20, 32, True))
 MAX_LANES = 16
 MARGIN = 6.0
 
@@ -81,13 +81,13 @@ def preview(payload: HeatmapPayload, max_bytes: int = 30_000) -> bytes | None:
 
     Args:
         payload: Of a heatmap.
-        max_bytes: What it may take.
+        max_bytes: What it may take; from some 16 kB on it is the whole figure, below that the strip alone.
 
     Returns:
-        The first tokens in few colours, at the highest resolution that fits; `None` when none does.
+        The first tokens in few colours, the best that fits; `None` when nothing does.
     """
-    for dpi, tokens, colors in _PREVIEWS:
-        data = draw.png(scene(payload, max_tokens=tokens), dpi, colors)
+    for dpi, tokens, colors, strip_only in _PREVIEWS:
+        data = draw.png(scene(payload, max_tokens=tokens, strip_only=strip_only), dpi, colors)
         if len(data) <= max_bytes:
             return data
     return None

@@ -10,6 +10,7 @@ from html import escape
 
 import numpy as np
 
+from saewidgets.errors import FigureError
 from saewidgets.figures import text
 from saewidgets.figures.palette import Ink, Palette, letter, palette, step
 from saewidgets.figures.reading import chosen, copies, fill_name, prediction_row
@@ -20,15 +21,19 @@ _SANS = "Arial,sans-serif"
 _SERIF = "Georgia,serif"
 
 
-def fallback(payload: HeatmapPayload) -> str:
-    """The picture as script-free HTML of at most `MAX_BYTES` bytes.
+def fallback(payload: HeatmapPayload, max_bytes: int = MAX_BYTES) -> str:
+    """The picture as script-free HTML.
 
     Args:
         payload: Of a heatmap.
+        max_bytes: What it takes at most, 5000 or more; a prompt that takes more is cut with a note.
 
     Returns:
-        One `div`: tokens with fills and letters (cut with a note when the prompt is long), the chosen features, the
-        next token in numbers, and where it comes from.
+        One `div`: tokens with fills and letters, the chosen features, the next token in numbers, and where it comes
+        from.
+
+    Raises:
+        FigureError: Less than 5000 bytes were allowed.
 
     Example:
         >>> import saewidgets as sw
@@ -36,13 +41,15 @@ def fallback(payload: HeatmapPayload) -> str:
         ...     "<script" in fallback(view.payload)
         False
     """
+    if max_bytes < 5_000:
+        raise FigureError(f"A static picture of {max_bytes} bytes.", "Allow 5000 or more.")
     look, features = palette("light"), payload.features
     rest = [_note(f"fill: {fill_name(payload)}; letters: the other chosen features that are active", look)]
-    rest += _within(3_000, [_feature(feature, payload, look) for feature in features], "features", look)
-    rest += [*_predictions(payload, look), _foot(payload, look)]
+    rest += _within(max_bytes // 4, [_feature(feature, payload, look) for feature in features], "features", look)
+    rest += [*_predictions(payload, look, max_bytes // 4), _foot(payload, look)]
     style = f"background-color:{look['paper']};color:{look['ink']};padding:12px;font-family:{_SANS};font-size:13px"
     head, foot = f'<div style="{style};line-height:1.5">', f"{''.join(rest)}</div>"
-    return head + _strips(payload, look, MAX_BYTES - len((head + foot).encode())) + foot
+    return head + _strips(payload, look, max_bytes - len((head + foot).encode())) + foot
 
 
 def _within(budget: int, rows: list[str], name: str, look: Palette) -> list[str]:
@@ -139,26 +146,29 @@ def _feature(feature: ChosenFeature, payload: HeatmapPayload, look: Palette) -> 
     return f"<div>{key}{escape(words)}{strongest}</div>"
 
 
-def _predictions(payload: HeatmapPayload, look: Palette) -> list[str]:
+def _predictions(payload: HeatmapPayload, look: Palette, budget: int) -> list[str]:
     row, shown = prediction_row(payload), payload.predictions
     if row is None:
         return []
     after = shown.after
     head = f"Next token after {text.name(payload.tokens, int(shown.positions[row]))}"
-    lines = [f'<div style="padding:8px 0px 0px 0px;font-weight:600">{escape(head)}</div>']
-    for column, word in enumerate(shown.token[row].tolist()[:8]):
+    title = f'<div style="padding:8px 0px 0px 0px;font-weight:600">{escape(head)}</div>'
+    lines = []
+    for column, word in enumerate(shown.token[row].tolist()):
         before = float(shown.before[row, column])
         now = float(after[row, column]) if after is not None else before
         numbers = text.probability(before)
         if after is not None:
             numbers += f" {text.ARROW} {text.probability(now)} ({text.change(now - before)})"
-        bar = f"display:inline-block;height:8px;width:{round(120 * now)}px;background-color:{look['ink2']}"
+        width = round(120 * min(1.0, max(0.0, now)))
+        bar = f"display:inline-block;height:8px;width:{width}px;background-color:{look['ink2']}"
         name = text.plain(shown.vocabulary[word], 30).strip()
         cells = [
             _span(name, "display:inline-block;min-width:90px"),
             _span(numbers, "display:inline-block;min-width:140px"),
         ]
         lines.append(f"<div>{' '.join(cells)} {_span('', bar)}</div>")
+    lines = [title, *_within(budget, lines, "predictions", look)]
     if shown.kl is not None:
         control = payload.control
         kl = f"{text.probability(float(shown.kl[row]))} nats KL"
@@ -170,5 +180,5 @@ def _predictions(payload: HeatmapPayload, look: Palette) -> list[str]:
 
 def _foot(payload: HeatmapPayload, look: Palette) -> str:
     context = payload.context
-    parts = [text.plain(part, 60) for part in (context.model, context.dictionaries, payload.site) if part]
+    parts = [text.plain(part, 40) for part in (context.model, context.dictionaries, payload.site) if part]
     return f'<div style="{_grey(look)};padding:8px 0px 0px 0px">{escape(" · ".join(parts))}</div>'

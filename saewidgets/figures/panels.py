@@ -136,15 +136,14 @@ class Panel:
         names = ["".join(f"‹{r.text}›" if r.kind == "mark" else r.text for r in _unspaced(runs)) for runs in words]
         start = left + min(max((fonts.width(n, TEXT, "serif") for n in names), default=0), (right - left) * 0.3) + 8
         numbers = 74.0 if after is not None else 24.0
-        rows = [shown.before[row]] + ([after] if after is not None else [])
-        scale = (right - numbers - start) / max(1e-9, 1.04 * max(float(r.max(initial=0)) for r in rows))
+        bars = Bars(start, right - numbers - start, _greatest(payload, row))
         for column, word in enumerate(names):
             y += ROW
             self._say(left, y, fonts.fit(word, start - left - 6, TEXT, "serif"), "ink", size=TEXT, face="serif")
-            self._prediction(row, column, start, right, y, scale)
+            self._prediction(row, column, bars, right, y)
         return self._control(row, left, right, y)
 
-    def _prediction(self, row: int, column: int, start: float, right: float, y: float, scale: float) -> None:
+    def _prediction(self, row: int, column: int, bars: "Bars", right: float, y: float) -> None:
         shown, control = self.payload.predictions, self.payload.control
         before = float(shown.before[row, column])
         after = float(shown.after[row, column]) if shown.after is not None else before
@@ -152,12 +151,13 @@ class Panel:
         if control is not None:
             low, high = float(control.low[row, column]), float(control.high[row, column])
             inside = low <= after <= high
-            self._box(start + low * scale, y - 7.6, max(1.5, (high - low) * scale), 10.4, self.palette["band"], "band")
-        self._box(start, y - 4.6, after * scale, 4.4, self.palette["ink2"], "bar")
+            width = max(1.5, bars.at(high) - bars.at(low))
+            self._box(bars.at(low), y - 7.6, width, 10.4, self.palette["band"], "band")
+        self._box(bars.start, y - 4.6, bars.at(after) - bars.start, 4.4, self.palette["ink2"], "bar")
         if shown.after is None:
             self._say(right, y, text.probability(before), "ink", anchor="right")
             return
-        self._box(start + before * scale - 0.5, y - 7.2, 1.0, 9.6, self.palette["ink"], "tick")
+        self._box(bars.at(before) - 0.5, y - 7.2, 1.0, 9.6, self.palette["ink"], "tick")
         delta = after - before
         color = "ink3" if inside else "raises" if delta > 0 else "lowers"
         self._say(right, y, text.change(delta), color, anchor="right")
@@ -201,6 +201,30 @@ class Panel:
                 x, y = left, y + 8
             x = self._say(x, y, words if x == left else f" · {words}", size=6.0)
         return y + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """The scale of the predictions: `room` points from `start` on stand for `greatest`."""
+
+    start: float
+    room: float
+    greatest: float
+
+    def at(self, probability: float) -> float:
+        """Where a probability ends; what is out of range ends at the edge."""
+        return self.start + self.room * min(1.0, max(0.0, probability / self.greatest))
+
+
+def _greatest(payload: HeatmapPayload, row: int) -> float:
+    """A little more than the greatest probability drawn at a position."""
+    shown, control = payload.predictions, payload.control
+    drawn = [
+        shown.before,
+        *([] if shown.after is None else [shown.after]),
+        *([] if control is None else [control.high]),
+    ]
+    return 1.04 * max(1e-9, *(float(table[row].max(initial=0)) for table in drawn))
 
 
 _FILLS = {"error": "error, share of the norm", "surprise": "surprise, nats"}

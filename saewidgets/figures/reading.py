@@ -95,7 +95,7 @@ def changed(payload: HeatmapPayload) -> Array:
     result = np.zeros(len(payload.tokens), bool)
     for feature in payload.features:
         if feature.after is not None:
-            result |= np.abs(feature.after - feature.values) > CHANGED * max(feature.maximum, 1e-9)
+            result |= np.abs(feature.after.astype(float) - feature.values) > CHANGED * max(feature.maximum, 1e-9)
     return result
 
 

@@ -66,7 +66,9 @@ def record_run(
     edited = {key: dictionaries[key] for key in group(edits, dictionaries)}
     read = sites_to_read({**wanted, **edited})
     writes = make_writes(edits, dictionaries)
-    trace = model.trace(list(ids), read, writes, key=edits, first_edit=first_position(edits))
+    # Equal edits mean equal writes only on the same dictionaries: two scopes may share one model.
+    key = (edits, tuple(edited.values())) if edits else ()
+    trace = model.trace(list(ids), read, writes, key=key, first_edit=first_position(edits))
     start = min(trace.reused, shared_prefix(previous.token_ids, ids)) if previous is not None else 0
     features: dict[str, SparseActivations] = {}
     errors: dict[str, Tensor] = {}

@@ -215,7 +215,7 @@ class TokenHeatmap(BaseWidget):
         (old_features, old), (new_features, new) = before, after
         if old_features != new_features or len(old) != len(new):
             return False
-        return all(replace(a, value=0.0) == replace(b, value=0.0) for a, b in zip(old, new, strict=True))
+        return all(_dragged(a) == _dragged(b) for a, b in zip(old, new, strict=True))
 
     def _search(self, query: str, site: str | None) -> list[tuple[str, str]]:
         assert self._scope is not None
@@ -277,6 +277,11 @@ class TokenHeatmap(BaseWidget):
         with_view = self._picture
         text = with_view.prompt if len(with_view.prompt) <= 40 else with_view.prompt[:39] + "…"
         return f"TokenHeatmap({text!r}, {len(with_view.tokens)} tokens)"
+
+
+def _dragged(edit: Edit) -> tuple[Any, ...]:
+    """What stays while a slider moves: all but the number; at 0 a slider ablates."""
+    return edit.feature, edit.positions, edit.relative, "scale" if edit.kind == "ablate" else edit.kind
 
 
 def _comment(text: str) -> str:

@@ -13,8 +13,9 @@ from saewidgets import disk
 from saewidgets.errors import WidgetError, shorten
 from saewidgets.payloads import encode
 
-# Bytes that the static copy may add to a notebook, PNG in base64.
-FALLBACK_BUDGET = 14_000
+# Bytes that the static copy may add to a notebook, PNG in base64: the whole figure of a prompt one reads in one go, or
+# the head of a long one.
+WHOLE_TOKENS, WHOLE_BUDGET, HEAD_BUDGET = 256, 32_000, 14_000
 
 
 class Code(str):
@@ -119,16 +120,17 @@ class Outputs:
     def static_bundle(self) -> dict[str, str]:
         """The picture for places that run no code: `text/plain`, script-free `text/html`, and `image/png`.
 
-        Together at most `FALLBACK_BUDGET` bytes: a PNG that does not fit is left out before the notebook grows.
+        Together at most `WHOLE_BUDGET` bytes, `HEAD_BUDGET` for a prompt of more than `WHOLE_TOKENS` tokens: both show
+        as much as fits.
         """
         from saewidgets.figures.html import fallback
 
-        markup = fallback(self.payload)
+        payload = self.payload
+        budget = WHOLE_BUDGET if len(payload.tokens) <= WHOLE_TOKENS else HEAD_BUDGET
+        markup = fallback(payload, max_bytes=budget * 2 // 5)
         data = {"text/plain": repr(self), "text/html": markup}
-        image = base64.b64encode(self._figures.preview(self.payload)).decode()
-        if len(markup.encode()) + len(image) <= FALLBACK_BUDGET:
-            data["image/png"] = image
-        return data
+        image = self._figures.preview(payload, max_bytes=(budget - len(markup.encode())) * 3 // 4 - 2)
+        return data if image is None else {**data, "image/png": base64.b64encode(image).decode()}
 
     def page_bundle(self) -> dict[str, str]:
         """The static bundle with the offline page over its HTML, in a frame that may run scripts and nothing else."""

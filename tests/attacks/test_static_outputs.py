@@ -9,6 +9,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, TextStringObject
 
+from saewidgets.errors import FigureError
 from saewidgets.figures import heatmap
 from saewidgets.figures.alt import alt_text
 from saewidgets.figures.html import MAX_BYTES, fallback
@@ -94,20 +95,26 @@ def test_fallback_with_styles_stripped_still_reads() -> None:
     assert "0.84 nats KL · control 0.02–0.07" in text
 
 
+@pytest.mark.parametrize("limit", [5_000, 5_600, MAX_BYTES])
 @pytest.mark.parametrize("n", [17, 400, 10_000, 100_000])
-def test_fallback_size(n: int) -> None:
-    payload = make_payload(n)
-    markup = fallback(payload)
-    assert len(markup.encode()) <= MAX_BYTES == 9_000
+def test_fallback_size(n: int, limit: int) -> None:
+    markup = fallback(make_payload(n), limit)
+    assert len(markup.encode()) <= limit <= 9_000
     if n > 400:
         assert re.search("… the first \\d+ of 10?0\u2009000 tokens", read(markup).text)
-        assert len(markup.encode()) > 0.9 * MAX_BYTES, "room was left unused"
+        assert len(markup.encode()) > 0.85 * limit, "room was left unused"
     assert read(markup).faults == []
 
 
 def test_fallback_size_when_every_slot_is_full() -> None:
-    payload = hostile_payload(["'\"&<>" * 200] * 300)
-    assert len(fallback(payload).encode()) <= MAX_BYTES
+    for text in ("'\"&<>" * 200, "🦊" * 1000, "\u202e" * 1000):
+        for limit in (5_000, 5_600, MAX_BYTES):
+            assert len(fallback(hostile_payload([text] * 300), limit).encode()) <= limit
+
+
+def test_fallback_refuses_too_little_room() -> None:
+    with pytest.raises(FigureError, match="5000"):
+        fallback(make_payload(), 100)
 
 
 # ------------------------------------------------------------------------------------------------------------------ SVG

@@ -201,7 +201,7 @@ class Watch:
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("websocket", lambda socket: self.requests.append(socket.url))
         page.on("console", self._said)
-        page.on("pageerror", lambda error: print("PAGEERROR", error.stack) or self.errors.append(f"{error.name}: {error.message}\n{error.stack}"))
+        page.on("pageerror", lambda error: self.errors.append(f"{error.name}: {error.message}\n{error.stack}"))
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error":

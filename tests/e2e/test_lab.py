@@ -1,6 +1,7 @@
 """The tour notebook in a real JupyterLab: a person types, ablates, undoes, reloads, and sees what the model computes."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,13 +113,16 @@ def test_a_burst_of_100_keys_ends_in_the_state_of_the_last(tour: Tour, view: Hea
     tour.notebook.python("0", count)
     view.edit()
     text = " the pond and Mira and Tom were happy" * 3
-    view.page.keyboard.type(text[:100], delay=20)
+    started = time.monotonic()
+    view.page.keyboard.type(text[:100], delay=50)
+    seconds = time.monotonic() - started
     view.settled()
     assert tour.notebook.python("view.prompt") == PROMPT + text[:100]
     assert letters(view.words()).endswith(letters([text[:100]]))
     assert_shows(view.predictions(), expected(tour.notebook, PROMPT + text[:100]))
     passes = tour.notebook.python("len(_passes) - 1", "_hook.remove()")
-    assert 0 < passes <= 14, "2 s of typing: the newest wins, the rest is dropped"
+    # One at once, one a second, one at the end: 200 keys in 10 s cost at most 12.
+    assert 0 < passes <= seconds + 2
 
 
 def test_an_over_long_prompt_says_so_and_keeps_the_picture(tour: Tour, view: Heatmap) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from io import BytesIO
 
 import matplotlib as mpl
@@ -16,6 +17,7 @@ from pypdf import PdfReader
 from saewidgets.errors import FigureError
 from saewidgets.figures import heatmap
 from saewidgets.figures.alt import alt_text
+from saewidgets.figures.html import fallback
 from saewidgets.figures.palette import letter, palette
 from saewidgets.figures.scene import Box, Scene
 from saewidgets.figures.strip import BAND, lane_height, lane_pitch
@@ -134,8 +136,6 @@ def test_a_character_cut_into_bytes_is_bracketed_and_stays_on_one_line() -> None
 def test_position_zero_has_no_fill() -> None:
     payload = make_payload(17, edits=False)
     loud = np.full(17, 5.0, np.float32)
-    from dataclasses import replace
-
     features = (replace(payload.features[0], values=loud), *payload.features[1:])
     scene = heatmap.scene(replace(payload, features=features, fill=features[0].id))
     assert len(parts(scene, "fill")) == 16
@@ -295,11 +295,23 @@ def test_a_long_prompt_is_cut_with_a_word() -> None:
     assert len(svg) < 600_000
     assert len(heatmap.to_pdf(payload)) < 150_000
     assert "… the first 30 of 10\u2009000 tokens" in svg_texts(heatmap.to_svg(payload, max_tokens=30))
-    small = heatmap.preview(payload, 12_000)
-    assert small is not None
-    assert len(small) <= 12_000
-    assert len(heatmap.preview(make_payload())) <= 30_000
-    assert heatmap.preview(payload, 100) is None
+
+
+def test_preview_takes_the_best_that_fits() -> None:
+    sizes = []
+    for limit in (30_000, 12_000, 7_000):
+        for payload in (make_payload(), make_payload(10_000)):
+            data = heatmap.preview(payload, limit)
+            assert data is not None
+            assert len(data) <= limit
+            with Image.open(BytesIO(data)) as image:
+                image.load()
+                sizes.append(image.size)
+                look = {"#{:02X}{:02X}{:02X}".format(*color) for _, color in image.convert("RGB").getcolors()}
+            assert palette()["paper"] in look
+    assert sizes[0][1] > sizes[2][1], "the whole figure, then the strip alone"
+    assert {width for width, _ in sizes} == {642}
+    assert heatmap.preview(make_payload(), 100) is None
 
 
 @pytest.mark.parametrize(
@@ -330,6 +342,32 @@ def test_other_fills_and_no_fill() -> None:
         assert {box.fill for box in parts(scene, "fill")} <= {ink.fill for ink in palette().activation}
         assert parts(scene, "fill")
     assert not parts(heatmap.scene(make_payload(40, fill="gone/1")), "fill")
+
+
+@pytest.mark.parametrize("size", [1e-38, 3e38, -3e38])
+def test_extreme_numbers_are_drawn_and_stay_on_the_sheet(size: float) -> None:
+    payload = make_payload()
+    shown, control = payload.predictions, payload.control
+    full = np.full_like(shown.before, size)
+    pairs = np.full_like(control.kl_features, size)
+    features = tuple(
+        replace(f, values=np.full(17, size), after=np.full(17, -size), maximum=abs(size)) for f in payload.features
+    )
+    wild = replace(
+        payload,
+        features=features,
+        surprise=np.full(17, size),
+        predictions=replace(shown, before=full, after=-full, kl=np.full(17, size)),
+        control=replace(control, low=-full, high=full, kl_features=pairs, kl_directions=pairs),
+    )
+    for fill in (wild.fill, "error", "surprise"):
+        for box in heatmap.scene(replace(wild, fill=fill)).boxes:
+            assert np.isfinite([box.x, box.y, box.width, box.height]).all()
+            assert -1 <= box.x <= box.x + box.width <= 170 * heatmap.MM + 1
+    assert heatmap.to_png(wild)
+    assert heatmap.to_svg(wild)
+    assert len(fallback(wild)) <= 9_000
+    assert alt_text(wild)
 
 
 def test_alt_text() -> None:

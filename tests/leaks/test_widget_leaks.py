@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("fakes")
 
 
 def use(scope: FakeScope, number: int) -> TokenHeatmap:
-    """A widget whose payload takes some 100 kB, after a request with edits, one that failed and a change from Python."""
+    """A closed widget that had a payload of some 100 kB, a request with edits, and one that failed."""
     widget = TokenHeatmap(scope, PROMPTS[number % 3])
     edits = [{"kind": "ablate", "feature": "resid_post.1/0"}]
     widget.comm.receive({"type": "run", "id": 1, "state": {"edits": edits}})

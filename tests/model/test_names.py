@@ -13,6 +13,8 @@ LENS = {
     "blocks.1.hook_attn_out": "attn_out.1",
     "blocks.1.hook_mlp_out": "mlp_out.1",
     "blocks.1.attn.hook_z": "attn_z.1",
+    "blocks.1.mlp.hook_in": "mlp_in.1",
+    "blocks.1.ln2.hook_normalized": "mlp_in.1",
     "hook_embed": "embed",
     "ln_final.hook_normalized": "final",
 }
@@ -76,6 +78,7 @@ def test_transformer_lens_names(llama, name):
         "resid_post.-1",
         "embed.0",
         "blocks.1.hook_nothing",
+        "blocks.1.hook_mlp_in",  # two places in two versions of TransformerLens
         "model.layers.9",
         "model.layers.1.mlp.gate_proj",
         "transformer.h.0",

@@ -209,3 +209,16 @@ def test_a_failed_run_leaves_nothing(llama):
     with pytest.raises(ZeroDivisionError):
         llama.traced.trace(tiny.prompt(), [], {Site("resid_post", 2): fail}, key="fail")
     assert len(llama.traced.prefixes) == 0
+
+
+def test_runs_in_and_out_of_inference_mode_share(llama):
+    ids = tiny.prompt()
+    with torch.inference_mode():
+        llama.traced.trace(ids, ["resid_mid.1"], {Site("resid_mid", 1): at([0], 2.0)}, key="a")
+        llama.traced.trace(ids, ["resid_mid.1"])
+    trace = llama.traced.trace([*ids[:-1], 5], ["resid_mid.1"])
+    with torch.no_grad():
+        expected = llama.plain(torch.tensor([[*ids[:-1], 5]])).logits
+    assert trace.reused == len(ids) - 1
+    torch.testing.assert_close(trace.logits, expected, **CLOSE)
+    assert llama.traced.trace(ids, ["resid_mid.1"], {Site("resid_mid", 1): at([0], 2.0)}, key="a").reused == len(ids)

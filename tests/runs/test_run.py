@@ -125,6 +125,20 @@ def test_typing_at_the_end_gives_what_a_fresh_scope_gives(tiny, module):
             assert torch.equal(grown.likely, grown.logits.topk(8).indices)
 
 
+def test_scopes_that_share_a_model_do_not_share_edited_prefixes(tiny):
+    edit = [sw.clamp("resid_post.1/3", 9.0)]
+    first = tiny.run(PROMPT, edit)
+    other = sw.Scope(tiny.model, random_dictionary("resid_post.1", 77))
+    alone = sw.Scope(tiny.model, random_dictionary("resid_post.1", 77))
+    alone.model.prefixes.clear()
+    expected = alone.run(PROMPT, edit).logits
+    tiny.model.prefixes.clear()
+    tiny.recent._runs.clear()
+    tiny.run(PROMPT, edit)
+    torch.testing.assert_close(other.run(PROMPT, edit).logits, expected, atol=1e-4, rtol=1e-4)
+    assert (first.logits - expected).abs().max() > 1e-2, "control: the dictionaries differ"
+
+
 def test_a_repeated_run_is_the_same_object_and_memory_is_bounded(tiny):
     assert tiny.run(PROMPT) is tiny.run(PROMPT)
     for n in range(50):

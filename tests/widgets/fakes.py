@@ -187,12 +187,12 @@ def fake_scope() -> FakeScope:
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Recording comms, the fake builder, and a bundle of a few bytes; the carrier is a new one."""
+    """Recording comms, the fake builder for fake scopes, and a bundle of a few bytes; the carrier is a new one."""
     import saewidgets.runs.heatmap as runs
 
     monkeypatch.setattr("comm.create_comm", FakeComm)
-    monkeypatch.setattr(runs, "heatmap_payload", build)
-    monkeypatch.setattr(runs, "default_features", default_features)
+    for name, fake in {"heatmap_payload": build, "default_features": default_features}.items():
+        monkeypatch.setattr(runs, name, _instead(fake, getattr(runs, name)))
     monkeypatch.setattr(carrier, "_text", lambda name: f"export default {{}}  // {name}")
     monkeypatch.setattr(carrier, "_carrier", None)
     monkeypatch.delenv("SAEWIDGETS_BUNDLE", raising=False)
@@ -207,6 +207,13 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     while alive() and time.monotonic() < deadline:
         time.sleep(0.005)
     assert not alive(), "a test left a job thread behind"
+
+
+def _instead(fake: Any, real: Any) -> Any:
+    def call(scope: Any, *arguments: Any, **options: Any) -> Any:
+        return (fake if isinstance(scope, FakeScope) else real)(scope, *arguments, **options)
+
+    return call
 
 
 def alive() -> list[threading.Thread]:

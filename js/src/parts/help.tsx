@@ -1,12 +1,12 @@
 // The keys, on one sheet.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { KEYS } from "../commands";
 import type { View } from "../view";
 
 export function Help({ view }: { view: View }) {
   const close = useRef<HTMLButtonElement>(null);
   const open = view.help.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (open) close.current?.focus();
   }, [open]);
   if (!open) return null;

@@ -4,7 +4,7 @@ import { fillOf } from "../look";
 import { letter, ramp } from "../palette";
 import type { View } from "../view";
 
-export function Legend({ view, merged }: { view: View; merged: boolean }) {
+export function Legend({ view, merged, long }: { view: View; merged: boolean; long: boolean }) {
   const { state } = view;
   const payload = state.payload.value;
   if (!payload) return null;
@@ -27,9 +27,10 @@ export function Legend({ view, merged }: { view: View; merged: boolean }) {
           {end}
         </span>
       )}
-      {features.length > 0 && <span>lanes {letters}: bar height, each to its own maximum</span>}
-      {edited && features.length > 0 && <span>hollow: removed by the edit</span>}
-      {edited && features.length > 0 && <span>dot: token changed</span>}
+      {features.length > 0 && !long && <span>lanes {letters}: bar height, each to its own maximum</span>}
+      {edited && features.length > 0 && !long && <span>hollow: removed by the edit</span>}
+      {edited && features.length > 0 && <span>{long ? "dotted line" : "dot"}: token changed</span>}
+      {long && <span>rail: the greatest of each slice</span>}
       {merged && <span>top edge: before</span>}
     </div>
   );

@@ -31,6 +31,7 @@ export class LongText {
   #index = new WeakMap<Element, number>();
   #name: (token: number) => string = () => "";
   #selected: HTMLElement | null = null;
+  #selection = -1;
   #observer: IntersectionObserver | null = null;
   #ended = new AbortController();
   #lastInput = 0;
@@ -73,6 +74,7 @@ export class LongText {
   /** Frame a token, and bring it into the window. */
   select(token: number, scroll: boolean): void {
     const block = this.#blocks[Math.floor(token / BLOCK)];
+    this.#selection = token;
     if (!block) return;
     if (scroll || block.spans) this.#hydrate(block);
     this.#selected?.classList.remove("sel");
@@ -148,6 +150,7 @@ export class LongText {
     this.#blocks = [];
     for (let first = 0; first < this.#texts.length; first += BLOCK) {
       const element = node("div", "blk cv", this.#texts.slice(first, first + BLOCK).join(""));
+      element.dataset.first = String(first);
       this.#blocks.push({ element, first, spans: null });
     }
     for (const block of this.#blocks.slice(0, FIRST)) this.#hydrate(block);
@@ -188,11 +191,16 @@ export class LongText {
       return span;
     });
     block.element.replaceChildren(...parts);
+    const selected = block.spans[this.#selection - block.first];
+    if (selected) {
+      this.#selected = selected;
+      selected.classList.add("sel");
+    }
   }
 
   #dehydrate(block: Block): void {
     // Taking nodes away would take a selection away.
-    if (!block.spans || this.#selection()) return;
+    if (!block.spans || this.#range()) return;
     if (this.#selected && block.spans.includes(this.#selected)) return;
     block.spans = null;
     block.element.replaceChildren(this.#texts.slice(block.first, block.first + BLOCK).join(""));
@@ -211,7 +219,7 @@ export class LongText {
   }
 
   /** The selection inside the box, as a range. */
-  #selection(): StaticRange | Range | null {
+  #range(): StaticRange | Range | null {
     const root = this.box.getRootNode() as ShadowRoot & { getSelection?: () => Selection | null };
     const selection = document.getSelection() as
       | (Selection & { getComposedRanges?: (options: { shadowRoots: ShadowRoot[] }) => StaticRange[] })
@@ -227,7 +235,7 @@ export class LongText {
 
   /** Copying copies the prompt's own characters, not their drawing. */
   #copy(event: ClipboardEvent): void {
-    const range = this.#selection();
+    const range = this.#range();
     if (!range) return;
     const start = this.#source(range.startContainer, range.startOffset);
     const end = this.#source(range.endContainer, range.endOffset);

@@ -130,8 +130,6 @@ export function LongStrip({ view }: { view: View }) {
           onKeyDown={typing}
         />
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: the part's tab stop; arrows move over the tokens
-        // biome-ignore lint/a11y/useAriaPropsSupportedByRole: a group has a name
         <div
           class="longbox strip"
           ref={box}

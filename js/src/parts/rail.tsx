@@ -48,6 +48,7 @@ export function Rail({ fill, after, length, shown, go }: Props) {
   return (
     <div class="rail" aria-hidden="true">
       <svg
+        aria-hidden="true"
         ref={box}
         class={fill.slot === null ? "amber" : hue(fill.slot)}
         viewBox={`0 -2 ${width} ${HEIGHT + 4}`}

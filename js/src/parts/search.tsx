@@ -74,7 +74,7 @@ export function SearchBox({ view }: { view: View }) {
         onBlur={() => (open.value = false)}
         onFocus={() => (open.value = query.value.trim() !== "")}
       />
-      <kbd aria-hidden="true">/</kbd>
+      <kbd>/</kbd>
       <span
         class="pop hits"
         role="listbox"

@@ -109,8 +109,7 @@ export function Strip({ view }: { view: View }) {
       if (token >= 0) state.select(token);
     } else if (event.key === "Enter" && state.live.value) {
       strip.editor.open(strip.before.cells[state.selection.value]?.end ?? draft.length);
-    } else if (event.key === "Escape") view.hover.value = null;
-    else if (!stripKey(view, event)) return;
+    } else if (!stripKey(view, event)) return;
     event.preventDefault();
     event.stopPropagation();
     const { head, values } = describe(view, state.selection.value);

@@ -32,13 +32,14 @@ export function Heatmap({ view }: { view: View }) {
   };
   const empty = !state.payload.value;
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: keys of the whole view
     <div class="w" style={{ "min-height": empty ? `${state.options.height}px` : undefined }} onKeyDown={key}>
       <Edge view={view} />
       <Toolbar view={view} />
       <div class={picture.value}>{!empty && (long.value ? <LongStrip view={view} /> : <Strip view={view} />)}</div>
       <Failed view={view} />
-      {!empty && <Legend view={view} merged={state.options.compact && state.edited.value && !long.value} />}
+      {!empty && (
+        <Legend view={view} merged={state.options.compact && state.edited.value && !long.value} long={long.value} />
+      )}
       {!empty && (
         <div class="grid cols">
           <Features view={view} />
