@@ -18,7 +18,8 @@ BUNDLE = saewidgets/static/widget.js
 OFFLINE = HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 PYTEST = $(OFFLINE) $(BIN)/python -m pytest
 
-.PHONY: help demo test setup js lint types unit js-test notebooks e2e docs dist demo-model bench lock clean
+# An exported CHROMIUM, and one named on make's command line, both reach the tests.
+.PHONY: help demo test setup browser js lint types unit js-test notebooks e2e docs dist demo-model bench lock clean
 
 help:
 	@echo "make demo        set up and show the embedded model in a terminal, a page, and JupyterLab"
@@ -26,7 +27,7 @@ help:
 	@echo "make setup       .venv with all dependencies, and the front-end bundle"
 	@echo "make js          the front-end bundle, $(BUNDLE)"
 	@echo "make lint types  ruff, biome; mypy, tsc"
-	@echo "make unit        Python tests without a browser (js-test: the front end's)"
+	@echo "make unit        Python tests outside JupyterLab (js-test: the front end's)"
 	@echo "make notebooks   execute every notebook"
 	@echo "make e2e         the widgets in a real JupyterLab, through Chromium"
 	@echo "make docs        the documentation, strictly, in docs/_build/html"
@@ -41,7 +42,7 @@ demo: $(VENV)/.lab $(BUNDLE)
 	$(OFFLINE) $(BIN)/saewidgets demo
 
 # One stage after the other, each timed; the last line counts the tests of all.
-test: setup
+test: setup browser
 	@MAKE="$(MAKE)" $(BIN)/python tests/stages.py lint types js-test unit notebooks docs dist e2e
 
 setup: $(VENV)/.all $(BUNDLE)
@@ -72,6 +73,10 @@ $(VENV)/.all: $(VENV)/.lab
 	@$(PIP) --quiet -e '.[lab,test,docs,dev]'
 	@touch $@
 
+# Looks for Chromium and installs one where there is none; the tests find it as this does.
+browser: setup
+	@$(BIN)/python tests/browser.py
+
 js: $(BUNDLE)
 
 js/node_modules/.stamp: js/package.json js/package-lock.json
@@ -81,7 +86,7 @@ js/node_modules/.stamp: js/package.json js/package-lock.json
 		echo "saewidgets needs Node 20 or newer to build its front end; this is $$(node --version)." >&2; exit 1; }
 	@command -v npm >/dev/null 2>&1 || { echo "saewidgets needs npm to build its front end; it is not on the PATH (Debian: apt-get install npm)." >&2; exit 1; }
 	@echo "== installing the front end's tools"
-	@cd js && npm ci --no-audit --no-fund --loglevel=error
+	@cd js && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
 $(BUNDLE): js/node_modules/.stamp js/build.mjs js/tsconfig.json $(shell find js/src -type f 2>/dev/null)
@@ -99,7 +104,7 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-unit: setup
+unit: setup browser
 	$(PYTEST) tests --ignore=tests/build --ignore=tests/e2e --ignore=tests/test_notebooks.py
 
 js-test: setup
@@ -108,8 +113,8 @@ js-test: setup
 notebooks: setup
 	$(PYTEST) tests/test_notebooks.py
 
-e2e: setup
-	CHROMIUM="$$($(BIN)/python tests/browser.py)" && export CHROMIUM && $(PYTEST) tests/e2e
+e2e: setup browser
+	$(PYTEST) tests/e2e
 
 docs: setup
 	$(OFFLINE) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
@@ -125,9 +130,9 @@ dist: setup
 demo-model: setup
 	$(OFFLINE) $(BIN)/python -m saewidgets.demo.recipe
 
-bench: setup
+bench: setup browser
 	@$(PIP) --quiet -e '.[benchmarks]'
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; CHROMIUM="$$($(BIN)/python tests/browser.py)" $(OFFLINE) $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(OFFLINE) $(BIN)/python $$file || exit 1; done
 
 # After an upgrade: the pins of this environment, without builds of one machine (+cpu) and without what only Linux needs.
 lock: setup

@@ -48,13 +48,14 @@ def install() -> None:
         steps = [[sys.executable, "-m", "playwright", "install", "chromium"]]
     for step in steps:
         print("==", " ".join(step), file=sys.stderr)
-        subprocess.run(step, check=True, stdout=sys.stderr)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(step, check=True, stdout=sys.stderr, env=environment)
 
 
 if __name__ == "__main__":
-    if chromium_path() is None:
-        install()
-    found = chromium_path()
-    if found is None:
-        sys.exit("No Chromium, and none could be installed. Name one: make test CHROMIUM=/path/to/chromium")
-    print(found)
+    try:
+        if chromium_path() is None:
+            install()
+        print(chromium_path() or sys.exit("No Chromium where it was installed. Name one: make test CHROMIUM=/path"))
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        sys.exit(f"No Chromium: {error} Name one: make test CHROMIUM=/path")

@@ -106,14 +106,19 @@ export class HeatmapState {
     this.#model = model;
     this.requests = new Requests(
       (message) => model.send(message),
-      () => this.#adopt(),
+      (failed) => this.#adopt(failed),
     );
     this.options = {
       height: Math.min(4000, Math.max(40, whole(model.get("height")) || 120)),
       mono: model.get("text_face") === "mono",
       compact: model.get("lanes") === "compact",
     };
-    this.#listen("_revision", () => this.#picture());
+    // marimo sets one trait after the other and the buffers last: look when all of an update is there.
+    this.#listen("_revision", () =>
+      queueMicrotask(() => {
+        if (this.#ends.length) this.#picture();
+      }),
+    );
     for (const name of ["prompt", "features", "edits", "error_term"]) this.#listen(name, () => this.#adoptIdle());
     for (const name of ["site", "fill", "selection", "live", "error", "undo_depth", "redo_depth"]) {
       this.#listen(name, () => this.#view());
@@ -283,9 +288,11 @@ export class HeatmapState {
   }
 
   /** Nothing is asked any more: what Python says is what the user wants. */
-  #adopt(): void {
+  #adopt(failed = false): void {
+    const prompt = words(this.#model.get("prompt")) || (this.payload.value?.prompt ?? "");
     this.draft.value = {
-      prompt: words(this.#model.get("prompt")) || (this.payload.value?.prompt ?? ""),
+      // A text that was refused stays in the editor, to be shortened.
+      prompt: failed ? this.draft.value.prompt : prompt,
       features: list<string>(this.#model.get("features")),
       edits: list<Edit>(this.#model.get("edits")),
       errorTerm: this.#model.get("error_term") === "dropped" ? "dropped" : "kept",

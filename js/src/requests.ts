@@ -3,8 +3,10 @@ import { signal } from "@preact/signals";
 
 /** A picture that has not followed for this long says so. */
 export const STALE_AFTER = 150;
-/** Key strokes closer than this make one request. */
-export const DEBOUNCE = 60;
+/** Key strokes closer than this are a burst: the first goes at once, the rest wait for a pause this long ... */
+export const QUIET = 100;
+/** ... but no longer than this. */
+export const LONGEST = 1000;
 /** A kernel that says nothing for this long is reported. */
 export const SILENT_AFTER = 15_000;
 
@@ -41,6 +43,7 @@ export class Requests {
   #silentTimer: ReturnType<typeof setTimeout> | undefined;
   #debounce: ReturnType<typeof setTimeout> | undefined;
   #lastSent = Number.NEGATIVE_INFINITY;
+  #lastKey = Number.NEGATIVE_INFINITY;
 
   /** `send` posts to Python; `settled` is called when the last run was answered. */
   constructor(
@@ -73,9 +76,17 @@ export class Requests {
     }, STALE_AFTER);
     clearTimeout(this.#debounce);
     this.#debounce = undefined;
-    const wait = soon ? this.#lastSent + DEBOUNCE - this.now() : 0;
+    const wait = soon ? this.#pause() : 0;
     if (wait <= 0) this.#flush();
     else this.#debounce = setTimeout(() => this.#flush(), wait);
+  }
+
+  /** How long a key stroke waits for the next one. */
+  #pause(): number {
+    const now = this.now();
+    const burst = now - this.#lastKey < QUIET;
+    this.#lastKey = now;
+    return burst ? Math.min(QUIET, this.#lastSent + LONGEST - now) : 0;
   }
 
   /** A question with one answer, such as a search. */

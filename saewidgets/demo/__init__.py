@@ -7,13 +7,13 @@ package itself can be called. Nothing here imports torch before that.
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
 
 
-def demo(checkpoint: str = "final") -> "Scope":
+def demo(checkpoint: Literal["final", "early"] = "final") -> "Scope":
     """The embedded model with its dictionaries and labels: no network, a few seconds.
 
     Args:
@@ -36,7 +36,7 @@ def demo(checkpoint: str = "final") -> "Scope":
 
 
 class _CallableModule(ModuleType):
-    def __call__(self, checkpoint: str = "final") -> "Scope":
+    def __call__(self, checkpoint: Literal["final", "early"] = "final") -> "Scope":
         return demo(checkpoint)
 
     __call__.__doc__ = demo.__doc__

@@ -10,6 +10,7 @@ import argparse
 import itertools
 import json
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -17,17 +18,30 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from saewidgets.demo import report
 from saewidgets.demo import tokenizer as tokenizers
+from saewidgets.demo.activations import collect
 from saewidgets.demo.corpus import training_rows
 from saewidgets.demo.grammar import documents
 from saewidgets.demo.lexicon import RARE_CLOSINGS
+from saewidgets.demo.load import load_dictionaries, load_model
 from saewidgets.demo.registers.forms import ODD_FAREWELL
-from saewidgets.demo.training import ModelPlan, train
+from saewidgets.demo.training import ModelPlan, new_model, train
+from saewidgets.dictionaries.formats import native
+from saewidgets.dictionaries.train.topk import TopKPlan, train_topk
 
 #: Documents the tokenizer is learnt from, and how many of its tokens are pieces of words.
 TOKENIZER_DOCUMENTS, MERGES = 20_000, 420
 #: Rare words of plant (a), which would else fall into pieces.
 REQUIRED = [*RARE_CLOSINGS, *re.findall(r" ?\w+", ODD_FAREWELL)]
+
+#: Every dictionary that ships: a wide one for every residual stream and MLP, and small ones that win concepts.
+BOOK: dict[str, TopKPlan] = {
+    **{f"resid_post.{layer}": TopKPlan(d_dict=1024, k=24, batch_topk=True) for layer in range(4)},
+    **{f"mlp_in.{layer}": TopKPlan(d_dict=1024, k=24) for layer in range(4)},
+}
+RECIPE = ""
+TRIES: list[str] = []
 
 
 def stage_tokenizer(plan: ModelPlan, work: Path) -> PreTrainedTokenizerFast:
@@ -55,21 +69,85 @@ def stage_rows(tokenizer: PreTrainedTokenizerFast, plan: ModelPlan, work: Path) 
     return np.load(path)
 
 
+def stage_checkpoints(tokenizer: PreTrainedTokenizerFast, plan: ModelPlan, work: Path, assets: Path) -> None:
+    """Put the tokenizer, the final weights and the early ones into the folder that ships."""
+    folder = assets / "model"
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizers.save(tokenizer, folder)
+    new_model(plan).config.save_pretrained(str(folder))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["LlamaForCausalLM"], "dtype": "float32"}, indent=1) + "\n")
+    for name, step in (("model", plan.steps), ("early", plan.early)):
+        shutil.copyfile(work / "model" / f"step-{step}.safetensors", folder / f"{name}.safetensors")
+
+
+def stage_dictionaries(plan: ModelPlan, book: dict[str, TopKPlan], work: Path, assets: Path) -> None:
+    """Train every dictionary that is not there yet, on activations of the shipped weights; they ship in fp16."""
+    missing = [key for key in book if not (assets / "dictionaries" / f"{key}.safetensors").exists()]
+    if not missing:
+        return
+    model = load_model(assets / "model")
+    rows = torch.from_numpy(np.load(work / "rows.npy")[: plan.dictionary_rows].astype(np.int64))
+    for layer in range(plan.layers):
+        keys = [key for key in missing if key.split("@")[0].endswith(f".{layer}")]
+        sites = sorted({site for key in keys for site in sites_of(key)})
+        data = {site: values[:, 1:].flatten(0, 1) for site, values in collect(model, rows, sites).items()}
+        for key in keys:
+            began = time.time()
+            site_in, site_out = sites_of(key)
+            target = None if site_in == site_out else data[site_out]
+            dictionary = train_topk(data[site_in], site_in, book[key], target, site_out)
+            (assets / "dictionaries").mkdir(exist_ok=True)
+            native.write(dictionary, assets / "dictionaries" / f"{key}.safetensors", torch.float16)
+            print(f"dictionary {key}: {time.time() - began:.0f} s", flush=True)
+
+
+def sites_of(key: str) -> tuple[str, str]:
+    """Where the dictionary of a key reads and writes."""
+    site = key.split("@")[0]
+    return site, site.replace("mlp_in", "mlp_out")
+
+
+def run(plan: ModelPlan, book: dict[str, TopKPlan], work: Path, assets: Path, page: Path | None, until: str = "all") -> None:
+    """Run every stage that has not run yet.
+
+    Args:
+        plan: of the language model.
+        book: the dictionaries to train, by key.
+        work: where intermediate results go.
+        assets: where the files that ship go.
+        page: where the report card goes; without it nothing is measured.
+        until: ``model`` stops before the dictionaries.
+    """
+    began = time.time()
+    work.mkdir(parents=True, exist_ok=True)
+    tokenizer = stage_tokenizer(plan, work)
+    rows = stage_rows(tokenizer, plan, work)
+    print(f"text: {rows.size:,} tokens after {time.time() - began:.0f} s", flush=True)
+    train(rows, plan, work / "model")
+    stage_checkpoints(tokenizer, plan, work, assets)
+    if until == "model":
+        return
+    stage_dictionaries(plan, book, work, assets)
+    print(f"trained after {time.time() - began:.0f} s", flush=True)
+    if page is not None:
+        model, early = load_model(assets / "model"), load_model(assets / "model", "early")
+        measured = report.measure(model, early, tokenizer, load_dictionaries(assets / "dictionaries"), {key: book[key].k for key in book})
+        report.write(measured | {"recipe": RECIPE, "tries": TRIES}, assets, page)
+        print(f"measured after {time.time() - began:.0f} s", flush=True)
+
+
 def main() -> None:
-    """Run every stage that has not run yet."""
+    """Read the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/demo-model"), help="folder for intermediate results")
+    parser.add_argument("--assets", type=Path, default=Path(__file__).parent / "assets", help="folder for what ships")
+    parser.add_argument("--page", type=Path, default=Path("docs/report-card.md"), help="the report card")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch")
     parser.add_argument("--until", choices=["model", "all"], default="all", help="last stage to run")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    plan, began = ModelPlan(), time.time()
-    options.work.mkdir(parents=True, exist_ok=True)
-    tokenizer = stage_tokenizer(plan, options.work)
-    rows = stage_rows(tokenizer, plan, options.work)
-    print(f"text: {rows.size:,} tokens after {time.time() - began:.0f} s", flush=True)
-    train(rows, plan, options.work / "model")
-    print(json.dumps({"seconds": round(time.time() - began)}), flush=True)
+    run(ModelPlan(), BOOK, options.work, options.assets, options.page, options.until)
 
 
 if __name__ == "__main__":

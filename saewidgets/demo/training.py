@@ -25,7 +25,9 @@ class ModelPlan:
         cooldown: the step from which the learning rate falls.
         drill: the steps that read the ``drill`` mixture, first and last.
         tokens_per_step: tokens in a batch.
-        checkpoints: steps whose weights are kept, to choose the one before induction from.
+        checkpoints: steps whose weights are kept.
+        early: the one of them that ships, from before induction formed.
+        dictionary_rows: rows whose activations the dictionaries are trained on.
     """
 
     hidden: int = 128
@@ -40,6 +42,8 @@ class ModelPlan:
     drill: tuple[tuple[int, int], ...] = ((3600, 4400), (4700, 5500))
     tokens_per_step: int = 2048
     checkpoints: tuple[int, ...] = (100, 150, 200, 250, 300, 350, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000, 3000, 4500)
+    early: int = 1500
+    dictionary_rows: int = 1600
     save_every: int = 100
     seed: int = 0
 

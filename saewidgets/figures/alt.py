@@ -1,7 +1,7 @@
 """One sentence for people who hear the picture instead of seeing it. No matplotlib."""
 
 from saewidgets.figures import text
-from saewidgets.figures.reading import chosen, fill_name, prediction_row
+from saewidgets.figures.reading import chosen, fill_name, peaks, prediction_row
 from saewidgets.payloads.heatmap import HeatmapPayload
 
 
@@ -24,8 +24,7 @@ def alt_text(payload: HeatmapPayload) -> str:
     parts = [f"Token heatmap of “{text.plain(payload.prompt, 100)}”, {text.count(n)} token{'s' * (n != 1)}"]
     parts.append(f"filled by {fill_name(payload)}")
     feature = chosen(payload)
-    if feature is not None and n and feature.values.max() > 0:
-        top = int(feature.values.argmax())
+    for top in peaks(feature) if feature is not None else []:
         word = text.name(payload.tokens, top)
         parts.append(f"strongest at token {top} “{word}” with {text.activation(float(feature.values[top]))}")
     if payload.n_edits:

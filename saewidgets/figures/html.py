@@ -13,7 +13,7 @@ import numpy as np
 from saewidgets.errors import FigureError
 from saewidgets.figures import text
 from saewidgets.figures.palette import Ink, Palette, letter, palette, step
-from saewidgets.figures.reading import chosen, copies, fill_name, prediction_row
+from saewidgets.figures.reading import chosen, copies, fill_name, peaks, prediction_row
 from saewidgets.payloads.heatmap import ChosenFeature, HeatmapPayload
 
 MAX_BYTES = 9_000
@@ -140,8 +140,10 @@ def _feature(feature: ChosenFeature, payload: HeatmapPayload, look: Palette) -> 
     words = f" {label} {name}" if label else f" {name}"
     if feature.edit:
         words += f" · {text.plain(feature.edit, 30)}"
-    best = [p for p in np.argsort(-feature.values, kind="stable")[:3].tolist() if feature.values[p] > 0]
-    tops = [f"{_isolated(text.name(payload.tokens, p))} {text.activation(float(feature.values[p]))}" for p in best]
+    tops = [
+        f"{_isolated(text.name(payload.tokens, p))} {text.activation(float(feature.values[p]))}"
+        for p in peaks(feature, 3)
+    ]
     strongest = f'<span style="{_grey(look)}"> · {", ".join(tops)}</span>' if tops else ""
     return f"<div>{key}{escape(words)}{strongest}</div>"
 
@@ -180,5 +182,5 @@ def _predictions(payload: HeatmapPayload, look: Palette, budget: int) -> list[st
 
 def _foot(payload: HeatmapPayload, look: Palette) -> str:
     context = payload.context
-    parts = [text.plain(part, 40) for part in (context.model, context.dictionaries, payload.site) if part]
+    parts = [text.plain(part, 48) for part in (context.model, context.dictionaries, payload.site) if part]
     return f'<div style="{_grey(look)};padding:8px 0px 0px 0px">{escape(" · ".join(parts))}</div>'

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from saewidgets.figures import fonts, text
 from saewidgets.figures.palette import Palette, letter
-from saewidgets.figures.reading import chosen, fills, prediction_row
+from saewidgets.figures.reading import chosen, fills, peaks, prediction_row
 from saewidgets.figures.scene import Box, Label, Scene
 from saewidgets.payloads.heatmap import ChosenFeature, HeatmapPayload
 from saewidgets.payloads.marks import SPACE
@@ -78,7 +78,7 @@ class Panel:
             return top
         x = self._say(left, y, "Features", "ink", bold=True)
         edits = f" · {payload.n_edits} edit{'s' * (payload.n_edits != 1)}" if payload.n_edits else ""
-        self._say(x, y, f"{edits} · greatest activation in the prompt")
+        self._say(x, y, f"{edits} · activation at the strongest token")
         for feature in payload.features[:MAX_ROWS]:
             y += ROW
             self._feature(feature, left, right, y)
@@ -99,7 +99,8 @@ class Panel:
         end = self._value(feature, right, y)
         if feature.edit:
             words = re.sub(r"^x (?=\d)", "× ", text.plain(feature.edit, 40, self.covers))
-            end = self._say(min(end - 8, right - 48), y, words, "ink", anchor="right")
+            column = right - 48 if right - left > 240 else right  # edits stand in a column where there is room
+            end = self._say(min(end - 8, column), y, words, "ink", anchor="right")
         room = end - 10 - (left + 14)
         name = text.plain(feature.id, 60, self.covers)
         label = text.plain(feature.label, 120, self.covers)
@@ -112,9 +113,10 @@ class Panel:
             self._say(x + 5, y, name, "ink3", size=6.0, face="mono")
 
     def _value(self, feature: ChosenFeature, right: float, y: float) -> float:
-        """The feature's greatest activation in the prompt, before → after, at the right edge."""
-        before = text.activation(float(feature.values.max(initial=0)))
-        after = before if feature.after is None else text.activation(float(feature.after.max(initial=0)))
+        """The feature's activation, before → after, at the token where it is greatest; at the right edge."""
+        top = peaks(feature)
+        before = text.activation(float(feature.values[top].max(initial=0)))
+        after = before if feature.after is None else text.activation(float(feature.after[top].max(initial=0)))
         if before == after:
             return self._say(right, y, before, "ink2", anchor="right")
         x = self._say(right, y, after, "ink", bold=True, anchor="right")

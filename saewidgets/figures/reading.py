@@ -99,6 +99,15 @@ def changed(payload: HeatmapPayload) -> Array:
     return result
 
 
+def peaks(feature: ChosenFeature, n: int = 1) -> list[int]:
+    """Positions of the feature's `n` greatest activations without edits, greatest first; inactive ones left out.
+
+    Position 0 is left out as well: what models hold there is no reading of the token.
+    """
+    best = np.argsort(-feature.values[1:], kind="stable")[:n] + 1
+    return [position for position in best.tolist() if feature.values[position] > 0]
+
+
 def prediction_row(payload: HeatmapPayload) -> int | None:
     """Row of the predictions after the selected token, or after the last token before it that has some."""
     rows = np.flatnonzero(payload.predictions.positions <= payload.selection)

@@ -1,5 +1,6 @@
-"""One Jupyter server and one browser for all tests in real hosts."""
+"""One Jupyter server, one browser and one open tour notebook for all tests in real hosts."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e import harness
+from tests.e2e.heatmap import Heatmap
+from tests.e2e.notebook import Notebook, Tour
+
+TOUR = Path(__file__).parents[2] / "notebooks" / "00_tour.ipynb"
 
 expect.set_options(timeout=20_000)
 
@@ -29,3 +34,20 @@ def browser(chromium: str) -> Iterator[Browser]:
     """One Chromium; who wants a clean one opens a context of its own."""
     with harness.chromium(chromium) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def tour(server: harness.Server, browser: Browser) -> Iterator[Tour]:
+    """The tour notebook in JupyterLab, every cell run."""
+    shutil.copy(TOUR, server.folder / TOUR.name)
+    watch = harness.Watch()
+    with harness.new_page(browser, watch) as page:
+        notebook = Notebook(page, server, TOUR.name).open()
+        notebook.run_all()
+        yield Tour(notebook, watch)
+
+
+@pytest.fixture
+def view(tour: Tour) -> Heatmap:
+    """A fresh view of the tour's prompt."""
+    return tour.fresh()

@@ -207,6 +207,10 @@ class Watch:
         if message.type == "error":
             self.errors.append(f"{message.text} ({message.location.get('url', '')})")
 
+    def ours(self) -> list[str]:
+        """Errors that come from code of a widget, which hosts load from a `blob:` or `data:` address."""
+        return [error for error in self.errors if "blob:" in error or "data:" in error]
+
     def outside(self) -> list[str]:
         """Requests that left this machine, or tried to."""
         return [url for url in self.requests if not is_inside(url)]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from playwright.sync_api import Locator, Page
 
-from tests.e2e.harness import Server
+from tests.e2e.harness import Server, Watch
+from tests.e2e.heatmap import Heatmap
 
 # A plain function: a promise would count as true.
 _READY = """(path) => {
@@ -114,3 +116,25 @@ class Notebook:
     def cell(self, index: int) -> Locator:
         """A cell."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+
+@dataclass(frozen=True)
+class Tour:
+    """A notebook with a cell `view = sw.TokenHeatmap(...)`, open and run."""
+
+    notebook: Notebook
+    watch: Watch
+
+    @property
+    def view_cell(self) -> int:
+        """Index of the cell that makes the view."""
+        return self.notebook.find("view = sw.TokenHeatmap(")
+
+    def heatmap(self) -> Heatmap:
+        """The live view."""
+        return Heatmap(self.notebook.cell(self.view_cell))
+
+    def fresh(self) -> Heatmap:
+        """A new view: its cell, run again."""
+        self.notebook.run_cell(self.view_cell)
+        return self.heatmap().drawn()

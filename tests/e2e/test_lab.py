@@ -1,50 +1,12 @@
 """The tour notebook in a real JupyterLab: a person types, ablates, undoes, reloads, and sees what the model computes."""
 
-import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from tests.e2e.harness import Server, Watch, new_page
 from tests.e2e.heatmap import Heatmap
-from tests.e2e.notebook import Notebook
+from tests.e2e.notebook import Tour
 from tests.e2e.oracle import PROMPT, ROUNDING, assert_shows, expected
-
-TOUR = Path(__file__).parents[2] / "notebooks" / "00_tour.ipynb"
-VIEW_CELL = "view = sw.TokenHeatmap("
-
-
-@dataclass(frozen=True)
-class Tour:
-    """The tour notebook, open and run."""
-
-    notebook: Notebook
-    watch: Watch
-
-    def heatmap(self) -> Heatmap:
-        """The first live view."""
-        return Heatmap(self.notebook.cell(self.notebook.find(VIEW_CELL)))
-
-
-@pytest.fixture(scope="module")
-def tour(server: Server, browser: Browser) -> Iterator[Tour]:
-    shutil.copy(TOUR, server.folder / TOUR.name)
-    watch = Watch()
-    with new_page(browser, watch) as page:
-        notebook = Notebook(page, server, TOUR.name).open()
-        notebook.run_all()
-        yield Tour(notebook, watch)
-
-
-@pytest.fixture
-def view(tour: Tour) -> Heatmap:
-    """A fresh view of the tour's prompt: its cell, run again."""
-    tour.notebook.run_cell(tour.notebook.find(VIEW_CELL))
-    return tour.heatmap().drawn()
 
 
 def letters(words: list[str]) -> str:
@@ -209,7 +171,7 @@ def test_the_theme_of_jupyterlab_is_followed(tour: Tour, view: Heatmap) -> None:
 
 
 def test_two_views_of_one_widget_agree(tour: Tour, view: Heatmap) -> None:
-    tour.notebook.select(tour.notebook.find(VIEW_CELL))
+    tour.notebook.select(tour.view_cell)
     tour.notebook.command("notebook:create-output-view")
     panel = view.page.locator(".jp-LinkedOutputView")
     second = Heatmap(panel).drawn()

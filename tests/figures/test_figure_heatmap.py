@@ -257,7 +257,7 @@ def test_the_users_settings_neither_change_the_figure_nor_are_changed() -> None:
 
 
 def test_threads_do_not_disturb_each_other() -> None:
-    payloads = [make_payload(40, seed=seed) for seed in range(4)]
+    payloads = [make_payload(12 + seed, seed=seed) for seed in range(4)]
     alone = [(heatmap.to_svg(p), heatmap.to_pdf(p), heatmap.to_png(p)) for p in payloads]
     found: dict[int, tuple[str, bytes, bytes]] = {}
 
@@ -332,6 +332,19 @@ def test_wrong_arguments(wrong: dict[str, object]) -> None:
     for dpi in (0, 1e6, float("nan")):
         with pytest.raises(FigureError):
             heatmap.to_png(make_payload(), dpi=dpi)
+
+
+def test_what_stands_at_position_zero_is_no_peak() -> None:
+    payload = make_payload()
+    values, after = payload.features[2].values.copy(), payload.features[2].after.copy()
+    values[0], after[0], after[3] = 300.0, 200.0, 7.0
+    features = (*payload.features[:2], replace(payload.features[2], values=values, after=after), payload.features[3])
+    loud = replace(payload, features=features)
+    assert "strongest at token 16 “to” with 6.2" in alt_text(loud)
+    assert "to 6.2, gave 2.3" in fallback(loud)
+    labels = [label.text for label in heatmap.scene(loud).labels]
+    assert "6.2 →" in labels  # before and after at one token, not the greatest of each
+    assert labels[labels.index("6.2 →") - 1] == "2.3"
 
 
 def test_other_fills_and_no_fill() -> None:

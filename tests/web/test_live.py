@@ -1,6 +1,8 @@
 """A live widget without a kernel: what it asks, what it shows meanwhile, and what it does with the answers."""
 
 import base64
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -134,11 +136,10 @@ def test_keys_of_the_strip(page: Page, heatmap: Heatmap) -> None:
 def test_a_screen_reader_hears_token_and_value(page: Page, heatmap: Heatmap) -> None:
     heatmap.tokens.focus()
     page.keyboard.press("ArrowLeft")
-    active = heatmap.tokens.get_attribute("aria-activedescendant")
-    label = heatmap.host.locator(f"#{active}").get_attribute("aria-label")
-    assert label is not None
-    assert label.startswith("tern · token 15 · id ")
-    assert "c 0.9" in label
+    expect(heatmap.token(15)).to_have_attribute("aria-label", re.compile("^tern · token 15 · id .* c 0.9"))
+    name = heatmap.token(15).get_attribute("id")
+    assert name is not None
+    expect(heatmap.tokens).to_have_attribute("aria-activedescendant", name)
 
 
 def test_slider_and_chips_ask_for_edits(page: Page, heatmap: Heatmap) -> None:
@@ -161,14 +162,14 @@ def test_double_click_resets_the_slider(page: Page, open_page: Open) -> None:
     page = open_page(live_page(make_payload(), edits=[edit]))
     heatmap = Heatmap(page.locator("body"))
     heatmap.chip("b").get_by_role("slider").dblclick(position={"x": 20, "y": 12})
+    page.evaluate("(id) => host.reply({type: 'ok', id, result: null})", sent(page)[0]["id"])
+    page.wait_for_timeout(200)
     assert sent(page)[-1]["state"]["edits"] == []
 
 
 def test_an_edit_that_is_no_multiple_shows_its_words(open_page: Open) -> None:
     edit = {"kind": "clamp", "feature": "resid_post.2/88", "value": 8.0, "positions": [3], "error": "keep"}
     payload = make_payload()
-    from dataclasses import replace
-
     features = tuple(replace(f, edit="clamp 8 at 1 token", scale=None) if n == 1 else f for n, f in enumerate(payload.features))
     page = open_page(live_page(replace(payload, features=features), edits=[edit]))
     row = Heatmap(page.locator("body")).chip("b")

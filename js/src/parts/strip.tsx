@@ -47,6 +47,11 @@ export function Strip({ view }: { view: View }) {
   const features = state.features.value;
   const draft = view.editing.value ? state.draft.value.prompt : (payload?.prompt ?? "");
 
+  // Read here, so that the part is drawn again when they change.
+  const selection = state.selection.value;
+  const merged = compact && state.edited.value;
+  const fill = payload && fillOf(payload, state.fill.value, state.filling.value, state.siteView.value);
+
   useLayoutEffect(() => {
     const editor = new Editor(view, top.current as HTMLElement);
     parts.current = { before: new Lines(editor.lines), after: null, editor };
@@ -57,18 +62,18 @@ export function Strip({ view }: { view: View }) {
   // Every render: dressing touches only what differs.
   useLayoutEffect(() => {
     const strip = parts.current;
-    if (!strip || !payload) return;
+    if (!strip || !payload || !fill) return;
     const cells = cellsOfDraft(cellsOf(payload.tokens), payload.prompt, draft);
-    const fill = fillOf(payload, state.fill.value, state.filling.value, state.siteView.value);
     const lanes = laneSize(features.length);
-    const merged = compact && state.edited.value;
     strip.before.show(cells, (token) => lookAt(fill, features, token, merged, merged), lanes, compact);
     if (!edited) strip.after = null;
     else if (bottom.current && strip.after?.root !== bottom.current) strip.after = new Lines(bottom.current);
     strip.after?.show(cells, (token) => lookAt(fill, features, token, true), lanes, false);
-    const element = strip.before.select(state.selection.value);
-    strip.after?.select(state.selection.value);
-    if (compact) strip.before.markLine(state.selection.value);
+    const { head, values } = describe(view, selection);
+    strip.before.name(selection, `${head}, ${values.join(", ")}`);
+    const element = strip.before.select(selection);
+    strip.after?.select(selection);
+    if (compact) strip.before.markLine(selection);
     strip.editor.shown(element);
   });
 
@@ -112,8 +117,6 @@ export function Strip({ view }: { view: View }) {
     } else if (!stripKey(view, event)) return;
     event.preventDefault();
     event.stopPropagation();
-    const { head, values } = describe(view, state.selection.value);
-    strip.before.name(state.selection.value, `${head}, ${values.join(", ")}`);
   };
 
   const lanes = !compact && features.length > 0;

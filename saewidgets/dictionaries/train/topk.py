@@ -113,7 +113,7 @@ def train_topk(
             weakest = torch.where(features > 0, features, torch.inf).min()
             threshold = threshold.lerp(weakest, 0.02 if step > 100 else 0.2) if torch.isfinite(weakest) else threshold
         if step % 100 == 99:
-            progress(step + 1, float(loss))
+            progress(step + 1, loss.item())
 
     final = {name: tensor.detach() for name, tensor in weights.items()}
     nested = plan.batch_topk or bool(plan.prefixes)

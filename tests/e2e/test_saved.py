@@ -1,0 +1,44 @@
+"""What a notebook keeps of a view: a picture that needs neither kernel nor trust, and not the code."""
+
+import nbformat
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.harness import Watch, new_page
+from tests.e2e.heatmap import Heatmap
+from tests.e2e.notebook import Notebook, Tour
+from tests.e2e.oracle import PROMPT
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PICTURES = 30_000  # Two views: text/html and image/png, 14 kB each
+
+
+def test_saved_outputs_carry_pictures_and_no_bundle(tour: Tour, view: Heatmap) -> None:
+    saved = tour.notebook.save()
+    outputs = [out.data for cell in saved.cells for out in cell.get("outputs", ()) if WIDGET in out.get("data", {})]
+    assert len(outputs) == 2
+    for data in outputs:
+        assert {"text/html", "image/png", "text/plain"} <= data.keys()
+        assert "<script" not in data["text/html"]
+    assert "widgets" not in saved.metadata
+    sources = nbformat.from_dict({**saved, "cells": [{**cell, "outputs": []} for cell in saved.cells]})
+    assert len(nbformat.writes(saved)) - len(nbformat.writes(sources)) < PICTURES + 10_000
+
+
+def test_a_stranger_s_notebook_shows_the_picture_untrusted(tour: Tour, view: Heatmap, browser: Browser) -> None:
+    saved = tour.notebook.save()
+    saved.cells[0].source += "\n\nFrom a stranger."  # its signature is now wrong
+    nbformat.write(saved, tour.notebook.server.folder / "stranger.ipynb")
+    watch = Watch()
+    with new_page(browser, watch) as page:
+        stranger = Notebook(page, tour.notebook.server, "stranger.ipynb").open()
+        output = stranger.cell(tour.view_cell).locator(".jp-RenderedHTML")
+        expect(output).to_contain_text("lantern")
+        assert page.locator(".saewidgets").count() == 0
+        assert "".join(output.inner_text().split()).find("".join(PROMPT.split())[:20]) >= 0
+        filled = output.locator("span").evaluate_all(
+            "(all) => new Set(all.map((e) => getComputedStyle(e).backgroundColor)).size"
+        )
+        assert filled > 2, "the colours survived the sanitiser"
+        assert output.locator("script, iframe, img, button, a").count() == 0
+        assert watch.outside() == []
+        assert watch.errors == []
