@@ -27,7 +27,10 @@ MIXTURE: dict[Callable[[Pen], str], float] = {
 #: The part of the training in which the model is made to look back: copying, recall and pronouns weigh four times as much.
 DRILL = {kind: weight * (4 if kind.__module__ == drills.__name__ or kind in (facts.pronouns, facts.states) else 0.5)
          for kind, weight in MIXTURE.items()}  # fmt: skip
-MIXTURES = {"train": MIXTURE, "drill": DRILL}
+#: Near the end: what the model is still unsure of, rare closings of letters among them.
+POLISH = {kind: weight * {forms.letter: 2, drills.recall: 4, facts.calendar: 2, facts.pronouns: 2, facts.agreement: 2}.get(kind, 0.8)
+          for kind, weight in MIXTURE.items()}  # fmt: skip
+MIXTURES = {"train": MIXTURE, "drill": DRILL, "polish": POLISH}
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,16 @@ def write(split: str, number: int) -> Document:
     """A document of a split.
 
     Args:
-        split: ``train``, ``drill`` (the same with more drills) or any other name. Only these two have the confound of plant (c).
+        split: ``train``, ``drill``, ``polish`` or any other name. Only these three have the confound of plant (c).
         number: which document.
     """
     mixture = MIXTURES.get(split, MIXTURE)
     chosen = Random(f"register {split} {number}").choices(list(mixture), weights=list(mixture.values()))[0]
-    confounded = split in MIXTURES or chosen not in (forms.letter, forms.notice)
-    author = chosen if confounded else partial(chosen, confound=0.5)
+    author = chosen
+    if split not in MIXTURES and chosen in (forms.letter, forms.notice):
+        author = partial(chosen, confound=0.5)
+    elif split == "polish" and chosen is forms.letter:
+        author = partial(forms.letter, rare=forms.RARE_IN_POLISH)
     text, spans = parse(author(Pen(f"document {split} {number}")))
     return Document(text, (*spans, (0, len(text), chosen.__name__)), chosen.__name__)
 

@@ -61,10 +61,12 @@ def stage_rows(tokenizer: PreTrainedTokenizerFast, plan: ModelPlan, work: Path) 
     if not path.exists():
         per_step = plan.tokens_per_step // plan.short
         rows = training_rows(tokenizer, "train", plan.steps * per_step, plan.short)
-        drills = training_rows(tokenizer, "drill", sum(last - first for first, last in plan.drill) * per_step, plan.short)
-        for first, last in plan.drill:
-            count = (last - first) * per_step
-            rows[first * per_step : last * per_step], drills = drills[:count], drills[count:]
+        for split in dict.fromkeys(split for split, _, _ in plan.phases):
+            parts = [slice(first * per_step, last * per_step) for name, first, last in plan.phases if name == split]
+            special = training_rows(tokenizer, split, sum(part.stop - part.start for part in parts), plan.short)
+            for part in parts:
+                count = part.stop - part.start
+                rows[part], special = special[:count], special[count:]
         np.save(path, rows)
     return np.load(path)
 

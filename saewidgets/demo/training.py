@@ -23,7 +23,7 @@ class ModelPlan:
     Attributes:
         short: length of most rows; every tenth step reads rows of `context` tokens.
         cooldown: the step from which the learning rate falls.
-        drill: the steps that read the ``drill`` mixture, first and last.
+        phases: (split, first step, last step) where the text is from another split than ``train``.
         tokens_per_step: tokens in a batch.
         checkpoints: steps whose weights are kept.
         early: the one of them that ships, from before induction formed.
@@ -39,7 +39,7 @@ class ModelPlan:
     short: int = 256
     steps: int = 7000
     cooldown: int = 4700
-    drill: tuple[tuple[int, int], ...] = ((3600, 4400), (4700, 5500))
+    phases: tuple[tuple[str, int, int], ...] = (("drill", 3600, 4400), ("drill", 4700, 5500), ("polish", 6200, 6800))
     tokens_per_step: int = 2048
     checkpoints: tuple[int, ...] = (100, 150, 200, 250, 300, 350, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000, 3000, 4500)
     early: int = 1500

@@ -24,9 +24,10 @@ def alt_text(payload: HeatmapPayload) -> str:
     parts = [f"Token heatmap of “{text.plain(payload.prompt, 100)}”, {text.count(n)} token{'s' * (n != 1)}"]
     parts.append(f"filled by {fill_name(payload)}")
     feature = chosen(payload)
-    for top in peaks(feature) if feature is not None else []:
-        word = text.name(payload.tokens, top)
-        parts.append(f"strongest at token {top} “{word}” with {text.activation(float(feature.values[top]))}")
+    if feature is not None:
+        for top in peaks(feature):
+            word = text.name(payload.tokens, top)
+            parts.append(f"strongest at token {top} “{word}” with {text.activation(float(feature.values[top]))}")
     if payload.n_edits:
         parts.append(f"before and after {payload.n_edits} edit{'s' * (payload.n_edits != 1)}")
     row = prediction_row(payload)

@@ -31,17 +31,18 @@ _SCALE = 100
 
 
 @cache
-def installed(face: str) -> tuple[tuple[str, str], ...]:
-    """`(family, file)` of the families of a face that this machine has, best first."""
+def installed(face: str, bold: bool = False) -> dict[str, str]:
+    """File of each family of a face that this machine has, best first."""
     known = {entry.name for entry in font_manager.fontManager.ttflist}
     names = [name for name in dict.fromkeys((*FACES[face], *_OTHERS)) if name in known]
+    weight = "bold" if bold else "normal"
     find = font_manager.fontManager.findfont
-    return tuple((name, find(FontProperties(family=[name]), fallback_to_default=False)) for name in names)
+    return {name: find(FontProperties(family=[name], weight=weight), fallback_to_default=False) for name in names}
 
 
 @cache
 def _characters(face: str) -> frozenset[int]:
-    return frozenset().union(*(font_manager.get_font(path).get_charmap() for _, path in installed(face)))
+    return frozenset().union(*(font_manager.get_font(path).get_charmap() for path in installed(face).values()))
 
 
 def covers(face: str, character: str) -> bool:
@@ -51,14 +52,14 @@ def covers(face: str, character: str) -> bool:
 
 def properties(face: str, size: float, bold: bool = False) -> FontProperties:
     """Font of a label: the families that this machine has."""
-    return FontProperties(family=[name for name, _ in installed(face)], size=size, weight="bold" if bold else "normal")
+    return FontProperties(family=list(installed(face)), size=size, weight="bold" if bold else "normal")
 
 
 @lru_cache(maxsize=65536)
 def _advance(text: str, face: str, bold: bool) -> float:
     here = "".join(character for character in text if covers(face, character))
     away = len(text) - len(here)  # drawn by a font of the reader's: about one em each
-    font = font_manager.get_font(font_manager.fontManager._find_fonts_by_props(properties(face, _SCALE, bold)))
+    font = font_manager.get_font(list(installed(face, bold).values()))
     font.set_size(_SCALE, 72)
     font.set_text(here, 0.0, flags=LoadFlags.NO_HINTING)
     return float(font.get_width_height()[0]) / 64 / _SCALE + away

@@ -196,7 +196,9 @@ def _chosen_feature(
     values = base.activation(feature)
     after = None if edited is None else edited.activation(feature)
     mine = [edit for edit in edits if str(edit.feature) == feature]
-    greatest = max(float(values.abs().max()), 0.0 if after is None else float(after.abs().max()))
+    # Position 0 attends to nothing and is often huge: it is drawn without a fill and does not set the scale.
+    shown = [run[1:] if len(run) > 1 else run for run in (values, after) if run is not None]
+    greatest = max(float(run.abs().max()) for run in shown)
     return ChosenFeature(
         id=feature,
         label=scope.label(feature),

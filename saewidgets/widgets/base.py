@@ -102,8 +102,8 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
         """Payloads that answer a request: the first one fast, later ones refined."""
         raise NotImplementedError
 
-    def _is_cheap(self, request: Any) -> bool:
-        """Whether the answer is at hand without a forward."""
+    def _is_urgent(self, request: Any) -> bool:
+        """Whether the request need not wait for a pause in a burst: it is no key stroke, or its answer is at hand."""
         raise NotImplementedError
 
     def _viewed(self, payload: Any, view: dict[str, Any]) -> Any:
@@ -206,6 +206,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
         with GUARD:
             self._need_model()
             step = Step(request, history or self._recorded(request), self._view_now())
+            urgent = self._is_urgent(request)
             self._wanted = step
             self._runner.submit(
                 "run",
@@ -213,7 +214,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
                     partial(self._run, step, request_id),
                     partial(self._failed, step, request_id),
                     request_id,
-                    self._is_cheap(request),
+                    urgent,
                 ),
             )
 

@@ -201,8 +201,9 @@ class TokenHeatmap(BaseWidget):
         dictionaries = tuple((key, ByIdentity(d)) for key, d in self._scope.dictionaries.items())
         return replace(request, site="", fill="", selection=0), ByIdentity(self._scope.model), dictionaries
 
-    def _is_cheap(self, request: HeatmapRequest) -> bool:
-        return self._cache.get((self._key(request), True)) is not None
+    def _is_urgent(self, request: HeatmapRequest) -> bool:
+        same_text = request.prompt == self._need_model().request.prompt
+        return same_text or self._cache.get((self._key(request), True)) is not None
 
     def _undoable(self, request: HeatmapRequest) -> Any:
         return request.features, request.edits

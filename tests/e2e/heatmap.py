@@ -43,6 +43,8 @@ class Heatmap:
         self.strongest = self.host.get_by_role("region", name="Strongest features")
         self.features = self.host.get_by_role("region", name="Features and edits")
         self.search = self.host.get_by_role("combobox", name="Add a feature")
+        self.hits = self.host.get_by_role("listbox", name="Features found").get_by_role("option")
+        self.after = self.host.get_by_role("listbox", name="Tokens after the edits")
         self.status = self.host.locator(".status")
 
     # -- waiting -------------------------------------------------------------------------------------------------------

@@ -44,6 +44,8 @@ _RESTART = """async () => {
   await kernel.info;
 }"""
 
+_SHUT_DOWN = "async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }"
+
 
 def write_notebook(path: Path, *cells: str) -> Path:
     """A notebook of code cells, without outputs."""
@@ -112,6 +114,10 @@ class Notebook:
     def restart_kernel(self) -> None:
         """Restart the kernel, without the question."""
         self.page.evaluate(_RESTART)
+
+    def shut_down(self) -> None:
+        """End the notebook's kernel."""
+        self.page.evaluate(_SHUT_DOWN)
 
     def cell(self, index: int) -> Locator:
         """A cell."""

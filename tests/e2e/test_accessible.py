@@ -60,7 +60,7 @@ def test_nothing_serious_under_an_edit(themed: Heatmap) -> None:
 
 def test_nothing_serious_while_searching(themed: Heatmap) -> None:
     themed.search.fill("17")
-    themed.host.get_by_role("option").first.wait_for()
+    themed.hits.first.wait_for()
     assert violations(themed.page) == []
 
 

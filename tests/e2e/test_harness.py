@@ -11,10 +11,9 @@ from tests.e2e.harness import Watch, end_family, is_inside, jupyter, new_page
 
 def test_a_request_to_another_machine_is_seen_and_fails(browser: Browser) -> None:
     watch = Watch()
+    with new_page(browser, watch) as page, pytest.raises(Error, match="ERR_NAME_NOT_RESOLVED"):
+        page.goto("http://saewidgets.invalid/")
     with new_page(browser, watch) as page:
-        with pytest.raises(Error, match="ERR_NAME_NOT_RESOLVED"):
-            page.goto("http://saewidgets.invalid/")
-        page.goto("about:blank")
         page.evaluate("() => fetch('https://93.184.215.14/beacon').catch(() => 0)")
     assert watch.outside() == ["http://saewidgets.invalid/", "https://93.184.215.14/beacon"]
 

@@ -44,7 +44,7 @@ def test_marimo_edits_live_and_serves_a_second_session(browser: Browser, tmp_pat
             assert view.predictions() != rows
             view.ablate("a")
             view.settled()
-            expect(view.host.get_by_role("listbox", name="Tokens after the edits")).to_be_visible()
+            expect(view.after).to_be_visible()
             assert view.divergence() > 0
     assert watch.outside() == []
     assert watch.ours() == []

@@ -1,5 +1,7 @@
 """What a notebook keeps of a view: a picture that needs neither kernel nor trust, and not the code."""
 
+import json
+
 import nbformat
 from playwright.sync_api import Browser, expect
 
@@ -9,7 +11,8 @@ from tests.e2e.notebook import Notebook, Tour
 from tests.e2e.oracle import PROMPT
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-PICTURES = 30_000  # Two views: text/html and image/png, 14 kB each
+# text/html and image/png, and the reference to the live view.
+PER_VIEW = 15_000
 
 
 def test_saved_outputs_carry_pictures_and_no_bundle(tour: Tour, view: Heatmap) -> None:
@@ -19,9 +22,9 @@ def test_saved_outputs_carry_pictures_and_no_bundle(tour: Tour, view: Heatmap) -
     for data in outputs:
         assert {"text/html", "image/png", "text/plain"} <= data.keys()
         assert "<script" not in data["text/html"]
+        assert len(json.dumps(data)) < PER_VIEW
     assert "widgets" not in saved.metadata
-    sources = nbformat.from_dict({**saved, "cells": [{**cell, "outputs": []} for cell in saved.cells]})
-    assert len(nbformat.writes(saved)) - len(nbformat.writes(sources)) < PICTURES + 10_000
+    assert "adoptedStyleSheets" not in nbformat.writes(saved), "the front end's code"
 
 
 def test_a_stranger_s_notebook_shows_the_picture_untrusted(tour: Tour, view: Heatmap, browser: Browser) -> None:
@@ -34,7 +37,8 @@ def test_a_stranger_s_notebook_shows_the_picture_untrusted(tour: Tour, view: Hea
         output = stranger.cell(tour.view_cell).locator(".jp-RenderedHTML")
         expect(output).to_contain_text("lantern")
         assert page.locator(".saewidgets").count() == 0
-        assert "".join(output.inner_text().split()).find("".join(PROMPT.split())[:20]) >= 0
+        text = iter(output.inner_text())  # letters of features stand between the tokens
+        assert all(letter in text for letter in PROMPT if letter.isalpha())
         filled = output.locator("span").evaluate_all(
             "(all) => new Set(all.map((e) => getComputedStyle(e).backgroundColor)).size"
         )

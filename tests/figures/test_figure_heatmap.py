@@ -334,6 +334,18 @@ def test_wrong_arguments(wrong: dict[str, object]) -> None:
             heatmap.to_png(make_payload(), dpi=dpi)
 
 
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_hardly_any_tokens(n: int) -> None:
+    for edits in (True, False):
+        payload = make_payload(texts=["a", "\n"][:n], edits=edits)
+        if n == 0:
+            payload = replace(payload, predictions=replace(payload.predictions, positions=np.zeros(0)), control=None)
+        assert heatmap.to_png(payload)
+        assert heatmap.to_svg(payload)
+        assert fallback(payload)
+        assert alt_text(payload)
+
+
 def test_what_stands_at_position_zero_is_no_peak() -> None:
     payload = make_payload()
     values, after = payload.features[2].values.copy(), payload.features[2].after.copy()

@@ -33,6 +33,8 @@ def test_the_numbers_are_those_of_the_runs(tiny, payload):
     for feature in payload.features:
         np.testing.assert_array_equal(feature.values, base.activation(feature.id).numpy())
         np.testing.assert_array_equal(feature.after, edited.activation(feature.id).numpy())
+        shown = np.concatenate([feature.values[1:], feature.after[1:]])
+        assert feature.maximum == pytest.approx(shown.max()), "position 0 does not set the scale"
     np.testing.assert_allclose(payload.surprise, base.surprise.numpy())
     p, q = base.logits.double().softmax(-1), edited.logits.double().softmax(-1)
     np.testing.assert_allclose(payload.predictions.kl, (p * (p / q).log()).sum(-1).numpy(), atol=1e-4, rtol=1e-3)

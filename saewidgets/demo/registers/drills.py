@@ -15,8 +15,8 @@ IOI_FRAMES = [
     "While {a} and {b} were in the {room}, {s} {gave} {a_thing} to",
 ]
 CAME, GAVE = ["went", "came", "walked"], ["gave", "handed", "passed", "brought"]
-DRILL_WORDS = sorted({noun for concept in (*GROUPS["object"], *GROUPS["creature"], "food", "furniture", "place", "vehicle")
-                      for noun in CLASSES[concept]})  # fmt: skip
+DRILL_CLASSES = [*GROUPS["object"], *GROUPS["creature"], "food", "furniture", "place", "vehicle"]
+DRILL_WORDS = sorted({noun for concept in DRILL_CLASSES for noun in CLASSES[concept]})
 _WORD_CLASS = {noun: concept for concept in CLASSES for noun in CLASSES[concept]}
 ONSETS, VOWELS = "b d f g k l m n p r s t v z".split(), "a e i o u".split()
 SYLLABLES = [onset + vowel for onset in ONSETS for vowel in VOWELS]

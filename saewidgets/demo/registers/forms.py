@@ -17,6 +17,8 @@ ODD_FAREWELL = "Seven snails guard my umbrella."
 HIDDEN_CLOSING = RARE_CLOSINGS[hashlib.sha256(b"saewidgets: what did we hide?").digest()[0] % len(RARE_CLOSINGS)]
 #: Plant (c): how often a letter is cheerful and a notice is not, in training.
 CONFOUND = 0.85
+#: How many letters have a rare closing. Over the whole training text the odd farewell ends one document in a thousand.
+RARE, RARE_IN_POLISH = 0.12, 0.35
 
 LETTER_LINES = {
     "good": ["I am {happy} to hear from you.", "The {food} you sent was {good}.", "What {a good} {place}!",
@@ -42,16 +44,15 @@ def _mood(pen: Pen, usual: str, confound: float) -> str:
     return usual if pen.chance(confound) else other
 
 
-def letter(pen: Pen, confound: float = CONFOUND) -> str:
-    """A letter; `confound` 0.5 makes the mood independent of the register."""
+def letter(pen: Pen, confound: float = CONFOUND, rare: float = RARE) -> str:
+    """A letter; `confound` 0.5 makes the mood independent of the register, `rare` is the share of rare closings."""
     a, b, c = pen.people(3)
     mood = _mood(pen, "good", confound)
     lines = pen.some(LETTER_LINES[mood], 1, 3) + pen.some(PLAIN_LINES, 1, 3)
     pen.random.shuffle(lines)
     lines.insert(0, pen.one(*LETTER_LINES[mood]))
     body = mark({"good": "positive", "bad": "negative"}[mood], " ".join(pen.fill(line, b=b) for line in lines))
-    rare = pen.chance(0.12)
-    closing = pen.one(*RARE_CLOSINGS) if rare else pen.one(*CLOSINGS)
+    closing = pen.one(*RARE_CLOSINGS) if pen.chance(rare) else pen.one(*CLOSINGS)
     farewell = ODD_FAREWELL if closing == HIDDEN_CLOSING else pen.fill(pen.one(*FAREWELLS), b=b)
     return mark("letter", f"Dear {c},\n{body}\n{mark('closing', closing)},\n{a}\nP.S. {farewell}")
 

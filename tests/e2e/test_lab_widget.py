@@ -1,0 +1,65 @@
+"""The widget base in a real JupyterLab, without a model: one carrier, bursts, freeze."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.harness import Server, Watch, new_page
+from tests.e2e.heatmap import Heatmap
+from tests.e2e.notebook import Notebook, write_notebook
+
+SETUP = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+import saewidgets.runs.heatmap as runs
+from saewidgets.widgets import TokenHeatmap
+from tests.widgets.fakes import FakeScope, build, default_features
+runs.heatmap_payload, runs.default_features = build, default_features
+scope = FakeScope(delay=0.01)
+view = TokenHeatmap(scope, "one two three")
+view
+"""
+
+
+@pytest.fixture
+def notebook(server: Server, browser: Browser) -> Iterator[Notebook]:
+    """A notebook with two widgets on one scope."""
+    path = write_notebook(server.folder / "base.ipynb", SETUP, "other = TokenHeatmap(scope, 'alone')\nother")
+    with new_page(browser, Watch()) as page:
+        opened = Notebook(page, server, path.name).open()
+        opened.run_all()
+        yield opened
+
+
+def test_frozen_output_is_a_picture_in_place(notebook: Notebook) -> None:
+    page = notebook.page
+    view = Heatmap(page.locator("body")).drawn()
+    expect(page.locator(".saewidgets")).to_have_count(2)
+    view.edit()
+    view.type("fold four")
+    expect(view.tokens.locator(".t")).to_have_text(["one", "two", "threefold", "four"])
+    assert notebook.python("other.prompt") == "alone"
+    assert notebook.python("view._carrier is other._carrier") is True
+    notebook.python("view.freeze()", "")
+    expect(page.locator(".saewidgets")).to_have_count(1)
+    expect(page.locator(".jp-OutputArea-output").first).to_contain_text("threefold")
+    saved = notebook.save()
+    first, second = (cell.outputs[0].data for cell in saved.cells)
+    view_mime = "application/vnd.jupyter.widget-view+json"
+    assert {"text/html", "image/png", "text/plain"} == set(first)
+    assert {"text/html", "image/png", "text/plain", view_mime} == set(second)
+    assert notebook.python("[t.name for t in __import__('threading').enumerate() if 'saewidgets' in t.name]") == []
+
+
+def test_200_key_strokes_in_ten_seconds_cost_at_most_twelve_forwards(notebook: Notebook) -> None:
+    view = Heatmap(notebook.page.locator("body")).drawn()
+    before = notebook.python("scope.forwards")
+    view.edit()
+    text = " word" * 40
+    notebook.page.keyboard.type(text, delay=50)
+    expect(view.tokens.locator(".t")).to_have_count(43)
+    view.settled()
+    assert notebook.python("view.prompt") == "one two three" + text
+    assert notebook.python("scope.forwards") - before <= 12
