@@ -1,6 +1,7 @@
 """The widget base in a real JupyterLab, without a model: one carrier, bursts, freeze."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_frozen_output_is_a_picture_in_place(notebook: Notebook) -> None:
     expect(view.tokens.locator(".t")).to_have_text(["one", "two", "threefold", "four"])
     assert notebook.python("other.prompt") == "alone"
     assert notebook.python("view._carrier is other._carrier") is True
-    notebook.python("view.freeze()", "")
+    notebook.python("view.freeze()")
     expect(page.locator(".saewidgets")).to_have_count(1)
     expect(page.locator(".jp-OutputArea-output").first).to_contain_text("threefold")
     saved = notebook.save()
@@ -53,13 +54,18 @@ def test_frozen_output_is_a_picture_in_place(notebook: Notebook) -> None:
     assert notebook.python("[t.name for t in __import__('threading').enumerate() if 'saewidgets' in t.name]") == []
 
 
-def test_200_key_strokes_in_ten_seconds_cost_at_most_twelve_forwards(notebook: Notebook) -> None:
-    view = Heatmap(notebook.page.locator("body")).drawn()
+def test_a_burst_of_200_key_strokes_costs_few_forwards(notebook: Notebook) -> None:
+    """One at once, one a second, one after each pause; on an idle machine 12 for 200 keys in ten seconds."""
+    page = notebook.page
+    view = Heatmap(page.locator("body")).drawn()
+    page.evaluate("window.keys = []; window.addEventListener('keydown', (e) => window.keys.push(e.timeStamp), true)")
     before = notebook.python("scope.forwards")
     view.edit()
     text = " word" * 40
-    notebook.page.keyboard.type(text, delay=50)
+    page.keyboard.type(text, delay=50)
     expect(view.tokens.locator(".t")).to_have_count(43)
     view.settled()
     assert notebook.python("view.prompt") == "one two three" + text
-    assert notebook.python("scope.forwards") - before <= 12
+    times = page.evaluate("window.keys")[-200:]
+    pauses = sum(later - earlier > 80 for earlier, later in pairwise(times))
+    assert notebook.python("scope.forwards") - before <= 2 + pauses + (times[-1] - times[0]) / 1000

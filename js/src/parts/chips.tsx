@@ -19,9 +19,10 @@ export function Key({ feature, hollow = false }: { feature: { slot: number }; ho
   );
 }
 
+/** Where a feature is greatest; position 0 is left out, as in the fill. */
 function peak(values: ArrayLike<number>): number {
-  let at = 0;
-  for (let t = 1; t < values.length; t++) if ((values[t] as number) > (values[at] as number)) at = t;
+  let at = values.length > 1 ? 1 : 0;
+  for (let t = 2; t < values.length; t++) if ((values[t] as number) > (values[at] as number)) at = t;
   return at;
 }
 
