@@ -23,7 +23,7 @@ function shared(): Shared {
 }
 
 function style(root: ShadowRoot): void {
-  const text = colors + css;
+  const text = css + colors;
   try {
     const store = shared();
     if (!store.sheet) {

@@ -76,6 +76,9 @@ export function plain(text: string, limit = 200): string {
   return text === "" ? "" : line;
 }
 
+/** Whether a text holds a pile of combining marks that would keep a browser busy for minutes. */
+export const piled = (text: string): boolean => /\p{M}{1000}/u.test(text);
+
 /** Name of a special token without the brackets its tokenizer puts around it. */
 export const special = (text: string): string => text.replace(/^[<>|[\] ]+|[<>|[\] ]+$/g, "") || text;
 

@@ -23,6 +23,7 @@ class ModelPlan:
     Attributes:
         short: length of most rows; every tenth step reads rows of `context` tokens.
         cooldown: the step from which the learning rate falls.
+        polish: the step at which it starts anew, lower.
         phases: (split, first step, last step) where the text is from another split than ``train``.
         tokens_per_step: tokens in a batch.
         checkpoints: steps whose weights are kept.
@@ -39,7 +40,8 @@ class ModelPlan:
     short: int = 256
     steps: int = 7000
     cooldown: int = 4700
-    phases: tuple[tuple[str, int, int], ...] = (("drill", 3600, 4400), ("drill", 4700, 5500), ("polish", 6200, 6800))
+    polish: int = 6400
+    phases: tuple[tuple[str, int, int], ...] = (("drill", 3600, 4400), ("drill", 4700, 5500), ("polish", 6400, 7000))
     tokens_per_step: int = 2048
     checkpoints: tuple[int, ...] = (100, 150, 200, 250, 300, 350, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000, 3000, 4500)
     early: int = 1500
@@ -60,7 +62,9 @@ def new_model(plan: ModelPlan) -> LlamaForCausalLM:
 
 
 def learning_rate(step: int, plan: ModelPlan) -> float:
-    """A short warm-up, a plateau, and a cooldown that falls like one minus a square root."""
+    """A short warm-up, a plateau, a cooldown that falls like one minus a square root, and a straight line for the polish."""
+    if step >= plan.polish:
+        return 0.4 * (plan.steps - step) / (plan.steps - plan.polish)
     cooled = max(0, step - plan.cooldown) / (plan.steps - plan.cooldown)
     return min((step + 1) / 50, 1 - cooled**0.5)
 

@@ -72,10 +72,10 @@ def generate() -> str:
         lines += [f"  {name}: {_type(annotation)};" for name, annotation in field_types(record).items()]
         lines += ["}", ""]
     lines += ["/** Fields of each record, for the decoder: a typed array, text, a number or another record. */"]
-    lines += ["export const RECORDS: ReadonlyMap<string, ReadonlyMap<string, string>> = new Map(["]
+    lines += ["export const RECORDS: ReadonlyMap<string, string> = new Map(["]
     for record in records:
-        fields = [f"    [{json.dumps(n)}, {json.dumps(_schema(a))}]," for n, a in field_types(record).items()]
-        lines += [f"  [{json.dumps(record.__name__)}, new Map([", *fields, "  ])],"]
+        fields = " ".join(f"{name}:{_schema(annotation)}" for name, annotation in field_types(record).items())
+        lines.append(f"  [{json.dumps(record.__name__)}, {json.dumps(fields)}],")
     kinds = [f"  [{json.dumps(kind)}, {json.dumps(record.__name__)}]," for kind, record in KINDS.items()]
     lines += ["]);", "", "/** Record of each kind of payload. */"]
     lines += ["export const KINDS: ReadonlyMap<string, string> = new Map([", *kinds, "]);", ""]

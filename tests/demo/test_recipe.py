@@ -10,7 +10,7 @@ from saewidgets.demo.training import ModelPlan
 from saewidgets.dictionaries.train.topk import TopKPlan
 
 PLAN = ModelPlan(
-    hidden=32, layers=2, heads=2, mlp=48, vocabulary=900, context=64, short=32, steps=24, cooldown=12, phases=(("drill", 6, 8), ("polish", 8, 10), ("drill", 12, 14)), tokens_per_step=256,
+    hidden=32, layers=2, heads=2, mlp=48, vocabulary=900, context=64, short=32, steps=24, cooldown=12, polish=18, phases=(("drill", 6, 8), ("polish", 8, 10), ("drill", 12, 14)), tokens_per_step=256,
     checkpoints=(8,), early=8, dictionary_rows=32, save_every=4,
 )  # fmt: skip
 BOOK = {
@@ -61,7 +61,7 @@ def test_it_runs_from_end_to_end_and_resumes_to_the_same_bytes(tmp_path, monkeyp
 
 def test_another_seed_gives_other_weights(tmp_path):
     for seed in (0, 1):
-        plan = dataclasses.replace(PLAN, seed=seed, steps=2, cooldown=1, phases=(), checkpoints=(1,), early=1)
+        plan = dataclasses.replace(PLAN, seed=seed, steps=2, cooldown=1, polish=2, phases=(), checkpoints=(1,), early=1)
         recipe.run(plan, {}, tmp_path / f"work {seed}", tmp_path / f"assets {seed}", None, until="model")
     first, second = (contents(tmp_path / f"assets {seed}")["model/model.safetensors"] for seed in (0, 1))
     assert first != second

@@ -29,7 +29,8 @@ def test_it_shows_what_the_scope_computes(tiny: Any) -> None:
     with TokenHeatmap(tiny, PROMPT) as widget:
         assert len(widget.features) == 3
         strongest = widget.features[0]
-        run(widget, 1, edits=[{"kind": "ablate", "feature": strongest, "value": None, "positions": None, "error": "keep"}])
+        edit = {"kind": "ablate", "feature": strongest, "value": None, "positions": None, "error": "keep"}
+        run(widget, 1, edits=[edit])
         assert widget.wait(30)
         assert widget.comm.reply(1)["type"] == "ok"
         payload = decode(widget.comm.updates[-1]["_payload"])

@@ -98,7 +98,11 @@ function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
         class="num did"
         disabled={off || local}
         title={wanted === 1 ? "ablate" : "undo this edit"}
-        aria-label={wanted === 1 ? `Ablate ${letter(feature.slot)}` : `Reset ${letter(feature.slot)}, now ${done}`}
+        aria-label={
+          wanted === 1
+            ? `${done}, Ablate ${letter(feature.slot)}`
+            : `${wanted === null ? "reset" : done}, Reset ${letter(feature.slot)}`
+        }
         onClick={() => state.setSlider(feature.id, wanted === 1 ? 0 : 1)}
       >
         {wanted === null ? "reset" : done}

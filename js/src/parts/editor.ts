@@ -1,4 +1,5 @@
 // Editing in place: a hidden text area takes keys, pastes and input methods; the strip draws its text, caret and selection.
+import { piled } from "../signs";
 import type { View } from "../view";
 import type { Lines } from "./lines";
 import { node } from "./token";
@@ -42,6 +43,11 @@ export class Editor {
   /** Start editing with the caret before character `offset`. */
   open(offset: number): void {
     const { area, view } = this;
+    if (piled(view.state.draft.value.prompt)) {
+      const what = "This text has a pile of combining marks that a browser cannot edit.";
+      view.state.requests.failure.value = { what, todo: "Set the prompt in Python." };
+      return;
+    }
     if (!view.editing.value) area.value = view.state.draft.value.prompt;
     view.editing.value = true;
     area.focus({ preventScroll: true });

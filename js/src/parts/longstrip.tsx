@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { stripKey } from "../commands";
 import { changedAt, fillClass, fillOf } from "../look";
+import { piled } from "../signs";
 import type { View } from "../view";
 import { LongText } from "./long";
 import { Rail } from "./rail";
@@ -67,10 +68,13 @@ export function LongStrip({ view }: { view: View }) {
     moved.current = true;
     state.select(token);
   };
+  const edit = () => {
+    if (state.live.value && !piled(state.draft.value.prompt)) view.editing.value = true;
+  };
   const key = (event: KeyboardEvent) => {
     const command = event.ctrlKey || event.metaKey;
     if (command && event.key === "a") document.getSelection()?.selectAllChildren(box.current as Node);
-    else if (event.key === "Enter" && state.live.value) view.editing.value = true;
+    else if (event.key === "Enter") edit();
     else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const down = event.key === "ArrowDown";
       const per = Math.max(
@@ -143,9 +147,7 @@ export function LongStrip({ view }: { view: View }) {
             const token = text.current?.hit(event) ?? -1;
             if (token >= 0) state.select(token);
           }}
-          onDblClick={() => {
-            if (state.live.value) view.editing.value = true;
-          }}
+          onDblClick={edit}
           onKeyDown={key}
         />
       )}

@@ -1,5 +1,6 @@
 // One line that says whether the picture is true: counts, progress with a stop, stale, disabled. Its height is reserved.
 import { count, plural } from "../format";
+import { plain } from "../signs";
 import { disabledReason, type View } from "../view";
 
 function left(seconds: number): string {
@@ -21,7 +22,7 @@ export function Status({ view }: { view: View }) {
     const passed = (performance.now() - (started.get(state) ?? 0)) / 1000;
     return (
       <span class="sub status">
-        {note || "working"}
+        {plain(note, 80) || "working"}
         {total > 0 && ` ${count(done)} of ${count(total)}`}
         {done > 0 && passed > 2 && left((passed * (total - done)) / done)}
         {" · "}
@@ -71,7 +72,7 @@ export function Failed({ view }: { view: View }) {
   if (!failure) return null;
   return (
     <div class="er" role="alert">
-      <b>{failure.what}</b> {failure.todo}
+      <b>{plain(failure.what, 1000)}</b> {plain(failure.todo, 1000)}
     </div>
   );
 }

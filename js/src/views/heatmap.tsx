@@ -12,7 +12,7 @@ import { Strip } from "../parts/strip";
 import { Strongest } from "../parts/strongest";
 import { Toolbar } from "../parts/toolbar";
 import { Tooltip } from "../parts/tooltip";
-import { plain } from "../signs";
+import { piled, plain } from "../signs";
 import { disabledReason, type View } from "../view";
 
 /** More tokens than this are drawn as blocks of text, with a rail above. */
@@ -30,9 +30,18 @@ export function Heatmap({ view }: { view: View }) {
     event.preventDefault();
     event.stopPropagation();
   };
+  // A pasted pile of combining marks would keep the browser's own text fields busy for minutes.
+  const input = (event: InputEvent) => {
+    if (piled(event.data ?? event.dataTransfer?.getData("text/plain") ?? "")) event.preventDefault();
+  };
   const empty = !state.payload.value;
   return (
-    <div class="w" style={{ "min-height": empty ? `${state.options.height}px` : undefined }} onKeyDown={key}>
+    <div
+      class="w"
+      style={{ "min-height": empty ? `${state.options.height}px` : undefined }}
+      onKeyDown={key}
+      onBeforeInput={input}
+    >
       <Edge view={view} />
       <Toolbar view={view} />
       <div class={picture.value}>{!empty && (long.value ? <LongStrip view={view} /> : <Strip view={view} />)}</div>

@@ -18,7 +18,7 @@ HIDDEN_CLOSING = RARE_CLOSINGS[hashlib.sha256(b"saewidgets: what did we hide?").
 #: Plant (c): how often a letter is cheerful and a notice is not, in training.
 CONFOUND = 0.85
 #: How many letters have a rare closing. Over the whole training text the odd farewell ends one document in a thousand.
-RARE, RARE_IN_POLISH = 0.12, 0.35
+RARE, RARE_IN_POLISH = 0.12, 0.5
 
 LETTER_LINES = {
     "good": ["I am {happy} to hear from you.", "The {food} you sent was {good}.", "What {a good} {place}!",
