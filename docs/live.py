@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from saewidgets.demo.load import tour
-
 import saewidgets as sw
+from saewidgets.demo.load import tour
 from saewidgets.disk import write_bytes
 from saewidgets.export.page import to_page
 from saewidgets.figures.heatmap import to_svg

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file
@@ -68,3 +68,10 @@ def load_report() -> dict[str, object]:
     """What was measured on the shipped weights, as `docs/report-card.md` shows it."""
     report: dict[str, object] = json.loads((ASSETS / "report.json").read_text())
     return report
+
+
+def tour() -> list[dict[str, Any]]:
+    """Prompts for a first look with a feature worth ablating, measured on the shipped weights: see `demo/tour.py`."""
+    stops = load_report()["tour"]
+    assert isinstance(stops, list)
+    return stops

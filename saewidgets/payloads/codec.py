@@ -166,9 +166,7 @@ def _load(value: Any, annotation: Any, buffers: list[Array], name: str) -> Any:
             raise PayloadError(f"{name} is {shorten(value)}.", "It must be an object.")
         types = field_types(inner)
         missing = [
-            f.name
-            for f in dataclasses.fields(inner)
-            if f.name not in value and f.default is dataclasses.MISSING
+            f.name for f in dataclasses.fields(inner) if f.name not in value and f.default is dataclasses.MISSING
         ]
         if missing:
             raise PayloadError(f"{name} lacks {', '.join(missing)}.", "Save the payload again.")

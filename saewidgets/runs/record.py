@@ -67,8 +67,8 @@ def record_run(
     read = sites_to_read({**wanted, **edited})
     writes = make_writes(edits, dictionaries)
     # Equal edits mean equal writes only on the same dictionaries: two scopes may share one model.
-    key = (edits, tuple(edited.values())) if edits else ()
-    trace = model.trace(list(ids), read, writes, key=key, first_edit=first_position(edits))
+    identity = (edits, *edited.values()) if edits else ()
+    trace = model.trace(list(ids), read, writes, key=identity, first_edit=first_position(edits))
     start = min(trace.reused, shared_prefix(previous.token_ids, ids)) if previous is not None else 0
     features: dict[str, SparseActivations] = {}
     errors: dict[str, Tensor] = {}

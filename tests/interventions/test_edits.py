@@ -101,7 +101,7 @@ def test_two_dictionaries_at_one_site_are_written_one_after_the_other():
     other, *_ = make("relu", seed=9)
     both = {"resid_post.1": DICTIONARY, "resid_post.1@other": other}
     edits = [clamp("resid_post.1/3", 2.0), ablate("resid_post.1@other/1"), clamp("resid_post.1/4", 1.0)]
-    (site, write), = make_writes(edits, both).items()
+    ((site, write),) = make_writes(edits, both).items()
     first = write_dictionary(DICTIONARY, [edits[0], edits[2]], X, X, 0)
     assert site == DICTIONARY.site_out
     torch.testing.assert_close(write(X, {}, 0), write_dictionary(other, [edits[1]], first, first, 0))
@@ -164,7 +164,7 @@ def test_nonsense_is_an_edit_error(make_one):
 
 
 @pytest.mark.parametrize("name", ["", "x", "resid_post.2", "resid_post.2/-1", "resid_post.2/1e9", "/3", 3, None, "a b/1",
-                                  "resid_post.2/" + "9" * 30, "blocks.1.hook/2"])  # fmt: skip
+                                  "resid_post.2/" + "9" * 30, "blocks.1.hok/2"])  # fmt: skip
 def test_malformed_features(name):
     with pytest.raises(SaewidgetsError):
         ablate(name)

@@ -108,7 +108,7 @@ def test_the_control_is_the_same_edit_on_other_features(tiny, payload):
 
 
 def test_random_directions_have_the_norm_of_the_edit(tiny):
-    (site, write), = make_writes(EDITS, tiny.dictionaries).items()
+    ((site, write),) = make_writes(EDITS, tiny.dictionaries).items()
     x = torch.randn(1, 6, 16)
     moved = RandomDirection(write, 3)(x, {}, 0) - x
     torch.testing.assert_close(moved.norm(dim=-1), (write(x, {}, 0) - x).norm(dim=-1), atol=1e-5, rtol=1e-4)

@@ -21,9 +21,7 @@ def byte_level():
 @pytest.fixture(scope="module")
 def byte_fallback():
     pieces = ["<unk>", "<s>", *[f"<0x{b:02X}>" for b in range(256)], "▁a", "boat", "▁"]
-    tokenizer = Tokenizer(
-        models.BPE({p: i for i, p in enumerate(pieces)}, [], unk_token="<unk>", byte_fallback=True)
-    )
+    tokenizer = Tokenizer(models.BPE({p: i for i, p in enumerate(pieces)}, [], unk_token="<unk>", byte_fallback=True))
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", unk_token="<unk>")
 
 
