@@ -116,8 +116,9 @@ function load(value: unknown, type: string, buffers: Buffer[], name: string): un
   const record = RECORDS.get(type);
   if (record !== undefined) {
     if (typeof value !== "object" || value === null) throw new PayloadError(`${name} is no object.`);
+    const fields = record.split(" ").map((entry) => entry.split(":") as [string, string]);
     return Object.fromEntries(
-      [...record].map(([key, inner]) => [key, load(field(value, key), inner, buffers, `${name}.${key}`)]),
+      fields.map(([key, inner]) => [key, load(field(value, key), inner, buffers, `${name}.${key}`)]),
     );
   }
   if (type === "string" || type === "number" || type === "boolean") {

@@ -18,7 +18,7 @@ def module_of(model: LlamaForCausalLM, site: str) -> nn.Module:
     """The module whose output is the site."""
     stream, layer = site.split(".")
     block = model.model.layers[int(layer)]
-    return {"resid_post": block, "mlp_in": block.post_attention_layernorm, "mlp_out": block.mlp}[stream]
+    return {"resid_post": block, "attn_out": block.self_attn, "mlp_in": block.post_attention_layernorm, "mlp_out": block.mlp}[stream]
 
 
 @contextmanager

@@ -157,13 +157,12 @@ def capitals(pen: Pen) -> Prompt:
 
 
 def weekday_successor(pen: Pen) -> Prompt:
-    """*Today is Monday. Tomorrow will be* Tuesday; also the day before, and the day after next."""
-    step = dict(facts.DAY_FRAMES)
+    """*Today is Monday. Tomorrow will be* Tuesday."""
     days = CLASSES["weekday"]
-    frame, day = _combination(pen, "weekday", list(step), days)
+    frame, day = _combination(pen, "weekday", [frame for frame, step in facts.DAY_FRAMES if step == 1], days)
     n, m = pen.people(2)
     text = plain(pen.fill(frame, x=day, n=n, m=m, p=pen("profession")))
-    right = days[(days.index(day) + step[frame]) % 7]
+    right = days[(days.index(day) + 1) % 7]
     wrong = pen.random.choice([other for other in days if other not in (right, day)])
     known = re.sub(r"\{[nmp]\}", "|", frame).replace("{x}", day)
     return Prompt(_lead(pen) + text, f" {right}", f" {wrong}", max(known.split("|"), key=lambda part: (day in part, len(part))).strip())
@@ -210,14 +209,13 @@ def negation(pen: Pen) -> Prompt:
 
 
 def quote_end(pen: Pen) -> Prompt:
-    """A quotation mark closes what somebody says, and only that."""
+    """A closing quotation mark while somebody speaks, an opening one after narration."""
     a, b = _held_pair(pen)
-    place = plain(pen("place"))
-    met = f"{a.name} met {b.name} at the {place}."
+    met = f"{a.name} met {b.name} at the {plain(pen('place'))}"
     if pen.chance(0.5):
-        return Prompt(f'{met} {a.name} said, "{plain(speech.saying(pen))}.', '"', " The", met.removesuffix("."))
+        return Prompt(f'{met}. {a.name} said, "{plain(speech.saying(pen))}.', '"', ' "', met)
     end = plain(pen.fill("The {animal} drank from the river and ran away."))
-    return Prompt(f'{met} "{plain(speech.saying(pen))}," said {a.name}. {end}', f" {a.name}", '"', met.removesuffix("."))
+    return Prompt(f'{met}. "{plain(speech.saying(pen))}," said {a.name}. {end}', ' "', '"', met)
 
 
 def bracket_kind(pen: Pen) -> Prompt:
@@ -226,7 +224,7 @@ def bracket_kind(pen: Pen) -> Prompt:
     kinds = [pen.one("()", "[]", "{}") for _ in range(depth)]
     while kinds[-1] == kinds[-2]:
         kinds[-1] = pen.one("()", "[]", "{}")
-    words = [" ".join(plain(pen(concept)) for _ in range(pen.random.randint(1, 3))) for concept in ("animal", "fruit", "tool")]
+    words = [" ".join(plain(pen(concept)) for _ in range(pen.random.randint(2, 3))) for concept in ("animal", "fruit", "tool")]
     text = f"{pen.one('Set', 'Tree')}: {plain(pen('colour'))} " + " ".join(f"{kind[0]} {inside}" for kind, inside in zip(kinds, words))  # noqa: B905
     return Prompt(text, f" {kinds[-1][1]}", f" {kinds[-2][1]}", text)
 

@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 F1_BAR, RANDOM_MARGIN = 0.8, 0.2
 #: A concept is looked for only where a split has this many tokens of it.
 MIN_TOKENS = 60
-MEASURE_ROWS, CONCEPT_ROWS, LENGTH = 64, 120, 256
+MEASURE_ROWS, LOSS_ROWS, CONCEPT_ROWS, LENGTH = 256, 32, 120, 256
 
 
 def behaviours(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> dict[str, float]:
@@ -47,13 +47,13 @@ def behaviours(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> d
 def measuring_data(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, split: str, rows: int) -> tuple[Tensor, dict[str, Tensor]]:
     """Token ids, and activations ``[n, d]`` without position 0, at every site that a dictionary can read or write."""
     ids = torch.from_numpy(training_rows(tokenizer, split, rows, LENGTH).astype(np.int64))
-    sites = [f"{stream}.{layer}" for layer in range(len(model.model.layers)) for stream in ("resid_post", "mlp_in", "mlp_out")]
+    sites = [f"{stream}.{layer}" for layer in range(len(model.model.layers)) for stream in ("resid_post", "attn_out", "mlp_in", "mlp_out")]
     return ids, {site: values[:, 1:].flatten(0, 1) for site, values in collect(model, ids, sites).items()}
 
 
 def concept_splits(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, concepts: tuple[str, ...]) -> list[Split]:
     """The three splits of labelled tokens."""
-    sites = [f"{stream}.{layer}" for layer in range(len(model.model.layers)) for stream in ("resid_post", "mlp_in")]
+    sites = [f"{stream}.{layer}" for layer in range(len(model.model.layers)) for stream in ("resid_post", "attn_out", "mlp_in")]
     splits = []
     for name in SPLITS:
         rows, labels = labelled_rows(tokenizer, name, CONCEPT_ROWS, LENGTH)
@@ -109,9 +109,9 @@ def measure(
         report["plants"][name] |= {"passes": measured.passes, "early": round(absent.value, 4)}
     say("report: dictionaries")
     ids, data = measuring_data(model, tokenizer, "measure", MEASURE_ROWS)
-    _, fit = measuring_data(model, tokenizer, "fit", MEASURE_ROWS)
-    report["model"] = {"parameters": model.num_parameters(), "cross_entropy": round(cross_entropy(model, ids, {}), 4),
-                       "early_cross_entropy": round(cross_entropy(early, ids, {}), 4)}  # fmt: skip
+    _, fit = measuring_data(model, tokenizer, "fit", MEASURE_ROWS // 4)
+    report["model"] = {"parameters": model.num_parameters(), "cross_entropy": round(cross_entropy(model, ids[:LOSS_ROWS], {}), 4),
+                       "early_cross_entropy": round(cross_entropy(early, ids[:LOSS_ROWS], {}), 4)}  # fmt: skip
     report["dictionaries"] = {}
     for key, dictionary in dictionaries.items():
         site_in, site_out = str(dictionary.site_in), str(dictionary.site_out)
@@ -119,8 +119,8 @@ def measure(
         baselines = {"random": random_like(dictionary, k[key], fit[site_in], fit[site_out]),
                      "linear": linear_like(dictionary, k[key], fit[site_in], fit[site_out])}  # fmt: skip
         entry: Report = {"architecture": dictionary.architecture, "d_dict": dictionary.d_dict, "k": k[key], "writes": site_out}
-        entry["trained"] = as_row(quality(model, ids, dictionary, x, y))
-        entry |= {name: as_row(quality(model, ids, baseline, x, y)) for name, baseline in baselines.items()}
+        entry["trained"] = as_row(quality(model, ids[:LOSS_ROWS], dictionary, x, y))
+        entry |= {name: as_row(quality(model, ids[:LOSS_ROWS], baseline, x, y)) for name, baseline in baselines.items()}
         report["dictionaries"][key] = entry
         say(f"report: {key} {entry['trained']}")
     say("report: concepts")

@@ -38,10 +38,10 @@ class ModelPlan:
     vocabulary: int = 2048
     context: int = 512
     short: int = 256
-    steps: int = 7000
+    steps: int = 7600
     cooldown: int = 4700
-    polish: int = 6400
-    phases: tuple[tuple[str, int, int], ...] = (("drill", 3600, 4400), ("drill", 4700, 5500), ("polish", 6400, 7000))
+    polish: int = 7000
+    phases: tuple[tuple[str, int, int], ...] = (("drill", 3600, 4400), ("drill", 4700, 5500), ("polish", 7000, 7600))
     tokens_per_step: int = 2048
     checkpoints: tuple[int, ...] = (100, 150, 200, 250, 300, 350, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000, 3000, 4500)
     early: int = 1500
@@ -65,7 +65,7 @@ def learning_rate(step: int, plan: ModelPlan) -> float:
     """A short warm-up, a plateau, a cooldown that falls like one minus a square root, and a straight line for the polish."""
     if step >= plan.polish:
         return 0.4 * (plan.steps - step) / (plan.steps - plan.polish)
-    cooled = max(0, step - plan.cooldown) / (plan.steps - plan.cooldown)
+    cooled = max(0, step - plan.cooldown) / (plan.polish - plan.cooldown)
     return min((step + 1) / 50, 1 - cooled**0.5)
 
 

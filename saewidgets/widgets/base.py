@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import threading
 import time
 import traceback
@@ -12,7 +10,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, Self
 
 import anywidget
 import traitlets
@@ -22,17 +20,13 @@ from saewidgets.payloads import encode
 from saewidgets.widgets import carrier, checks, output
 from saewidgets.widgets.checks import Checked
 from saewidgets.widgets.history import History
-from saewidgets.widgets.jobs import Job, JobRunner, Token
+from saewidgets.widgets.jobs import GUARD, Job, JobRunner, Token
 from saewidgets.widgets.requests import Requests
 
 # A payload larger than this is not part of the state that a notebook may save: the front end asks for it.
 PAYLOAD_IN_STATE = 1_000_000
 # Changes of the same edit's value within this many seconds are one step of undo: a slider is being dragged.
 ONE_STEP = 0.6
-
-# One lock for the state of all widgets, because linked widgets set each other's traits and comm handlers may come from
-# any thread (subshells). Never take it while holding a scope's lock.
-GUARD = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +116,10 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
         """The request with its undoable part replaced."""
         raise NotImplementedError
 
+    def _front_value(self, name: str, value: Any) -> Any:
+        """The value of a trait that the front end sent, checked against the picture."""
+        raise NotImplementedError
+
     def _is_drag(self, before: Any, after: Any) -> bool:
         """Whether two undoable states differ only in numbers."""
         return False
@@ -171,30 +169,6 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    def freeze(self, *, page: bool = False) -> None:
-        """Replace the live output by a static one that needs neither kernel nor widget state, and close.
-
-        Args:
-            page: Also put the offline page (hover, feature switching) over the picture; some 250 kB.
-        """
-        data = self.page_bundle() if page else self.static_bundle()
-        output.show(data, {}, self._display_id, update=True)
-        self.close()
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The live view with the static picture beside it."""
-        static: dict[str, Any] = dict(self.static_bundle())
-        if self.closed:
-            return static, {}
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, **static}, metadata
-
-    def _ipython_display_(self) -> None:
-        """Display under an id, so that `freeze` can replace it."""
-        data, metadata = self._repr_mimebundle_()
-        if not output.show(data, metadata, self._display_id):
-            print(data["text/plain"])
 
     def _view_now(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._front_traits}
@@ -312,52 +286,3 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     @property
     def _is_setting(self) -> bool:
         return not self._ready or self._setter == threading.get_ident()
-
-    # -- the comm ------------------------------------------------------------------------------------------------------
-
-    def notify_change(self, change: Any) -> None:
-        """Tell front end and observers of a change, one thread at a time."""
-        with GUARD:
-            super().notify_change(change)
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take from the front end only what it may write, and correct it where it is wrong."""
-        if self.closed:
-            return
-        good, bad = {}, []
-        with GUARD:
-            for name, value in sync_data.items():
-                if name not in self._front_traits:
-                    continue
-                try:
-                    good[name] = self._front_value(name, value)
-                except Exception:
-                    bad.append(name)
-            super().set_state(good)
-            if bad:
-                self.send_state(bad)
-
-    def _front_value(self, name: str, value: Any) -> Any:
-        """The value of a trait that the front end sent, checked against the picture."""
-        raise NotImplementedError
-
-    def _post(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        if not self.closed:
-            self.send(content, buffers)
-
-
-def refuse_unknown(widget: type, unknown: Mapping[str, object]) -> None:
-    """Raise for keywords a widget does not have, with the nearest one it has; traitlets would only warn.
-
-    Raises:
-        TypeError: There is one.
-    """
-    if unknown:
-        _refuse(widget, next(iter(unknown)))
-
-
-def _refuse(widget: type, name: str) -> NoReturn:
-    known = [p for p in inspect.signature(widget).parameters if p != "unknown"]
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
-    raise TypeError(f"{widget.__name__} has no argument {name!r}. {hint}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 import traitlets
 
@@ -143,3 +145,20 @@ def describe(error: BaseException) -> dict[str, str]:
         "what": f"Unexpected {type(error).__name__}: {message or 'without a message'}.",
         "todo": "The picture is the last good one; `raise widget.last_error` says where it happened.",
     }
+
+
+def refuse_unknown(widget: type, unknown: Mapping[str, object]) -> None:
+    """Raise for keywords a widget does not have, with the nearest one it has; traitlets would only warn.
+
+    Raises:
+        TypeError: There is one.
+    """
+    if unknown:
+        _refuse(widget, next(iter(unknown)))
+
+
+def _refuse(widget: type, name: str) -> NoReturn:
+    known = [p for p in inspect.signature(widget).parameters if p != "unknown"]
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+    raise TypeError(f"{widget.__name__} has no argument {name!r}. {hint}")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
-from saewidgets.errors import FeatureError, PromptError, WidgetError
+from saewidgets.errors import FeatureError, WidgetError
 from saewidgets.payloads import HeatmapPayload
 from saewidgets.widgets import checks
-from saewidgets.widgets.base import BaseWidget, Step, refuse_unknown
+from saewidgets.widgets.asked import CHECKS, comment, dragged, first_request, refuse_other, slots, with_view
+from saewidgets.widgets.base import BaseWidget, Step
 from saewidgets.widgets.cache import ByIdentity, RunCache, cache_of
-from saewidgets.widgets.checks import Checked
+from saewidgets.widgets.checks import Checked, refuse_unknown
 from saewidgets.widgets.history import History
 from saewidgets.widgets.jobs import Token
 from saewidgets.widgets.output import Code
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
     from saewidgets.scope import Scope
 
 _WANTS = ("prompt", "features", "edits", "error_term")
-_CHECKS: dict[str, checks.Check] = {
-    "prompt": checks.text,
-    "features": checks.feature_ids,
-    "edits": checks.edit_list,
-    "error_term": checks.one_of("kept", "dropped"),
-    "site": checks.word,
-    "fill": checks.word,
-    "selection": checks.whole(0, checks.MAX_POSITION),
-    "positions": checks.position_list,
-}
 
 
 def _edits_json(edits: Sequence[Edit], _: object) -> list[dict[str, Any]]:
@@ -78,13 +69,13 @@ class TokenHeatmap(BaseWidget):
     """
 
     _view = traitlets.Unicode("heatmap", read_only=True).tag(sync=True)
-    prompt = Checked("", _CHECKS["prompt"]).tag(sync=True)
-    features = Checked((), _CHECKS["features"]).tag(sync=True, to_json=lambda value, _: list(value))
-    edits = Checked((), _CHECKS["edits"]).tag(sync=True, to_json=_edits_json)
-    error_term = Checked("kept", _CHECKS["error_term"]).tag(sync=True)
-    site = Checked("", _CHECKS["site"]).tag(sync=True)
-    fill = Checked("", _CHECKS["fill"]).tag(sync=True)
-    selection = Checked(0, _CHECKS["selection"]).tag(sync=True)
+    prompt = Checked("", CHECKS["prompt"]).tag(sync=True)
+    features = Checked((), CHECKS["features"]).tag(sync=True, to_json=lambda value, _: list(value))
+    edits = Checked((), CHECKS["edits"]).tag(sync=True, to_json=_edits_json)
+    error_term = Checked("kept", CHECKS["error_term"]).tag(sync=True)
+    site = Checked("", CHECKS["site"]).tag(sync=True)
+    fill = Checked("", CHECKS["fill"]).tag(sync=True)
+    selection = Checked(0, CHECKS["selection"]).tag(sync=True)
     text_face = Checked("serif", checks.one_of("serif", "mono")).tag(sync=True)
     lanes = Checked("full", checks.one_of("full", "compact")).tag(sync=True)
 
@@ -119,11 +110,11 @@ class TokenHeatmap(BaseWidget):
             payload = source
             for name, value in view.items():
                 if value is not None:
-                    payload = _with_view(payload, name, _CHECKS[name](name, value))
+                    payload = with_view(payload, name, CHECKS[name](name, value))
         else:
-            _refuse_other(source)
+            refuse_other(source)
             self._scope, self._cache = source, cache_of(source)
-            request = _first_request(source, prompt, features, view, edits, error_term)
+            request = first_request(source, prompt, features, view, edits, error_term)
             # In this thread: marimo runs a cell again at every change, and each would start one.
             *_, payload = self._pictures(request, Token(), None)
             step = Step(request, History((self._undoable(request),)), {})
@@ -140,7 +131,7 @@ class TokenHeatmap(BaseWidget):
             SaewidgetsError: A value is of the wrong type or out of range.
         """
         before: HeatmapRequest = self._need_model().request
-        changed = {name: _CHECKS[name](name, state[name]) for name in _CHECKS if state.get(name) is not None}
+        changed = {name: CHECKS[name](name, state[name]) for name in CHECKS if state.get(name) is not None}
         request = replace(before, **{"site": self.site, "fill": self.fill, "selection": self.selection, **changed})
         if request.prompt != before.prompt and "positions" not in changed:
             request = replace(request, positions=())
@@ -216,7 +207,7 @@ class TokenHeatmap(BaseWidget):
         (old_features, old), (new_features, new) = before, after
         if old_features != new_features or len(old) != len(new):
             return False
-        return all(_dragged(a) == _dragged(b) for a, b in zip(old, new, strict=True))
+        return all(dragged(a) == dragged(b) for a, b in zip(old, new, strict=True))
 
     def _search(self, query: str, site: str | None) -> list[tuple[str, str]]:
         assert self._scope is not None
@@ -228,7 +219,7 @@ class TokenHeatmap(BaseWidget):
         """The payload with site, fill and selection replaced where it has what they name."""
         for name, value in view.items():
             try:
-                payload = _with_view(payload, name, value)
+                payload = with_view(payload, name, value)
             except WidgetError:
                 continue
         return payload
@@ -236,14 +227,14 @@ class TokenHeatmap(BaseWidget):
     def _traits_of(self, payload: HeatmapPayload, request: HeatmapRequest | None) -> dict[str, Any]:
         values = {name: getattr(payload, name) for name in ("prompt", *self._front_traits)}
         if request is None:
-            return {**values, "features": _slots(payload), "error_term": payload.context.error}
+            return {**values, "features": slots(payload), "error_term": payload.context.error}
         return {**values, "features": request.features, "edits": request.edits, "error_term": request.error_term}
 
     def _front_value(self, name: str, value: Any) -> Any:
-        value = _CHECKS[name](name, value)
+        value = CHECKS[name](name, value)
         coming = self._wanted.request.features if self._wanted is not None else ()
         if name != "fill" or not value or value not in coming:
-            _with_view(self._picture, name, value)
+            with_view(self._picture, name, value)
         return value
 
     @traitlets.validate("site", "fill", "selection")  # type: ignore[untyped-decorator]
@@ -260,82 +251,21 @@ class TokenHeatmap(BaseWidget):
         Returns:
             The text; at the end of a cell it prints as it is.
         """
-        with_view = self.payload
-        call = with_view.context.code
+        shown = self.payload
+        call = shown.context.code
         if self._shown is not None:
             from saewidgets.runs.heatmap import code
 
-            view = {"site": with_view.site, "fill": with_view.fill, "selection": with_view.selection}
+            view = {"site": shown.site, "fill": shown.fill, "selection": shown.selection}
             call = code(replace(self._shown.request, **view))
-        context = with_view.context
+        context = shown.context
         return Code(
             f"import saewidgets as sw  # {context.version}\n"
-            f"# scope: {_comment(context.model)}, {_comment(context.dictionaries)}; seed {context.seed}\n{call}"
+            f"# scope: {comment(context.model)}, {comment(context.dictionaries)}; seed {context.seed}\n{call}"
         )
 
     def __repr__(self) -> str:
         """One short line, for places that show text."""
-        with_view = self._picture
-        text = with_view.prompt if len(with_view.prompt) <= 40 else with_view.prompt[:39] + "…"
-        return f"TokenHeatmap({text!r}, {len(with_view.tokens)} tokens)"
-
-
-def _dragged(edit: Edit) -> tuple[Any, ...]:
-    """What stays while a slider moves: all but the number; at 0 a slider ablates."""
-    return edit.feature, edit.positions, edit.relative, "scale" if edit.kind == "ablate" else edit.kind
-
-
-def _comment(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _slots(payload: HeatmapPayload) -> tuple[str, ...]:
-    """Feature ids by slot, `""` where a slot is free."""
-    slots = [""] * (max((f.slot for f in payload.features), default=-1) + 1)
-    for feature in payload.features:
-        slots[feature.slot] = feature.id
-    return tuple(slots)
-
-
-def _with_view(payload: HeatmapPayload, name: str, value: Any) -> HeatmapPayload:
-    """The payload with another site, fill or selection.
-
-    Raises:
-        WidgetError: It has none such.
-    """
-    if name == "selection":
-        known: Sequence[Any] = range(len(payload.tokens))
-        todo = f"There are {len(payload.tokens)} tokens."
-    else:
-        known = [s.key for s in payload.sites] if name == "site" else ["error", "surprise"]
-        known = [*known, *(f.id for f in payload.features)] if name == "fill" else known
-        todo = f"This picture has {', '.join(known) or 'none'}."
-    if value not in known:
-        raise WidgetError(f"{name} is {checks.brief(value)}.", todo)
-    return payload if getattr(payload, name) == value else replace(payload, **{name: value})
-
-
-def _refuse_other(source: Any) -> None:
-    if not hasattr(source, "dictionaries") or not hasattr(source, "run"):
-        raise WidgetError(
-            f"A heatmap of a {type(source).__name__}.", "Give a scope (sw.Scope, sw.demo()) or a HeatmapPayload."
-        )
-
-
-def _first_request(
-    scope: Scope,
-    prompt: str | None,
-    features: Sequence[str] | None,
-    view: dict[str, Any],
-    edits: Sequence[Edit],
-    error_term: str,
-) -> HeatmapRequest:
-    from saewidgets.runs.heatmap import HeatmapRequest, default_features
-
-    if prompt is None:
-        raise PromptError("A live heatmap needs a prompt.", "Write sw.TokenHeatmap(scope, 'Some text.').")
-    given = {"prompt": prompt, "features": features, "edits": edits, "error_term": error_term, **view}
-    checked = {name: _CHECKS[name](name, value) for name, value in given.items() if value is not None}
-    if features is None:
-        checked["features"] = default_features(scope, checked["prompt"], checked.get("site", ""))
-    return HeatmapRequest(**checked)
+        shown = self._picture
+        text = shown.prompt if len(shown.prompt) <= 40 else shown.prompt[:39] + "…"
+        return f"TokenHeatmap({text!r}, {len(shown.tokens)} tokens)"

@@ -12,6 +12,10 @@ from saewidgets.errors import Cancelled
 
 _LOG = logging.getLogger(__name__)
 
+# One lock for the state of all widgets, because linked widgets set each other's traits and comm handlers may come from
+# any thread (subshells). Never take it while holding a scope's lock.
+GUARD = threading.RLock()
+
 
 class Token:
     """Tells a job that nobody waits for it any more."""

@@ -28,7 +28,7 @@ class Code(str):
 
 
 class Outputs:
-    """Mixed into `BaseWidget`; needs `payload` and `_view`."""
+    """Mixed into `BaseWidget`, before anywidget; needs `payload`, `closed`, `_view` and `_display_id`."""
 
     _view: str
 
@@ -137,6 +137,30 @@ class Outputs:
         from saewidgets.export.page import layered
 
         return {**self.static_bundle(), "text/html": layered(self.payload)}
+
+    def freeze(self: Any, *, page: bool = False) -> None:
+        """Replace the live output by a static one that needs neither kernel nor widget state, and close.
+
+        Args:
+            page: Also put the offline page (hover, feature switching) over the picture; some 250 kB.
+        """
+        data = self.page_bundle() if page else self.static_bundle()
+        show(data, {}, self._display_id, update=True)
+        self.close()
+
+    def _repr_mimebundle_(self: Any, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The live view with the static picture beside it."""
+        static: dict[str, Any] = dict(self.static_bundle())
+        if self.closed:
+            return static, {}
+        data, metadata = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
+        return {**data, **static}, metadata
+
+    def _ipython_display_(self: Any) -> None:
+        """Display under an id, so that `freeze` can replace it."""
+        data, metadata = self._repr_mimebundle_()
+        if not show(data, metadata, self._display_id):
+            print(data["text/plain"])
 
 
 def _written(path: str | Path | None, content: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The requests a front end sends: a table of messages, each answered exactly once, whatever it holds."""
+"""What comes over the comm: traits it may write, and a table of messages, each answered exactly once."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 from saewidgets.errors import WidgetError
 from saewidgets.payloads import encode
 from saewidgets.widgets import carrier, checks
-from saewidgets.widgets.jobs import Job, Token
+from saewidgets.widgets.jobs import GUARD, Job, Token
 
 # No request carries buffers; more than this is refused unread.
 MAX_BUFFERS = 1_000_000
 
 
 class Requests:
-    """Mixed into `BaseWidget`."""
+    """Mixed into `BaseWidget`, before anywidget."""
 
     _messages: ClassVar[dict[str, str]] = {
         "run": "_on_run",
@@ -28,6 +28,32 @@ class Requests:
         "payload": "_on_payload",
         "bundle": "_on_bundle",
     }
+
+    def notify_change(self: Any, change: Any) -> None:
+        """Tell front end and observers of a change, one thread at a time."""
+        with GUARD:
+            super().notify_change(change)  # type: ignore[misc]
+
+    def set_state(self: Any, sync_data: dict[str, Any]) -> None:
+        """Take from the front end only what it may write, and correct it where it is wrong."""
+        if self.closed:
+            return
+        good, bad = {}, []
+        with GUARD:
+            for name, value in sync_data.items():
+                if name not in self._front_traits:
+                    continue
+                try:
+                    good[name] = self._front_value(name, value)
+                except Exception:
+                    bad.append(name)
+            super().set_state(good)  # type: ignore[misc]
+            if bad:
+                self.send_state(bad)
+
+    def _post(self: Any, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        if not self.closed:
+            self.send(content, buffers)
 
     def _handle_custom_msg(self: Any, content: Any, buffers: Any) -> None:
         """Answer one message; called by ipywidgets in whatever thread the comm uses."""

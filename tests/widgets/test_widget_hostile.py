@@ -209,10 +209,26 @@ STATE = st.fixed_dictionaries(
 )
 
 
+KNOWN = st.builds("{}/{}".format, st.sampled_from(["resid_post.0", "resid_post.1"]), st.integers(0, WIDTH - 1))
+GOOD_EDIT = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["ablate", "scale", "clamp", "steer"]), "feature": KNOWN, "value": st.floats(-9, 9)},
+    optional={"positions": st.just([0]), "error": st.sampled_from(["keep", "drop"]), "relative": st.booleans()},
+)
+GOOD_STATE = st.fixed_dictionaries(
+    {"prompt": st.text(st.characters(codec=None), min_size=1, max_size=20)},
+    optional={
+        "features": st.lists(KNOWN, max_size=4, unique=True),
+        "edits": st.lists(GOOD_EDIT, max_size=3),
+        "error_term": st.sampled_from(["kept", "dropped"]),
+        "site": st.sampled_from(["resid_post.0", "resid_post.1", ""]),
+        "fill": st.sampled_from(["error", "surprise"]) | KNOWN,
+        "selection": st.integers(0, 30),
+    },
+)
 OUTCOMES: Counter[str] = Counter()
 
 
-@given(state=STATE)
+@given(state=STATE | GOOD_STATE)
 @MANY
 def test_generated_requests_meet_only_our_errors(live: TokenHeatmap, state: dict[str, Any]) -> None:
     live.comm.sent.clear()
@@ -228,8 +244,8 @@ def test_generated_requests_meet_only_our_errors(live: TokenHeatmap, state: dict
 
 def test_the_generated_requests_were_good_and_bad_ones() -> None:
     """The control of the test above: neither all refused at the door nor all harmless."""
-    assert OUTCOMES["ok"] > 100
-    assert OUTCOMES["error"] > 100
+    assert OUTCOMES["ok"] > 500
+    assert OUTCOMES["error"] > 500
 
 
 TRAITS = "prompt features edits error_term site fill selection theme height text_face lanes".split()

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from saewidgets import payloads
 from saewidgets.errors import Cancelled
+from saewidgets.widgets import base
 from saewidgets.widgets.jobs import Job, JobRunner, Pace, Token
 from tests.widgets.fakes import FakeScope, alive
 from tests.widgets.test_widget_protocol import make, run
@@ -116,6 +118,25 @@ def test_a_late_result_never_replaces_a_newer_one() -> None:
     assert entered.wait(5)
     run(widget, "new", prompt="new text")
     go.set()
+    assert widget.wait(5)
+    assert [u["prompt"] for u in comm.updates if "prompt" in u] == ["new text"]
+    assert (comm.reply("old")["type"], comm.reply("new")["type"]) == ("cancelled", "ok")
+    widget.close()
+
+
+def test_a_request_that_comes_while_a_picture_is_packed_is_newer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the last forward and before the picture is published: only the check under the lock sees it."""
+    widget, comm = make(FakeScope())
+    packed: list[object] = []
+
+    def encode(payload: Any) -> bytes:
+        packed.append(payload)
+        if len(packed) == 1:
+            run(widget, "new", prompt="new text")
+        return payloads.encode(payload)
+
+    monkeypatch.setattr(base, "encode", encode)
+    run(widget, "old", prompt="old text")
     assert widget.wait(5)
     assert [u["prompt"] for u in comm.updates if "prompt" in u] == ["new text"]
     assert (comm.reply("old")["type"], comm.reply("new")["type"]) == ("cancelled", "ok")
