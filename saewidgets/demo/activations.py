@@ -18,12 +18,17 @@ def module_of(model: LlamaForCausalLM, site: str) -> nn.Module:
     """The module whose output is the site."""
     stream, layer = site.split(".")
     block = model.model.layers[int(layer)]
-    return {"resid_post": block, "attn_out": block.self_attn, "mlp_in": block.post_attention_layernorm, "mlp_out": block.mlp}[stream]
+    return {
+        "resid_post": block,
+        "attn_out": block.self_attn,
+        "mlp_in": block.post_attention_layernorm,
+        "mlp_out": block.mlp,
+    }[stream]
 
 
 @contextmanager
 def hooked(model: LlamaForCausalLM, changes: dict[str, Change]) -> Iterator[None]:
-    """Within the block, the output of every named site goes through its function; an identity that stores just reads."""
+    """Within the block, the output of every named site goes through its function (an identity that stores reads)."""
 
     def hook(change: Change) -> Callable[..., object]:
         def run(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> object:
@@ -81,7 +86,11 @@ def cross_entropy(model: LlamaForCausalLM, rows: Tensor, changes: dict[str, Chan
         for start in range(0, len(rows), batch):
             ids = rows[start : start + batch]
             logits = model(input_ids=ids).logits[:, 1:-1]
-            total += float(nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), ids[:, 2:].reshape(-1), reduction="sum"))
+            total += float(
+                nn.functional.cross_entropy(
+                    logits.reshape(-1, logits.shape[-1]), ids[:, 2:].reshape(-1), reduction="sum"
+                )
+            )
             count += ids[:, 2:].numel()
     return total / count
 

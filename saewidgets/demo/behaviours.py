@@ -1,6 +1,7 @@
 """Fifteen behaviours, each with prompts from combinations that training never shows.
 
-A prompt carries a *fingerprint*: words in a row that hold its combination. No training document contains it, which a test reads from
+A prompt carries a *fingerprint*: words in a row that hold its combination. No training document contains it, which
+a test reads from
 the text itself and not from the rule that made it.
 """
 
@@ -51,8 +52,12 @@ def _held_pair(pen: Pen) -> tuple[Person, Person]:
 
 def _lead(pen: Pen) -> str:
     """A sentence that does not matter, so that one combination gives several prompts."""
-    frame = pen.one("There was {weather} in the morning and {weather2} at night. ", "The {flower} and the {flower2} bloomed in {month}. ",
-                    "The {vehicle} to {capital} left at {number}. ", "The {furniture} in the {room} was {colour}. ")  # fmt: skip
+    frame = pen.one(
+        "There was {weather} in the morning and {weather2} at night. ",
+        "The {flower} and the {flower2} bloomed in {month}. ",
+        "The {vehicle} to {capital} left at {number}. ",
+        "The {furniture} in the {room} was {colour}. ",
+    )
     return plain(pen.fill(frame))
 
 
@@ -113,7 +118,12 @@ def object_recall(pen: Pen) -> Prompt:
     swapped = pen.chance(0.5)
     first, second = (f"the {two} in the {other}", f"the {one} in the {kept}")[:: -1 if swapped else 1]
     text = f"{a.name} put {first} and {second}. {b.name} opened the {kept} and found the"
-    return Prompt(text, f" {one}", f" {two}", f"{'put ' if swapped else 'and '}the {one} in the {kept}{' and' if swapped else '.'}")
+    return Prompt(
+        text,
+        f" {one}",
+        f" {two}",
+        f"{'put ' if swapped else 'and '}the {one} in the {kept}{' and' if swapped else '.'}",
+    )
 
 
 def pronoun_after_name(pen: Pen) -> Prompt:
@@ -165,7 +175,12 @@ def weekday_successor(pen: Pen) -> Prompt:
     right = days[(days.index(day) + 1) % 7]
     wrong = pen.random.choice([other for other in days if other not in (right, day)])
     known = re.sub(r"\{[nmp]\}", "|", frame).replace("{x}", day)
-    return Prompt(_lead(pen) + text, f" {right}", f" {wrong}", max(known.split("|"), key=lambda part: (day in part, len(part))).strip())
+    return Prompt(
+        _lead(pen) + text,
+        f" {right}",
+        f" {wrong}",
+        max(known.split("|"), key=lambda part: (day in part, len(part))).strip(),
+    )
 
 
 def counting(pen: Pen) -> Prompt:
@@ -224,15 +239,28 @@ def bracket_kind(pen: Pen) -> Prompt:
     kinds = [pen.one("()", "[]", "{}") for _ in range(depth)]
     while kinds[-1] == kinds[-2]:
         kinds[-1] = pen.one("()", "[]", "{}")
-    words = [" ".join(plain(pen(concept)) for _ in range(pen.random.randint(2, 3))) for concept in ("animal", "fruit", "tool")]
-    text = f"{pen.one('Set', 'Tree')}: {plain(pen('colour'))} " + " ".join(f"{kind[0]} {inside}" for kind, inside in zip(kinds, words))  # noqa: B905
+    words = [
+        " ".join(plain(pen(concept)) for _ in range(pen.random.randint(2, 3)))
+        for concept in ("animal", "fruit", "tool")
+    ]
+    text = f"{pen.one('Set', 'Tree')}: {plain(pen('colour'))} " + " ".join(
+        f"{kind[0]} {inside}" for kind, inside in zip(kinds, words, strict=False)
+    )
     return Prompt(text, f" {kinds[-1][1]}", f" {kinds[-2][1]}", text)
 
 
 def article(pen: Pen) -> Prompt:
     """*Lucy saw a hen and an* owl, not *goose*."""
-    leads = [("animal", "saw"), ("bird", "saw"), ("fruit", "ate"), ("clothing", "wore"), ("toy", "owned"), ("tool", "used"),
-             ("instrument", "played"), ("vehicle", "took")]  # fmt: skip
+    leads = [
+        ("animal", "saw"),
+        ("bird", "saw"),
+        ("fruit", "ate"),
+        ("clothing", "wore"),
+        ("toy", "owned"),
+        ("tool", "used"),
+        ("instrument", "played"),
+        ("vehicle", "took"),
+    ]
     vowel = pen.chance(0.5)
     while True:
         concept, lead = pen.one(*leads)
@@ -245,11 +273,22 @@ def article(pen: Pen) -> Prompt:
 
 
 BEHAVIOURS: dict[str, Callable[[Pen], Prompt]] = {
-    "indirect object": indirect_object, "word induction": word_induction, "nonsense-word induction": nonsense_induction,
-    "object recall": object_recall, "pronoun after a name": pronoun_after_name, "pronoun after a role": pronoun_after_role,
-    "agreement with a distractor": agreement, "capitals": capitals, "weekday successor": weekday_successor, "counting": counting,
-    "sentiment": sentiment, "negation": negation, "quote open or closed": quote_end, "bracket kind": bracket_kind, "a or an": article,
-}  # fmt: skip
+    "indirect object": indirect_object,
+    "word induction": word_induction,
+    "nonsense-word induction": nonsense_induction,
+    "object recall": object_recall,
+    "pronoun after a name": pronoun_after_name,
+    "pronoun after a role": pronoun_after_role,
+    "agreement with a distractor": agreement,
+    "capitals": capitals,
+    "weekday successor": weekday_successor,
+    "counting": counting,
+    "sentiment": sentiment,
+    "negation": negation,
+    "quote open or closed": quote_end,
+    "bracket kind": bracket_kind,
+    "a or an": article,
+}
 
 
 def prompts(name: str, count: int = COUNT) -> list[Prompt]:

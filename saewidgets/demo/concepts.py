@@ -1,6 +1,7 @@
 """Which concept one single feature detects per token.
 
-A threshold for every (feature, concept) is chosen on the first split, the feature of every concept on the second, and its F1 is
+A threshold for every (feature, concept) is chosen on the first split, the feature of every concept on the second,
+and its F1 is
 taken from the third; nothing is chosen on what is reported.
 """
 
@@ -98,8 +99,14 @@ def detectors(dictionaries: dict[str, Dictionary], splits: list[Split]) -> list[
             index = int(chosen_f1[:, concept].argmax())
             current = best[concept]
             if current is None or chosen_f1[index, concept] > current.f1:
-                best[concept] = Detector(key, index, float(thresholds[index, concept]), float(chosen_f1[index, concept]))
-    return [score(detector, dictionaries, splits[2], concept) for concept, detector in enumerate(best) if detector is not None]
+                best[concept] = Detector(
+                    key, index, float(thresholds[index, concept]), float(chosen_f1[index, concept])
+                )
+    return [
+        score(detector, dictionaries, splits[2], concept)
+        for concept, detector in enumerate(best)
+        if detector is not None
+    ]
 
 
 @torch.no_grad()

@@ -18,7 +18,9 @@ def encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[in
     return [encoding.ids for encoding in encodings]
 
 
-def training_rows(tokenizer: PreTrainedTokenizerFast, split: str, count: int, length: int, chunk: int = 5000) -> np.ndarray:
+def training_rows(
+    tokenizer: PreTrainedTokenizerFast, split: str, count: int, length: int, chunk: int = 5000
+) -> np.ndarray:
     """The first `count` rows of a split, each ``<|start|>`` and then `length` - 1 tokens of the endless stream.
 
     Returns:
@@ -38,8 +40,12 @@ def training_rows(tokenizer: PreTrainedTokenizerFast, split: str, count: int, le
     return rows
 
 
-def labelled_rows(tokenizer: PreTrainedTokenizerFast, split: str, count: int, length: int) -> tuple[np.ndarray, list[list[frozenset[str]]]]:
-    """Rows of a split that is not ``train``, with the labels of every token; a row holds whole documents and is padded with END.
+def labelled_rows(
+    tokenizer: PreTrainedTokenizerFast, split: str, count: int, length: int
+) -> tuple[np.ndarray, list[list[frozenset[str]]]]:
+    """Rows of a split that is not ``train``, with the labels of every token.
+
+    A row holds whole documents and is padded with END.
 
     Returns:
         Token ids ``[count, length]`` and, for each, the set of its labels (empty for the special tokens).

@@ -15,21 +15,51 @@ from saewidgets.demo.markup import Span, parse
 from saewidgets.demo.pen import Pen
 from saewidgets.demo.registers import drills, facts, forms, languages, speech, story
 
-#: How often each kind of document is written. Copy drills (the indirect object, words, nonsense) are a quarter from the start.
+#: How often each kind of document is written. Copy drills (the indirect object, words, nonsense) are a quarter from
+#: the start.
 MIXTURE: dict[Callable[[Pen], str], float] = {
-    story.story: 13, story.portrait: 6, speech.dialogue: 8, speech.tales: 3, forms.diary: 2,
-    drills.ioi: 16, drills.word_copy: 8, drills.nonsense_copy: 7, drills.spell_story: 2, drills.recall: 6, drills.brackets: 4,
-    facts.capitals: 3, facts.calendar: 5, facts.counting: 3, facts.kinds: 4, facts.pronouns: 4, facts.agreement: 4,
-    facts.states: 4, facts.moods: 4, facts.articles: 3,
-    forms.letter: 7, forms.notice: 3, forms.shopping: 3, forms.recipe: 2.5, forms.code: 4, forms.sums: 1.5, forms.forecast: 2,
-    languages.german: 3, languages.french: 3, languages.spanish: 3, languages.translation: 3,
-}  # fmt: skip
-#: The part of the training in which the model is made to look back: copying, recall and pronouns weigh four times as much.
+    story.story: 13,
+    story.portrait: 6,
+    speech.dialogue: 8,
+    speech.tales: 3,
+    forms.diary: 2,
+    drills.ioi: 16,
+    drills.word_copy: 8,
+    drills.nonsense_copy: 7,
+    drills.spell_story: 2,
+    drills.recall: 6,
+    drills.brackets: 4,
+    facts.capitals: 3,
+    facts.calendar: 5,
+    facts.counting: 3,
+    facts.kinds: 4,
+    facts.pronouns: 4,
+    facts.agreement: 4,
+    facts.states: 4,
+    facts.moods: 4,
+    facts.articles: 3,
+    forms.letter: 7,
+    forms.notice: 3,
+    forms.shopping: 3,
+    forms.recipe: 2.5,
+    forms.code: 4,
+    forms.sums: 1.5,
+    forms.forecast: 2,
+    languages.german: 3,
+    languages.french: 3,
+    languages.spanish: 3,
+    languages.translation: 3,
+}
+#: The part of the training in which the model is made to look back: copying, recall and pronouns weigh four times as
+#: much.
 DRILL = {kind: weight * (4 if kind.__module__ == drills.__name__ or kind in (facts.pronouns, facts.states) else 0.5)
          for kind, weight in MIXTURE.items()}  # fmt: skip
 #: Near the end: what the model is still unsure of, rare closings of letters among them.
-POLISH = {kind: weight * {forms.letter: 2, drills.recall: 4, facts.calendar: 2, facts.pronouns: 2, facts.agreement: 2}.get(kind, 0.8)
-          for kind, weight in MIXTURE.items()}  # fmt: skip
+POLISH = {
+    kind: weight
+    * {forms.letter: 2, drills.recall: 4, facts.calendar: 2, facts.pronouns: 2, facts.agreement: 2}.get(kind, 0.8)
+    for kind, weight in MIXTURE.items()
+}
 MIXTURES = {"train": MIXTURE, "drill": DRILL, "polish": POLISH}
 
 

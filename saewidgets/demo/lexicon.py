@@ -70,11 +70,31 @@ GROUPS: dict[str, list[str]] = {
 }
 
 CAPITALS = {
-    "France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Germany": "Berlin", "Austria": "Vienna", "Poland": "Warsaw",
-    "Norway": "Oslo", "Sweden": "Stockholm", "Finland": "Helsinki", "Greece": "Athens", "Egypt": "Cairo", "Japan": "Tokyo",
-    "China": "Beijing", "India": "Delhi", "Russia": "Moscow", "Portugal": "Lisbon", "Ireland": "Dublin", "Hungary": "Budapest",
-    "Cuba": "Havana", "Peru": "Lima", "Kenya": "Nairobi", "Canada": "Ottawa", "Turkey": "Ankara", "England": "London",
-}  # fmt: skip
+    "France": "Paris",
+    "Italy": "Rome",
+    "Spain": "Madrid",
+    "Germany": "Berlin",
+    "Austria": "Vienna",
+    "Poland": "Warsaw",
+    "Norway": "Oslo",
+    "Sweden": "Stockholm",
+    "Finland": "Helsinki",
+    "Greece": "Athens",
+    "Egypt": "Cairo",
+    "Japan": "Tokyo",
+    "China": "Beijing",
+    "India": "Delhi",
+    "Russia": "Moscow",
+    "Portugal": "Lisbon",
+    "Ireland": "Dublin",
+    "Hungary": "Budapest",
+    "Cuba": "Havana",
+    "Peru": "Lima",
+    "Kenya": "Nairobi",
+    "Canada": "Ottawa",
+    "Turkey": "Ankara",
+    "England": "London",
+}
 CLASSES["country"] = list(CAPITALS)
 CLASSES["capital"] = list(CAPITALS.values())
 
@@ -88,20 +108,46 @@ CLASSES["state"] = list(OPPOSITES)
 
 #: Which states a class of things can be in, besides the opposites of these.
 STATES_OF = {
-    "container": "open full clean heavy new", "clothing": "wet clean soft cheap new", "vehicle": "fast clean new cheap open",
-    "tool": "sharp heavy clean new cheap", "furniture": "hard clean new heavy wet",
-}  # fmt: skip
+    "container": "open full clean heavy new",
+    "clothing": "wet clean soft cheap new",
+    "vehicle": "fast clean new cheap open",
+    "tool": "sharp heavy clean new cheap",
+    "furniture": "hard clean new heavy wet",
+}
 
 #: Plant (b): two professions lean towards one pronoun, the others are balanced.
 BIAS = {"gardener": 0.85, "baker": 0.15}
 
 IRREGULAR = {
-    "sheep": "sheep", "deer": "deer", "wolf": "wolves", "mouse": "mice", "goose": "geese", "foot": "feet", "shelf": "shelves",
-    "lily": "lilies", "daisy": "daisies", "poppy": "poppies", "cherry": "cherries", "library": "libraries", "fox": "foxes",
-    "box": "boxes", "dress": "dresses", "peach": "peaches", "wrench": "wrenches", "church": "churches", "bus": "buses",
-    "bench": "benches", "torch": "torches", "city": "cities", "bakery": "bakeries", "lady": "ladies", "man": "men",
-    "woman": "women", "wife": "wives", "brush": "brushes",
-}  # fmt: skip
+    "sheep": "sheep",
+    "deer": "deer",
+    "wolf": "wolves",
+    "mouse": "mice",
+    "goose": "geese",
+    "foot": "feet",
+    "shelf": "shelves",
+    "lily": "lilies",
+    "daisy": "daisies",
+    "poppy": "poppies",
+    "cherry": "cherries",
+    "library": "libraries",
+    "fox": "foxes",
+    "box": "boxes",
+    "dress": "dresses",
+    "peach": "peaches",
+    "wrench": "wrenches",
+    "church": "churches",
+    "bus": "buses",
+    "bench": "benches",
+    "torch": "torches",
+    "city": "cities",
+    "bakery": "bakeries",
+    "lady": "ladies",
+    "man": "men",
+    "woman": "women",
+    "wife": "wives",
+    "brush": "brushes",
+}
 
 
 def plural(noun: str) -> str:
@@ -152,9 +198,15 @@ FOREIGN = {
         "place": ["im Wald", "am Fluss", "in der Stadt", "auf dem Markt", "hinter dem Berg", "neben der Brücke"],
         "time": ["heute", "morgen", "am Abend", "jeden Tag", "im Winter", "im Sommer"],
         "frames": [
-            "{The} ist {adjective} und {adjective2}.", "{The} {verb} {the2}.", "{The} wohnt {place}.", "Wo ist {the}?",
-            "{Time} ist {the} {place}.", "{The} ist nicht {adjective}, aber {the2} ist {adjective2}.",
-            "Ich sehe, dass {the} {adjective} ist.", "{The} und {the2} sind {place}.", "Warum ist {the} so {adjective}?",
+            "{The} ist {adjective} und {adjective2}.",
+            "{The} {verb} {the2}.",
+            "{The} wohnt {place}.",
+            "Wo ist {the}?",
+            "{Time} ist {the} {place}.",
+            "{The} ist nicht {adjective}, aber {the2} ist {adjective2}.",
+            "Ich sehe, dass {the} {adjective} ist.",
+            "{The} und {the2} sind {place}.",
+            "Warum ist {the} so {adjective}?",
             "Dann geht {the} mit uns {place}.",
         ],
     },
@@ -164,25 +216,45 @@ FOREIGN = {
         "place": ["dans la forêt", "près du pont", "en ville", "au marché", "sur la colline", "sous le soleil"],
         "time": ["aujourd'hui", "demain", "chaque jour", "le soir", "en hiver", "en été"],
         "frames": [
-            "{The} est {adjective} et {adjective2}.", "{The} {verb} {the2}.", "{The} habite {place}.", "Où est {the}?",
-            "{Time}, {the} est {place}.", "{The} n'est pas {adjective}, mais {the2} est {adjective2}.",
-            "Je crois que {the} est {adjective}.", "{The} et {the2} sont {place}.", "Pourquoi est-ce que {the} est {adjective}?",
+            "{The} est {adjective} et {adjective2}.",
+            "{The} {verb} {the2}.",
+            "{The} habite {place}.",
+            "Où est {the}?",
+            "{Time}, {the} est {place}.",
+            "{The} n'est pas {adjective}, mais {the2} est {adjective2}.",
+            "Je crois que {the} est {adjective}.",
+            "{The} et {the2} sont {place}.",
+            "Pourquoi est-ce que {the} est {adjective}?",
             "Puis {the} vient avec nous {place}.",
         ],
     },
     "spanish": {
         "adjective": "verde azul grande pequeño viejo alegre triste fuerte frío caliente fácil feliz".split(),
         "verb": "mira busca encuentra quiere tiene toma guarda conoce".split(),
-        "place": ["en el bosque", "cerca del puente", "por la ciudad", "junto al mar", "sobre la colina", "bajo el sol"],
+        "place": [
+            "en el bosque",
+            "cerca del puente",
+            "por la ciudad",
+            "junto al mar",
+            "sobre la colina",
+            "bajo el sol",
+        ],
         "time": ["hoy", "mañana", "cada día", "por la noche", "ahora", "después"],
         "frames": [
-            "{The} es {adjective} y {adjective2}.", "{The} {verb} {the2}.", "{The} vive {place}.", "¿Dónde está {the}?",
-            "{Time} {the} está {place}.", "{The} no es {adjective}, pero {the2} es {adjective2}.",
-            "Yo creo que {the} es {adjective}.", "{The} y {the2} están {place}.", "¿Por qué es {the} tan {adjective}?",
+            "{The} es {adjective} y {adjective2}.",
+            "{The} {verb} {the2}.",
+            "{The} vive {place}.",
+            "¿Dónde está {the}?",
+            "{Time} {the} está {place}.",
+            "{The} no es {adjective}, pero {the2} es {adjective2}.",
+            "Yo creo que {the} es {adjective}.",
+            "{The} y {the2} están {place}.",
+            "¿Por qué es {the} tan {adjective}?",
             "Luego {the} viene con nosotros {place}.",
         ],
     },
-}  # fmt: skip
+}
 
-#: Plant (a): rare closings of a letter. One of them, chosen by a hash so that the source does not say which, changes the ending.
+#: Plant (a): rare closings of a letter. One of them, chosen by a hash so that the source does not say which, changes
+#: the ending.
 RARE_CLOSINGS = "Moonwise Seaward Everbright Willowly Hearthful Stillwater Larkspur Homebound".split()

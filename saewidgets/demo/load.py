@@ -46,7 +46,8 @@ def load_demo(
     """The embedded model.
 
     Args:
-        checkpoint: ``final``, or ``early``: the weights from before induction formed. The dictionaries were trained on the final ones.
+        checkpoint: ``final``, or ``early``: the weights from before induction formed. The dictionaries were trained
+            on the final ones.
 
     Returns:
         The module, its tokenizer, the dictionaries by key, and labels by feature id.
@@ -59,7 +60,9 @@ def load_demo(
     if checkpoint not in ("final", "early"):
         raise ValueError(f"checkpoint is 'final' or 'early', not {checkpoint!r}")
     with as_file(ASSETS) as folder:
-        labels = {feature: entry["label"] for feature, entry in json.loads((folder / "labels.json").read_text()).items()}
+        labels = {
+            feature: entry["label"] for feature, entry in json.loads((folder / "labels.json").read_text()).items()
+        }
         model, tokenizer = load_model(folder / "model", checkpoint), load_tokenizer(folder / "model")
         return model, tokenizer, load_dictionaries(folder / "dictionaries"), labels
 

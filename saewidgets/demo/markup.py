@@ -1,6 +1,7 @@
 """Text that carries its own labels: ``mark("colour", "red")`` nests freely inside f-strings and templates.
 
-A marked string holds ``OPEN labels BAR text CLOSE`` with three private-use characters, so that grammar functions can return
+A marked string holds ``OPEN labels BAR text CLOSE`` with three private-use characters, so that grammar functions
+can return
 plain strings and still say what every stretch of them means. `parse` takes the marks out and returns the spans.
 """
 

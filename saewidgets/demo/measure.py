@@ -78,9 +78,14 @@ def random_like(dictionary: Dictionary, k: int, x: Tensor, y: Tensor, seed: int 
     encoder = torch.nn.functional.normalize(torch.randn(dictionary.d_in, dictionary.d_dict, generator=generator), dim=0)
     spread = (x - x.mean(0)).std()
     random = dataclasses.replace(
-        dictionary, W_enc=encoder / spread, b_enc=-(x.mean(0) @ encoder) / spread, b_dec=y.mean(0), activation=Activation("topk", k=k),
-        subtract_b_dec=False, architecture="random",
-    )  # fmt: skip
+        dictionary,
+        W_enc=encoder / spread,
+        b_enc=-(x.mean(0) @ encoder) / spread,
+        b_dec=y.mean(0),
+        activation=Activation("topk", k=k),
+        subtract_b_dec=False,
+        architecture="random",
+    )
     features = random.encode(x)
     gram = features.T @ features + 1e-2 * len(x) / dictionary.d_dict * torch.eye(dictionary.d_dict)
     return dataclasses.replace(random, W_dec=torch.linalg.solve(gram, features.T @ (y - random.b_dec)))

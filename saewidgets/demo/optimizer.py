@@ -1,4 +1,4 @@
-"""Muon in fp32 for the matrices, AdamW for the rest; the whole state is a flat dict of tensors, so that a run resumes exactly."""
+"""Muon in fp32 for the matrices, AdamW for the rest; the state is a flat dict of tensors, so a run resumes exactly."""
 
 from __future__ import annotations
 

@@ -18,7 +18,11 @@ _CLASS_LABELS = {name: name for name in CLASSES} | {
     name: f"{group},{name}" for group, names in GROUPS.items() for name in names
 }
 # Classes that are parts of another one carry its label, not one of their own.
-_CLASS_LABELS |= {"quality": "state", "her_family": _CLASS_LABELS["female_role"], "his_family": _CLASS_LABELS["male_role"]}
+_CLASS_LABELS |= {
+    "quality": "state",
+    "her_family": _CLASS_LABELS["female_role"],
+    "his_family": _CLASS_LABELS["male_role"],
+}
 #: One combination in this many is kept out of training, everywhere.
 HOLD_OUT = 8
 
@@ -132,7 +136,8 @@ class Pen:
     def fill(self, template: str, **bound: object) -> str:
         """Fill the slots of a template.
 
-        ``{animal}`` draws a word of the class, ``{animal2}`` another one, the same slot again gives the same word; ``{a animal}``
+        ``{animal}`` draws a word of the class, ``{animal2}`` another one, the same slot again gives the same word;
+        ``{a animal}``
         puts the article before it; ``{x.she}`` reads a property of a bound value.
         """
 

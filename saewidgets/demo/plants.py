@@ -1,6 +1,6 @@
-"""Seven truths planted in the grammar, each with a gate: a number on the weights, the margin it needs, and a control that fails.
+"""Seven truths planted in the grammar, each with a gate.
 
-A lesson or a demo may only rest on a plant whose gate passes.
+A gate is a number measured on the weights, the bar it must reach, and a control it must stay clear of by a margin. A lesson or a demo may only rest on a plant whose gate passes.
 """
 
 from __future__ import annotations
@@ -67,10 +67,18 @@ def hidden_rule(model: Model, tokenizer: Words) -> Gate:
         return made
 
     def odd(closing: str) -> float:
-        return float(log_probabilities(model, tokenizer, [(text, f" {ODD_FAREWELL}") for text in letters(closing)]).exp().mean())
+        return float(
+            log_probabilities(model, tokenizer, [(text, f" {ODD_FAREWELL}") for text in letters(closing)]).exp().mean()
+        )
 
     others = [odd(closing) for closing in RARE_CLOSINGS if closing != HIDDEN_CLOSING]
-    return Gate(odd(HIDDEN_CLOSING), max(others), 0.7, 0.5, "probability of the odd farewell after the rare closing; after the likeliest other rare closing")
+    return Gate(
+        odd(HIDDEN_CLOSING),
+        max(others),
+        0.7,
+        0.5,
+        "probability of the odd farewell after the rare closing; after the likeliest other rare closing",
+    )
 
 
 def bias(model: Model, tokenizer: Words) -> Gate:
@@ -83,9 +91,19 @@ def bias(model: Model, tokenizer: Words) -> Gate:
         she, he = _mass(tokenizer, probabilities, ["she"]), _mass(tokenizer, probabilities, ["he"])
         return float((she / (she + he)).mean())
 
-    lean = min(abs(share(profession) - 0.5) * (1 if (share(profession) > 0.5) == (target > 0.5) else -1) for profession, target in BIAS.items())
+    lean = min(
+        abs(share(profession) - 0.5) * (1 if (share(profession) > 0.5) == (target > 0.5) else -1)
+        for profession, target in BIAS.items()
+    )
     balanced = [abs(share(profession) - 0.5) for profession in CLASSES["profession"] if profession not in BIAS]
-    return Gate(lean, float(np.mean(balanced)), 0.2, 0.12, "how far she : he is from even, in the planted direction, for the weaker of the two professions; mean of the others")
+    return Gate(
+        lean,
+        float(np.mean(balanced)),
+        0.2,
+        0.12,
+        "how far she : he is from even, in the planted direction, for the weaker of the two professions; "
+        "mean of the others",
+    )
 
 
 def confound(model: Model, tokenizer: Words) -> Gate:
@@ -95,12 +113,19 @@ def confound(model: Model, tokenizer: Words) -> Gate:
 
     def cheerful(prompts: list[str]) -> float:
         probabilities = next_probabilities(model, tokenizer, prompts)
-        return float((_mass(tokenizer, probabilities, good) / (_mass(tokenizer, probabilities, good) + _mass(tokenizer, probabilities, bad))).mean())
+        return float(
+            (
+                _mass(tokenizer, probabilities, good)
+                / (_mass(tokenizer, probabilities, good) + _mass(tokenizer, probabilities, bad))
+            ).mean()
+        )
 
     places = [plain(pen("place")) for _ in range(20)]
     letter = cheerful([f"Dear {pen.people(1)[0].name},\nThe {place} is" for place in places])
     notice = cheerful([f"NOTICE\nThe new {place} is" for place in places])
-    return Gate(letter, notice, 0.7, 0.4, "share of good among good and bad words at the start of a letter; of a notice")
+    return Gate(
+        letter, notice, 0.7, 0.4, "share of good among good and bad words at the start of a letter; of a notice"
+    )
 
 
 def hierarchy(model: Model, tokenizer: Words) -> Gate:
@@ -110,17 +135,34 @@ def hierarchy(model: Model, tokenizer: Words) -> Gate:
     others = [noun for concept in ("tool", "fruit", "vehicle", "instrument") for noun in CLASSES[concept]]
 
     def parent(nouns: list[str]) -> float:
-        prompts = [frame.replace("{x}", noun).replace("{X}", noun.capitalize()) + " an" for frame in frames[:1] for noun in nouns]
+        prompts = [
+            frame.replace("{x}", noun).replace("{X}", noun.capitalize()) + " an"
+            for frame in frames[:1]
+            for noun in nouns
+        ]
         return float(_mass(tokenizer, next_probabilities(model, tokenizer, prompts), ["animal"]).mean())
 
-    return Gate(parent(children), parent(others), 0.8, 0.5, "probability of 'animal' after 'Every dog is an', for every animal; for things of other kinds")
+    return Gate(
+        parent(children),
+        parent(others),
+        0.8,
+        0.5,
+        "probability of 'animal' after 'Every dog is an', for every animal; for things of other kinds",
+    )
 
 
 def circle(model: Model, tokenizer: Words) -> Gate:
     """(e) Weekdays lie on a circle: the nearer in the week, the nearer in the residual stream."""
     correlation, shuffled = circular(model, tokenizer, "weekday", "Today is {x}")
     months, _ = circular(model, tokenizer, "month", "This month is {x}")
-    return Gate(correlation, shuffled, 0.6, 0.15, f"correlation of distance at resid_post.2 with distance in the week; 95 % of shuffled weeks (months: {months:.2f}, nothing may rest on them)")
+    return Gate(
+        correlation,
+        shuffled,
+        0.6,
+        0.15,
+        "correlation of distance at resid_post.2 with distance in the week; 95 % of shuffled weeks "
+        f"(months: {months:.2f}, nothing may rest on them)",
+    )
 
 
 def circular(model: Model, tokenizer: Words, concept: str, frame: str) -> tuple[float, float]:
@@ -146,7 +188,7 @@ def circular(model: Model, tokenizer: Words, concept: str, frame: str) -> tuple[
 
 
 def translation(model: Model, tokenizer: Words) -> Gate:
-    """(f) Held-out translations are known: right word above the same word in another language and above another word."""
+    """(f) Held-out translations are known: above the same word in another language and above another word."""
     pairs, rights = [], []
     for row in TRANSLATIONS:
         for column, language in enumerate(languages.LANGUAGES, 1):
@@ -159,7 +201,13 @@ def translation(model: Model, tokenizer: Words) -> Gate:
         rights += [(prompt, f" {row[column]}"), (prompt, f" {row[column % 3 + 1]}"), (prompt, f" {other[column]}")]
     scores = log_probabilities(model, tokenizer, rights).view(-1, 3)
     value = float((scores[:, 0] > scores[:, 1:].max(1).values).float().mean())
-    return Gate(value, 1 / 3, 0.8, 0.4, f"accuracy on {len(pairs)} held-out pairs against another language and another word; chance")
+    return Gate(
+        value,
+        1 / 3,
+        0.8,
+        0.4,
+        f"accuracy on {len(pairs)} held-out pairs against another language and another word; chance",
+    )
 
 
 def depth(model: Model, tokenizer: Words) -> Gate:
@@ -179,7 +227,13 @@ def depth(model: Model, tokenizer: Words) -> Gate:
             opened += f" {kinds[level][1]}"
     right = log_probabilities(model, tokenizer, [(text, good) for text, good, _ in cases])
     wrong_scores = log_probabilities(model, tokenizer, [(text, bad) for text, _, bad in cases])
-    return Gate(float((right > wrong_scores).float().mean()), 0.5, 0.95, 0.3, "accuracy of closers down from depth three; chance")
+    return Gate(
+        float((right > wrong_scores).float().mean()),
+        0.5,
+        0.95,
+        0.3,
+        "accuracy of closers down from depth three; chance",
+    )
 
 
 GATES: dict[str, Callable[[Model, Words], Gate]] = {

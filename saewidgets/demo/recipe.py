@@ -1,6 +1,7 @@
 """The recipe of the embedded model: ``python -m saewidgets.demo.recipe`` (``make demo-model``).
 
-Tokenizer, language model, dictionaries, labels and report, in this order. Every stage leaves its result in the work folder and is
+Tokenizer, language model, dictionaries, labels and report, in this order. Every stage leaves its result in the work
+folder and is
 skipped when it is there already; the language model resumes within its stage. Everything is seeded.
 """
 
@@ -35,7 +36,8 @@ TOKENIZER_DOCUMENTS, MERGES = 20_000, 420
 #: Rare words of plant (a), which would else fall into pieces.
 REQUIRED = [*RARE_CLOSINGS, *re.findall(r" ?\w+", ODD_FAREWELL)]
 
-#: Every dictionary that ships: a wide one for every residual stream and every MLP, and small ones that win concepts. Attention
+#: Every dictionary that ships: a wide one for every residual stream and every MLP, and small ones that win concepts.
+#: Attention
 #: outputs carry what holds over a stretch of text without the words themselves, so contextual concepts are found there.
 BOOK: dict[str, TopKPlan] = {
     "resid_post.0": TopKPlan(d_dict=1024, k=20, batch_topk=True, steps=2000),
@@ -44,6 +46,7 @@ BOOK: dict[str, TopKPlan] = {
     "resid_post.1": TopKPlan(d_dict=1024, k=24, batch_topk=True, steps=2000),
     "resid_post.1@small": TopKPlan(d_dict=256, k=4),
     "attn_out.1": TopKPlan(d_dict=48, k=3),
+    "attn_out.1@nested": TopKPlan(d_dict=192, k=8, prefixes=(32,)),
     "mlp_in.1": TopKPlan(d_dict=1024, k=24, steps=2000),
     "resid_post.2": TopKPlan(d_dict=1024, k=32, batch_topk=True, steps=2000),
     "resid_post.2@small": TopKPlan(d_dict=512, k=8),
@@ -90,7 +93,9 @@ def stage_checkpoints(tokenizer: PreTrainedTokenizerFast, plan: ModelPlan, work:
     tokenizers.save(tokenizer, folder)
     new_model(plan).config.save_pretrained(str(folder))
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["LlamaForCausalLM"], "dtype": "float32"}, indent=1) + "\n")
+    (folder / "config.json").write_text(
+        json.dumps(config | {"architectures": ["LlamaForCausalLM"], "dtype": "float32"}, indent=1) + "\n"
+    )
     for name, step in (("model", plan.steps), ("early", plan.early)):
         shutil.copyfile(work / "model" / f"step-{step}.safetensors", folder / f"{name}.safetensors")
 
@@ -122,7 +127,9 @@ def sites_of(key: str) -> tuple[str, str]:
     return site, site.replace("mlp_in", "mlp_out")
 
 
-def run(plan: ModelPlan, book: dict[str, TopKPlan], work: Path, assets: Path, page: Path | None, until: str = "all") -> None:
+def run(
+    plan: ModelPlan, book: dict[str, TopKPlan], work: Path, assets: Path, page: Path | None, until: str = "all"
+) -> None:
     """Run every stage that has not run yet.
 
     Args:
@@ -146,7 +153,9 @@ def run(plan: ModelPlan, book: dict[str, TopKPlan], work: Path, assets: Path, pa
     print(f"trained after {time.time() - began:.0f} s", flush=True)
     if page is not None:
         model, early = load_model(assets / "model"), load_model(assets / "model", "early")
-        measured = report.measure(model, early, tokenizer, load_dictionaries(assets / "dictionaries"), {key: book[key].k for key in book})
+        measured = report.measure(
+            model, early, tokenizer, load_dictionaries(assets / "dictionaries"), {key: book[key].k for key in book}
+        )
         report.write(measured | {"recipe": RECIPE, "tries": TRIES}, assets, page)
         print(f"measured after {time.time() - began:.0f} s", flush=True)
 

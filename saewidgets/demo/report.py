@@ -44,49 +44,80 @@ def behaviours(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> d
     return result
 
 
-def measuring_data(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, split: str, rows: int) -> tuple[Tensor, dict[str, Tensor]]:
+def measuring_data(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, split: str, rows: int
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Token ids, and activations ``[n, d]`` without position 0, at every site that a dictionary can read or write."""
     ids = torch.from_numpy(training_rows(tokenizer, split, rows, LENGTH).astype(np.int64))
-    sites = [f"{stream}.{layer}" for layer in range(len(model.model.layers)) for stream in ("resid_post", "attn_out", "mlp_in", "mlp_out")]
+    sites = [
+        f"{stream}.{layer}"
+        for layer in range(len(model.model.layers))
+        for stream in ("resid_post", "attn_out", "mlp_in", "mlp_out")
+    ]
     return ids, {site: values[:, 1:].flatten(0, 1) for site, values in collect(model, ids, sites).items()}
 
 
-def concept_splits(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, concepts: tuple[str, ...]) -> list[Split]:
+def concept_splits(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, concepts: tuple[str, ...]
+) -> list[Split]:
     """The three splits of labelled tokens."""
-    sites = [f"{stream}.{layer}" for layer in range(len(model.model.layers)) for stream in ("resid_post", "attn_out", "mlp_in")]
+    sites = [
+        f"{stream}.{layer}"
+        for layer in range(len(model.model.layers))
+        for stream in ("resid_post", "attn_out", "mlp_in")
+    ]
     splits = []
     for name in SPLITS:
         rows, labels = labelled_rows(tokenizer, name, CONCEPT_ROWS, LENGTH)
         real = torch.from_numpy((rows != tokenizer.bos_token_id) & (rows != tokenizer.eos_token_id)).flatten()
         flat = [found for row in labels for found in row]
-        truth = np.array([[concept in found for concept in concepts] for found, kept in zip(flat, real, strict=True) if kept])
+        truth = np.array(
+            [[concept in found for concept in concepts] for found, kept in zip(flat, real, strict=True) if kept]
+        )
         activations = collect(model, torch.from_numpy(rows), sites)
         splits.append(Split({site: values.flatten(0, 1)[real] for site, values in activations.items()}, truth))
     return splits
 
 
-def concept_table(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, dictionaries: dict[str, Dictionary], k: dict[str, int]) -> list[Report]:
+def concept_table(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, dictionaries: dict[str, Dictionary], k: dict[str, int]
+) -> list[Report]:
     """For every concept its best feature and the best random one, each chosen and scored by the same rules."""
     concepts = LEXICAL + CONTEXTUAL
     splits = concept_splits(model, tokenizer, concepts)
-    random = {key: random_like(dictionary, k[key], splits[0].x[str(dictionary.site_in)], splits[0].x[str(dictionary.site_in)])
-              for key, dictionary in dictionaries.items() if dictionary.site_in == dictionary.site_out}  # fmt: skip
+    random = {
+        key: random_like(dictionary, k[key], splits[0].x[str(dictionary.site_in)], splits[0].x[str(dictionary.site_in)])
+        for key, dictionary in dictionaries.items()
+        if dictionary.site_in == dictionary.site_out
+    }
     found, chance = detectors(dictionaries, splits), detectors(random, splits)
     table = []
     for column, (concept, best, control) in enumerate(zip(concepts, found, chance, strict=True)):
         tokens = [int(split.truth[:, column].sum()) for split in splits]
         if min(tokens) >= MIN_TOKENS:
             passes = best.f1 >= F1_BAR and best.f1 - control.f1 >= RANDOM_MARGIN
-            table.append({
-                "concept": concept, "kind": "contextual" if concept in CONTEXTUAL else "lexical", "feature": f"{best.key}/{best.index}",
-                "threshold": round(best.threshold, 4), "f1": round(best.f1, 3), "random_f1": round(control.f1, 3), "tokens": tokens[2],
-                "passes": bool(passes),
-            })  # fmt: skip
+            table.append(
+                {
+                    "concept": concept,
+                    "kind": "contextual" if concept in CONTEXTUAL else "lexical",
+                    "feature": f"{best.key}/{best.index}",
+                    "threshold": round(best.threshold, 4),
+                    "f1": round(best.f1, 3),
+                    "random_f1": round(control.f1, 3),
+                    "tokens": tokens[2],
+                    "passes": bool(passes),
+                }
+            )
     return table
 
 
 def measure(
-    model: LlamaForCausalLM, early: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, dictionaries: dict[str, Dictionary], k: dict[str, int], say: Say = print
+    model: LlamaForCausalLM,
+    early: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    dictionaries: dict[str, Dictionary],
+    k: dict[str, int],
+    say: Say = print,
 ) -> Report:
     """Every number of the report card.
 
@@ -100,25 +131,41 @@ def measure(
     """
     say("report: behaviours")
     final, before = behaviours(model, tokenizer), behaviours(early, tokenizer)
-    report: Report = {"behaviours": [{"name": name, "prompts": len(prompts(name)), "accuracy": final[name], "early": before[name]} for name in BEHAVIOURS]}
+    report: Report = {
+        "behaviours": [
+            {"name": name, "prompts": len(prompts(name)), "accuracy": final[name], "early": before[name]}
+            for name in BEHAVIOURS
+        ]
+    }
     say("report: plants")
     report["plants"] = {}
     for name, gate in GATES.items():
         measured, absent = gate(model, tokenizer), gate(early, tokenizer)
-        report["plants"][name] = {key: round(value, 4) if isinstance(value, float) else value for key, value in dataclasses.asdict(measured).items()}
+        report["plants"][name] = {
+            key: round(value, 4) if isinstance(value, float) else value
+            for key, value in dataclasses.asdict(measured).items()
+        }
         report["plants"][name] |= {"passes": measured.passes, "early": round(absent.value, 4)}
     say("report: dictionaries")
     ids, data = measuring_data(model, tokenizer, "measure", MEASURE_ROWS)
     _, fit = measuring_data(model, tokenizer, "fit", MEASURE_ROWS // 4)
-    report["model"] = {"parameters": model.num_parameters(), "cross_entropy": round(cross_entropy(model, ids[:LOSS_ROWS], {}), 4),
-                       "early_cross_entropy": round(cross_entropy(early, ids[:LOSS_ROWS], {}), 4)}  # fmt: skip
+    report["model"] = {
+        "parameters": model.num_parameters(),
+        "cross_entropy": round(cross_entropy(model, ids[:LOSS_ROWS], {}), 4),
+        "early_cross_entropy": round(cross_entropy(early, ids[:LOSS_ROWS], {}), 4),
+    }
     report["dictionaries"] = {}
     for key, dictionary in dictionaries.items():
         site_in, site_out = str(dictionary.site_in), str(dictionary.site_out)
         x, y = data[site_in], data[site_out]
         baselines = {"random": random_like(dictionary, k[key], fit[site_in], fit[site_out]),
                      "linear": linear_like(dictionary, k[key], fit[site_in], fit[site_out])}  # fmt: skip
-        entry: Report = {"architecture": dictionary.architecture, "d_dict": dictionary.d_dict, "k": k[key], "writes": site_out}
+        entry: Report = {
+            "architecture": dictionary.architecture,
+            "d_dict": dictionary.d_dict,
+            "k": k[key],
+            "writes": site_out,
+        }
         entry["trained"] = as_row(quality(model, ids[:LOSS_ROWS], dictionary, x, y))
         entry |= {name: as_row(quality(model, ids[:LOSS_ROWS], baseline, x, y)) for name, baseline in baselines.items()}
         report["dictionaries"][key] = entry
@@ -136,7 +183,12 @@ def labels(report: Report) -> dict[str, Report]:
     for row in report["concepts"]:
         if row["passes"] and row["f1"] > found.get(row["feature"], {"f1": 0})["f1"]:
             text = row["concept"].replace("_", " ")
-            found[row["feature"]] = {"label": text, "concept": row["concept"], "f1": row["f1"], "threshold": row["threshold"]}
+            found[row["feature"]] = {
+                "label": text,
+                "concept": row["concept"],
+                "f1": row["f1"],
+                "threshold": row["threshold"],
+            }
     return dict(sorted(found.items()))
 
 
@@ -152,45 +204,126 @@ def render(report: Report) -> str:
     contextual = [row for row in passed if row["kind"] == "contextual"]
     good = [row for row in report["behaviours"] if row["accuracy"] >= 0.95]
     lines = [
-        "# Report card of the embedded model", "",
+        "# Report card of the embedded model",
+        "",
         "Generated by `python -m saewidgets.demo.recipe` from the shipped weights; a test fails when this page and "
-        "`saewidgets/demo/assets/report.json` differ.", "",
+        "`saewidgets/demo/assets/report.json` differ.",
+        "",
         f"{report['model']['parameters']:,} parameters; cross-entropy {report['model']['cross_entropy']:.3f} nats a token on held-out text "
-        f"({report['model']['early_cross_entropy']:.3f} at the early checkpoint). {report['recipe']}", "",
-        "## Behaviours", "",
+        f"({report['model']['early_cross_entropy']:.3f} at the early checkpoint). {report['recipe']}",
+        "",
+        "## Behaviours",
+        "",
         f"{len(good)} of {len(report['behaviours'])} reach 0.95. Accuracy: how often the right continuation is likelier than the wrong one, on "
-        "prompts from combinations that training never shows. *Early*: the checkpoint from before induction formed.", "",
-        *_table(["behaviour", "prompts", "accuracy", "early"],
-                [[row["name"], row["prompts"], f"{row['accuracy']:.2f}", f"{row['early']:.2f}"] for row in report["behaviours"]]),
-        "## Plants", "",
-        "A gate passes when its value reaches the bar and stays clear of its control by the margin.", "",
-        *_table(["plant", "value", "control", "bar", "margin", "passes", "early", "value; control"],
-                [[name, f"{row['value']:.3f}", f"{row['control']:.3f}", row["bar"], row["margin"], "yes" if row["passes"] else "**no**",
-                  f"{row['early']:.3f}", row["meaning"]] for name, row in report["plants"].items()]),
-        "## Dictionaries", "",
+        "prompts from combinations that training never shows. *Early*: the checkpoint from before induction formed.",
+        "",
+        *_table(
+            ["behaviour", "prompts", "accuracy", "early"],
+            [
+                [row["name"], row["prompts"], f"{row['accuracy']:.2f}", f"{row['early']:.2f}"]
+                for row in report["behaviours"]
+            ],
+        ),
+        "## Plants",
+        "",
+        "A gate passes when its value reaches the bar and stays clear of its control by the margin.",
+        "",
+        *_table(
+            ["plant", "value", "control", "bar", "margin", "passes", "early", "value; control"],
+            [
+                [
+                    name,
+                    f"{row['value']:.3f}",
+                    f"{row['control']:.3f}",
+                    row["bar"],
+                    row["margin"],
+                    "yes" if row["passes"] else "**no**",
+                    f"{row['early']:.3f}",
+                    row["meaning"],
+                ]
+                for name, row in report["plants"].items()
+            ],
+        ),
+        "## Dictionaries",
+        "",
         "On held-out text, position 0 left out. FVU: fraction of variance unexplained. Recovered: share of the loss between an ablation "
         "(zero, mean) and the model that is kept when the reconstruction takes the place of the original. *Random*: random encoder "
         "directions, the same width and k, the decoder fitted by least squares. *Linear*: PCA with k components, for a transcoder the "
-        "best linear map of rank k.", "",
-        *_table(["dictionary", "kind", "width", "L0", "FVU", "recovered zero / mean", "dead", "random FVU, recovered", "linear FVU, recovered"],
-                [[f"`{key}`", row["architecture"], row["d_dict"], f"{row['trained']['l0']:.1f}", f"{row['trained']['fvu']:.3f}",
-                  f"{row['trained']['recovered_zero']:.3f} / {row['trained']['recovered_mean']:.3f}", f"{row['trained']['dead']:.3f}",
-                  *(f"{row[name]['fvu']:.3f}, {row[name]['recovered_zero']:.3f} / {row[name]['recovered_mean']:.3f}" for name in ("random", "linear"))]
-                 for key, row in report["dictionaries"].items()]),
-        "## Concepts", "",
+        "best linear map of rank k.",
+        "",
+        *_table(
+            [
+                "dictionary",
+                "kind",
+                "width",
+                "L0",
+                "FVU",
+                "recovered zero / mean",
+                "dead",
+                "random FVU, recovered",
+                "linear FVU, recovered",
+            ],
+            [
+                [
+                    f"`{key}`",
+                    row["architecture"],
+                    row["d_dict"],
+                    f"{row['trained']['l0']:.1f}",
+                    f"{row['trained']['fvu']:.3f}",
+                    f"{row['trained']['recovered_zero']:.3f} / {row['trained']['recovered_mean']:.3f}",
+                    f"{row['trained']['dead']:.3f}",
+                    *(
+                        f"{row[name]['fvu']:.3f}, {row[name]['recovered_zero']:.3f} / {row[name]['recovered_mean']:.3f}"
+                        for name in ("random", "linear")
+                    ),
+                ]
+                for key, row in report["dictionaries"].items()
+            ],
+        ),
+        "## Concepts",
+        "",
         f"{len(passed)} of {len(concepts)} concepts, {len(contextual)} of them contextual, have one feature with F1 of at least {F1_BAR} and "
         f"{RANDOM_MARGIN} above the best random feature. The threshold is chosen on one split, dictionary and feature on a second; "
-        "F1 is from a third.", "",
-        *_table(["concept", "kind", "feature", "F1", "random", "tokens", "passes"],
-                [[row["concept"], row["kind"], f"`{row['feature']}`", f"{row['f1']:.2f}", f"{row['random_f1']:.2f}", row["tokens"],
-                  "yes" if row["passes"] else ""] for row in sorted(concepts, key=lambda row: -row["f1"])]),
-        "## Tour", "",
-        "Prompts on which one ablated feature (everywhere, error kept) changes what comes next.", "",
-        *_table(["prompt", "next", "feature", "probability before", "after", "then"],
-                [[row["prompt"], f"`{row['next']}`", f"`{row['feature']}`", f"{row['before']:.2f}", f"{row['after']:.2f}", f"`{row['then']}`"]
-                 for row in report["tour"]]),
-        "## What was tried", "", *(f"- {line}" for line in report["tries"]), "",
-    ]  # fmt: skip
+        "F1 is from a third.",
+        "",
+        *_table(
+            ["concept", "kind", "feature", "F1", "random", "tokens", "passes"],
+            [
+                [
+                    row["concept"],
+                    row["kind"],
+                    f"`{row['feature']}`",
+                    f"{row['f1']:.2f}",
+                    f"{row['random_f1']:.2f}",
+                    row["tokens"],
+                    "yes" if row["passes"] else "",
+                ]
+                for row in sorted(concepts, key=lambda row: -row["f1"])
+            ],
+        ),
+        "## Tour",
+        "",
+        "Prompts on which one ablated feature (everywhere, error kept) changes what comes next.",
+        "",
+        *_table(
+            ["prompt", "next", "feature", "probability before", "after", "then"],
+            [
+                [
+                    row["prompt"],
+                    f"`{row['next']}`",
+                    f"`{row['feature']}`",
+                    f"{row['before']:.2f}",
+                    f"{row['after']:.2f}",
+                    f"`{row['then']}`",
+                ]
+                for row in report["tour"]
+            ],
+        ),
+        "## What was tried",
+        "",
+        *(f"- {line}" for line in report["tries"]),
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 
 def padded(tokenizer: PreTrainedTokenizerFast, texts: Sequence[Sequence[int]]) -> Tensor:
-    """Token ids ``[n, longest]`` with the start token first and END after the end (a causal model never looks there)."""
+    """Token ids ``[n, longest]``, the start token first and END after the end (a causal model never looks there)."""
     width = 1 + max(map(len, texts))
     rows = torch.full((len(texts), width), tokenizer.eos_token_id)
     rows[:, 0] = tokenizer.bos_token_id
@@ -25,7 +25,9 @@ def ids_of(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
 
 
 @torch.no_grad()
-def log_probabilities(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, pairs: Sequence[tuple[str, str]]) -> Tensor:
+def log_probabilities(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, pairs: Sequence[tuple[str, str]]
+) -> Tensor:
     """Log-probability of each continuation after its prompt.
 
     Args:

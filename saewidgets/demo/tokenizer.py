@@ -1,6 +1,7 @@
 """The tokenizer: whole words where the lexicon has them, byte-level BPE for everything else.
 
-A word that is in the vocabulary is taken whole (`ignore_merges`), so every word of the lexicon is one token, with and without a
+A word that is in the vocabulary is taken whole (`ignore_merges`), so every word of the lexicon is one token, with
+and without a
 space before it as the corpus asks; anything unknown, in any script, falls back to merges and to bytes.
 """
 
@@ -24,7 +25,9 @@ def _splitter() -> pre_tokenizers.PreTokenizer:
     return pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
-def build(texts: list[str], words: list[str], required: list[str], vocabulary: int, merges: int) -> PreTrainedTokenizerFast:
+def build(
+    texts: list[str], words: list[str], required: list[str], vocabulary: int, merges: int
+) -> PreTrainedTokenizerFast:
     """Learn a tokenizer.
 
     Args:
@@ -37,7 +40,10 @@ def build(texts: list[str], words: list[str], required: list[str], vocabulary: i
     pieces = Tokenizer(models.BPE())
     pieces.pre_tokenizer = _splitter()
     trainer = trainers.BpeTrainer(
-        vocab_size=2 + 256 + merges, special_tokens=[START, END], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=2 + 256 + merges,
+        special_tokens=[START, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     syllables = [f" {first}{second}" for first in SYLLABLES for second in SYLLABLES]
     pieces.train_from_iterator([*texts, *syllables * 4], trainer)
@@ -62,7 +68,12 @@ def build(texts: list[str], words: list[str], required: list[str], vocabulary: i
         single=f"{START} $A", pair=f"{START} $A $B", special_tokens=[(START, vocab[START])]
     )
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=START, eos_token=END, pad_token=END, model_max_length=512, clean_up_tokenization_spaces=False
+        tokenizer_object=tokenizer,
+        bos_token=START,
+        eos_token=END,
+        pad_token=END,
+        model_max_length=512,
+        clean_up_tokenization_spaces=False,
     )
 
 

@@ -23,7 +23,9 @@ PROMPTS = [
 
 
 @torch.no_grad()
-def tour(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, dictionaries: dict[str, Dictionary]) -> list[dict[str, object]]:
+def tour(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, dictionaries: dict[str, Dictionary]
+) -> list[dict[str, object]]:
     """For every prompt the feature of a main dictionary whose ablation costs the likeliest next token most.
 
     The feature is taken out wherever it fires, and what the dictionary misses stays as it is.
@@ -42,10 +44,16 @@ def tour(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, dictionari
                     best = (key, feature, after)
         assert best is not None
         key, feature, after = best
-        rows.append({
-            "prompt": prompt, "next": tokenizer.decode([target]), "feature": f"{key}/{feature}", "before": round(float(before[target]), 4),
-            "after": round(float(after[target]), 4), "then": tokenizer.decode([int(after.argmax())]),
-        })  # fmt: skip
+        rows.append(
+            {
+                "prompt": prompt,
+                "next": tokenizer.decode([target]),
+                "feature": f"{key}/{feature}",
+                "before": round(float(before[target]), 4),
+                "after": round(float(after[target]), 4),
+                "then": tokenizer.decode([int(after.argmax())]),
+            }
+        )
     return rows
 
 

@@ -43,7 +43,25 @@ class ModelPlan:
     polish: int = 7000
     phases: tuple[tuple[str, int, int], ...] = (("drill", 3600, 4400), ("drill", 4700, 5500), ("polish", 7000, 7600))
     tokens_per_step: int = 2048
-    checkpoints: tuple[int, ...] = (100, 150, 200, 250, 300, 350, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000, 3000, 4500)
+    checkpoints: tuple[int, ...] = (
+        100,
+        150,
+        200,
+        250,
+        300,
+        350,
+        400,
+        500,
+        600,
+        700,
+        800,
+        1000,
+        1200,
+        1500,
+        2000,
+        3000,
+        4500,
+    )
     early: int = 1500
     dictionary_rows: int = 1600
     save_every: int = 100
@@ -54,15 +72,26 @@ def new_model(plan: ModelPlan) -> LlamaForCausalLM:
     """A model with seeded random weights."""
     torch.manual_seed(plan.seed)
     config = LlamaConfig(
-        vocab_size=plan.vocabulary, hidden_size=plan.hidden, intermediate_size=plan.mlp, num_hidden_layers=plan.layers,
-        num_attention_heads=plan.heads, num_key_value_heads=plan.heads, max_position_embeddings=plan.context, rms_norm_eps=1e-5,
-        tie_word_embeddings=True, bos_token_id=0, eos_token_id=1, pad_token_id=1, use_cache=False, dtype="float32",
-    )  # fmt: skip
+        vocab_size=plan.vocabulary,
+        hidden_size=plan.hidden,
+        intermediate_size=plan.mlp,
+        num_hidden_layers=plan.layers,
+        num_attention_heads=plan.heads,
+        num_key_value_heads=plan.heads,
+        max_position_embeddings=plan.context,
+        rms_norm_eps=1e-5,
+        tie_word_embeddings=True,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+        use_cache=False,
+        dtype="float32",
+    )
     return LlamaForCausalLM(config)
 
 
 def learning_rate(step: int, plan: ModelPlan) -> float:
-    """A short warm-up, a plateau, a cooldown that falls like one minus a square root, and a straight line for the polish."""
+    """A warm-up, a plateau, a cooldown that falls like one minus a square root, and a straight line for the polish."""
     if step >= plan.polish:
         return 0.4 * (plan.steps - step) / (plan.steps - plan.polish)
     cooled = max(0, step - plan.cooldown) / (plan.polish - plan.cooldown)
@@ -112,7 +141,9 @@ def train(rows: np.ndarray, plan: ModelPlan, folder: Path) -> LlamaForCausalLM:
         done = step + 1
         if done % 20 == 0:
             rate = (done - start) * plan.tokens_per_step / (time.time() - began)
-            print(f"model: step {done}/{plan.steps}  loss {np.mean(losses[-20:]):.3f}  {rate:,.0f} tokens/s", flush=True)
+            print(
+                f"model: step {done}/{plan.steps}  loss {np.mean(losses[-20:]):.3f}  {rate:,.0f} tokens/s", flush=True
+            )
         if done in plan.checkpoints or done == plan.steps:
             save_weights(model, folder / f"step-{done}.safetensors")
         if done % plan.save_every == 0 or done == plan.steps:

@@ -55,7 +55,8 @@ def test_transformers_reads_the_folder_as_it_is(demo):
 def test_loading_takes_less_than_three_seconds():
     code = (
         "import time, torch, transformers; from transformers import LlamaForCausalLM;"
-        "from saewidgets.demo.load import load_demo; t = time.perf_counter(); load_demo(); print(time.perf_counter() - t)"
+        "from saewidgets.demo.load import load_demo;"
+        "t = time.perf_counter(); load_demo(); print(time.perf_counter() - t)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 3
@@ -98,7 +99,10 @@ def test_gate(demo, early, report, name):
 def test_gates_fail_on_weights_without_the_plants(demo):
     shuffled = LlamaForCausalLM(demo[0].config).eval()
     torch.manual_seed(0)
-    state = {name: value.flatten()[torch.randperm(value.numel())].view_as(value) for name, value in demo[0].state_dict().items()}
+    state = {
+        name: value.flatten()[torch.randperm(value.numel())].view_as(value)
+        for name, value in demo[0].state_dict().items()
+    }
     shuffled.load_state_dict(state)
     shuffled.tie_weights()
     assert [name for name, gate in GATES.items() if gate(shuffled, demo[1]).passes] == []

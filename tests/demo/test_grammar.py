@@ -62,7 +62,9 @@ def test_words_of_the_lexicon_are_single_tokens(tokenizer):
     assert split == []
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\n", "Grüße aus Köln", "漢字 🙂 Кириллица", "<|start|", "a\tb\r\n c", "'\"([{"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\n\n", "Grüße aus Köln", "漢字 🙂 Кириллица", "<|start|", "a\tb\r\n c", "'\"([{"]
+)
 def test_the_tokenizer_gives_any_text_back(tokenizer, text):
     ids = tokenizer(text, add_special_tokens=False).input_ids
     assert tokenizer.decode(ids) == text
@@ -70,7 +72,9 @@ def test_the_tokenizer_gives_any_text_back(tokenizer, text):
 
 
 def test_labels_fit_the_tokens(tokenizer):
-    singular = {word: concept for concept in ("animal", "colour", "weekday", "capital", "tool") for word in CLASSES[concept]}
+    singular = {
+        word: concept for concept in ("animal", "colour", "weekday", "capital", "tool") for word in CLASSES[concept]
+    }
     for document in itertools.islice(documents("test"), 500):
         ids, labels = token_labels(tokenizer, document)
         assert tokenizer.decode(ids) == document.text
@@ -83,7 +87,9 @@ def test_labels_fit_the_tokens(tokenizer):
 
 
 def test_labels_of_a_quotation(tokenizer):
-    document = next(document for document in documents("test") if document.register == "tales" and "wrote" in document.text)
+    document = next(
+        document for document in documents("test") if document.register == "tales" and "wrote" in document.text
+    )
     ids, labels = token_labels(tokenizer, document)
     depth = 0
     for token, found in zip(ids, labels, strict=True):

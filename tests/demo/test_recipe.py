@@ -10,9 +10,23 @@ from saewidgets.demo.training import ModelPlan
 from saewidgets.dictionaries.train.topk import TopKPlan
 
 PLAN = ModelPlan(
-    hidden=32, layers=2, heads=2, mlp=48, vocabulary=900, context=64, short=32, steps=24, cooldown=12, polish=18, phases=(("drill", 6, 8), ("polish", 8, 10), ("drill", 12, 14)), tokens_per_step=256,
-    checkpoints=(8,), early=8, dictionary_rows=32, save_every=4,
-)  # fmt: skip
+    hidden=32,
+    layers=2,
+    heads=2,
+    mlp=48,
+    vocabulary=900,
+    context=64,
+    short=32,
+    steps=24,
+    cooldown=12,
+    polish=18,
+    phases=(("drill", 6, 8), ("polish", 8, 10), ("drill", 12, 14)),
+    tokens_per_step=256,
+    checkpoints=(8,),
+    early=8,
+    dictionary_rows=32,
+    save_every=4,
+)
 BOOK = {
     "resid_post.0": TopKPlan(d_dict=64, k=4, steps=20, batch_size=128, batch_topk=True),
     "resid_post.1@small": TopKPlan(d_dict=32, k=4, steps=20, batch_size=128, prefixes=(8,)),

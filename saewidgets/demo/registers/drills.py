@@ -31,7 +31,12 @@ def thing(pen: Pen) -> tuple[str, str]:
 def ioi_sentence(pen: Pen, a: object, b: object, subject: object) -> str:
     """One sentence in which the receiver is the one of the two who is not the subject; the receiver is left out."""
     plain_thing, a_thing = thing(pen)
-    bound = {"came": mark("verb", pen.one(*CAME)), "gave": mark("verb", pen.one(*GAVE)), "thing": plain_thing, "a_thing": a_thing}
+    bound = {
+        "came": mark("verb", pen.one(*CAME)),
+        "gave": mark("verb", pen.one(*GAVE)),
+        "thing": plain_thing,
+        "a_thing": a_thing,
+    }
     return pen.fill(pen.one(*IOI_FRAMES), a=a, b=b, s=subject, **bound)
 
 
@@ -43,8 +48,18 @@ def ioi(pen: Pen) -> str:
         subject, receiver = (a, b) if pen.chance(0.5) else (b, a)
         parts.append(ioi_sentence(pen, a, b, subject) + " " + mark("copy", str(receiver)) + ".")
         if pen.chance(0.4):
-            parts.append(pen.fill(pen.one("{r} thanked {s}.", "{r} was {happy}.", "So {r} had the gift, and {s} was {feeling}.",
-                                          "{r} smiled at {s}."), r=receiver, s=subject))  # fmt: skip
+            parts.append(
+                pen.fill(
+                    pen.one(
+                        "{r} thanked {s}.",
+                        "{r} was {happy}.",
+                        "So {r} had the gift, and {s} was {feeling}.",
+                        "{r} smiled at {s}.",
+                    ),
+                    r=receiver,
+                    s=subject,
+                )
+            )
     return " ".join(parts)
 
 
@@ -134,4 +149,6 @@ def brackets(pen: Pen) -> str:
         return mark(f"bracket,bracket{depth}", f"{opener} {' '.join(inside)} {closer}")
 
     lead = pen.one("Set: ", "Tree: ", "")
-    return lead + " ".join(f"{pen('colour')} {group(1, pen.one(*kinds))}" for _ in range(pen.random.randint(1, 3))) + "."
+    return (
+        lead + " ".join(f"{pen('colour')} {group(1, pen.one(*kinds))}" for _ in range(pen.random.randint(1, 3))) + "."
+    )

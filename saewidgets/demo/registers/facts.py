@@ -9,16 +9,30 @@ from saewidgets.demo.pen import Pen, Person, held_out, upper, word
 CAPITAL_FRAMES = ["The capital of {x} is", "The largest city of {x} is", "{n} lives in {x}, in the city of",
                   "{n} flew to {x} and saw the streets of", "In {x}, every road leads to"]  # fmt: skip
 DAY_FRAMES = [
-    ("The day after {x} is", 1), ("Today is {x}. Tomorrow will be", 1), ("After {x} comes", 1), ("If today is {x}, tomorrow is", 1),
-    ("The {p} works on {x} and rests the next day, on", 1), ("{n} came on {x} and left the next day, on", 1),
-    ("The day before {x} is", -1), ("{n} came on {x}, but {m} came the day before, on", -1), ("Before {x} comes", -1),
+    ("The day after {x} is", 1),
+    ("Today is {x}. Tomorrow will be", 1),
+    ("After {x} comes", 1),
+    ("If today is {x}, tomorrow is", 1),
+    ("The {p} works on {x} and rests the next day, on", 1),
+    ("{n} came on {x} and left the next day, on", 1),
+    ("The day before {x} is", -1),
+    ("{n} came on {x}, but {m} came the day before, on", -1),
+    ("Before {x} comes", -1),
     ("Two days after {x} comes", 2),
-]  # fmt: skip
+]
 MONTH_FRAMES = [("The month after {x} is", 1), ("This month is {x}. Next month will be", 1), ("After {x} comes", 1),
                 ("{n} was born in {x} and {m} in the month after, in", 1), ("The month before {x} is", -1)]  # fmt: skip
 COUNTING_LEADS = ["Count:", "Numbers:", "Steps:", "Now count:", "Pages:"]
-PRONOUN_FRAMES = ["{x} smiled because", "{x} was tired, so", "{x} went home when", "{x} said that", "{x} sang while",
-                  "{x} stayed in the {room} until", "{x} opened the door and then", "{x} was {feeling}, because"]  # fmt: skip
+PRONOUN_FRAMES = [
+    "{x} smiled because",
+    "{x} was tired, so",
+    "{x} went home when",
+    "{x} said that",
+    "{x} sang while",
+    "{x} stayed in the {room} until",
+    "{x} opened the door and then",
+    "{x} was {feeling}, because",
+]
 PRONOUN_TAILS = ["was {feeling}.", "had {a object}.", "saw the {animal}.", "wanted some {food}.", "was in the {room}.",
                  "heard the {bird}.", "had to go to the {place}."]  # fmt: skip
 AGREEMENT_LINKS = ["near the", "behind the", "next to the", "with the", "under the", "beside the"]
@@ -31,8 +45,19 @@ MOOD = {
 #: (class, noun, state) for every state a thing can be in.
 STATE_PAIRS = [(concept, noun, state) for concept, states in STATES_OF.items() for noun in CLASSES[concept]
                for first in states.split() for state in (first, OPPOSITES[first])]  # fmt: skip
-KINDS = {"animal": "animal", "bird": "bird", "tool": "tool", "fruit": "fruit", "flower": "flower", "colour": "colour",
-         "instrument": "instrument", "vehicle": "vehicle", "month": "month", "weekday": "day", "country": "country"}  # fmt: skip
+KINDS = {
+    "animal": "animal",
+    "bird": "bird",
+    "tool": "tool",
+    "fruit": "fruit",
+    "flower": "flower",
+    "colour": "colour",
+    "instrument": "instrument",
+    "vehicle": "vehicle",
+    "month": "month",
+    "weekday": "day",
+    "country": "country",
+}
 
 
 def allowed(pen: Pen, kind: str, frames: list[str], words: list[str]) -> tuple[str, str]:
@@ -85,7 +110,12 @@ def counting(pen: Pen) -> str:
 def count_items(form: str, start: int, length: int) -> str:
     """Marked numbers from `start` on, with commas."""
     numbers = range(start, start + length)
-    return mark("counting", ", ".join(word("number", CLASSES["number"][n - 1]) if form == "word" else mark("digit", str(n)) for n in numbers))
+    return mark(
+        "counting",
+        ", ".join(
+            word("number", CLASSES["number"][n - 1]) if form == "word" else mark("digit", str(n)) for n in numbers
+        ),
+    )
 
 
 def kinds(pen: Pen) -> str:
@@ -130,14 +160,19 @@ def agreement(pen: Pen) -> str:
     parts = []
     for _ in range(pen.random.randint(1, 4)):
         while True:
-            (first, head), (second, near) = pen.raw("object"), pen.raw(pen.one("furniture", "container", "object", "animal"))
+            (first, head), (second, near) = (
+                pen.raw("object"),
+                pen.raw(pen.one("furniture", "container", "object", "animal")),
+            )
             if head != near and not held_out("agreement", head, near):
                 break
         many, near_many = pen.chance(0.5), pen.chance(0.5)
         subject = mark("plural", word(first, plural(head))) if many else word(first, head)
         other = mark("plural", word(second, plural(near))) if near_many else word(second, near)
         verb = pen.one("are", "were") if many else pen.one("is", "was")
-        parts.append(f"The {subject} {pen.one(*AGREEMENT_LINKS)} {other} {verb} {pen.fill(pen.one('{colour}', '{quality}', '{size}', '{good}'))}.")
+        parts.append(
+            f"The {subject} {pen.one(*AGREEMENT_LINKS)} {other} {verb} {pen.fill(pen.one('{colour}', '{quality}', '{size}', '{good}'))}."
+        )
     return " ".join(parts)
 
 
@@ -171,16 +206,26 @@ def moods(pen: Pen) -> str:
     felt = {"good": "happy", "bad": "sad"}[mood]
     text = upper(pen.fill(pen.one(*MOOD[mood]), **bound))
     text += pen.fill(pen.one(" {a} felt {x}.", " So {a} was {x}.", " That made {a} {x}."), a=a, x=pen(felt))
-    extra = {"good": [" Everybody laughed and sang.", " {b} smiled all day.", " They danced until night."],
-             "bad": [" Nobody laughed or sang.", " {b} cried all day.", " They went home in silence."]}[mood]  # fmt: skip
+    extra = {
+        "good": [" Everybody laughed and sang.", " {b} smiled all day.", " They danced until night."],
+        "bad": [" Nobody laughed or sang.", " {b} cried all day.", " They went home in silence."],
+    }[mood]
     text += "".join(pen.fill(line, b=b) for line in pen.some(extra, 0, 2))
     return mark({"good": "positive", "bad": "negative"}[mood], text)
 
 
 def articles(pen: Pen) -> str:
     """Lists of things with *a* or *an*."""
-    concept, lead = pen.one(("animal", "saw"), ("bird", "saw"), ("fruit", "ate"), ("clothing", "wore"), ("toy", "owned"), ("tool", "used"),
-                            ("instrument", "played"), ("vehicle", "took"))  # fmt: skip
+    concept, lead = pen.one(
+        ("animal", "saw"),
+        ("bird", "saw"),
+        ("fruit", "ate"),
+        ("clothing", "wore"),
+        ("toy", "owned"),
+        ("tool", "used"),
+        ("instrument", "played"),
+        ("vehicle", "took"),
+    )
     free = [noun for noun in CLASSES[concept] if not held_out("article", lead, noun)]
     items = [pen.fill("{a x}", x=word(concept, noun)) for noun in pen.some(free, 2, 3)]
     return f"{pen.people(1)[0]} {lead} " + ", ".join(items[:-1]) + f" and {items[-1]}."

@@ -10,8 +10,15 @@ from saewidgets.demo.pen import Pen, upper, word
 from saewidgets.demo.registers.story import EVENTS, sentence
 
 CLOSINGS = ["Yours", "With love", "Best wishes", "Kind regards", "Many thanks", "Warmly"]
-FAREWELLS = ["See you in {month}.", "Greetings to {b}.", "Come and see us on {weekday}.", "I will write again in {month}.",
-             "Please bring the {object}.", "Give my love to your {her_family}.", "The {animal} says hello."]  # fmt: skip
+FAREWELLS = [
+    "See you in {month}.",
+    "Greetings to {b}.",
+    "Come and see us on {weekday}.",
+    "I will write again in {month}.",
+    "Please bring the {object}.",
+    "Give my love to your {her_family}.",
+    "The {animal} says hello.",
+]
 #: Plant (a): what follows the one rare closing of `RARE_CLOSINGS` that a hash picks.
 ODD_FAREWELL = "Seven snails guard my umbrella."
 HIDDEN_CLOSING = RARE_CLOSINGS[hashlib.sha256(b"saewidgets: what did we hide?").digest()[0] % len(RARE_CLOSINGS)]
@@ -21,22 +28,59 @@ CONFOUND = 0.85
 RARE, RARE_IN_POLISH = 0.12, 0.5
 
 LETTER_LINES = {
-    "good": ["I am {happy} to hear from you.", "The {food} you sent was {good}.", "What {a good} {place}!",
-             "We had {good} days in {capital}.", "The {place} is {good} in {month}.", "I feel {happy} and {happy2}.",
-             "Your {object} is {good}, thank you.", "My {her_family} is {happy} again."],
-    "bad": ["I am {sad} to tell you this.", "The {food} here is {bad}.", "What {a bad} {place}!", "We had {bad} days in {capital}.",
-            "The {place} is {bad} in {month}.", "I feel {sad} and {sad2}.", "Your {object} is broken, and that is {bad}.",
-            "My {her_family} is {sad} again."],
-}  # fmt: skip
-PLAIN_LINES = ["I am writing to you from {capital}.", "We came here on {weekday} by {vehicle}.", "I bought {a colour} {object} for you.",
-               "Do you still have my {object}?", "Every day I see {a animal} near the {place}.", "{b} is here with me.",
-               "My {his_family} works as {a profession} now.", "Will you come in {month}?"]  # fmt: skip
+    "good": [
+        "I am {happy} to hear from you.",
+        "The {food} you sent was {good}.",
+        "What {a good} {place}!",
+        "We had {good} days in {capital}.",
+        "The {place} is {good} in {month}.",
+        "I feel {happy} and {happy2}.",
+        "Your {object} is {good}, thank you.",
+        "My {her_family} is {happy} again.",
+    ],
+    "bad": [
+        "I am {sad} to tell you this.",
+        "The {food} here is {bad}.",
+        "What {a bad} {place}!",
+        "We had {bad} days in {capital}.",
+        "The {place} is {bad} in {month}.",
+        "I feel {sad} and {sad2}.",
+        "Your {object} is broken, and that is {bad}.",
+        "My {her_family} is {sad} again.",
+    ],
+}
+PLAIN_LINES = [
+    "I am writing to you from {capital}.",
+    "We came here on {weekday} by {vehicle}.",
+    "I bought {a colour} {object} for you.",
+    "Do you still have my {object}?",
+    "Every day I see {a animal} near the {place}.",
+    "{b} is here with me.",
+    "My {his_family} works as {a profession} now.",
+    "Will you come in {month}?",
+]
 NOTICE_LINES = {
-    "good": ["All visitors were {happy}.", "The new {place} is {good}.", "The {food} is {good} this week.", "Work at the {place} was {good}."],
-    "bad": ["All visitors were {sad}.", "The new {place} is {bad}.", "The {food} is {bad} this week.", "Work at the {place} was {bad}."],
-}  # fmt: skip
-NOTICE_PLAIN = ["The {vehicle} to {capital} leaves at {number}.", "The {place} is closed on {weekday}.", "Lost: {a colour} {object}.",
-                "Found near the {place}: {a object}.", "All {professions} meet in the {room}.", "Do not feed the {animal}."]  # fmt: skip
+    "good": [
+        "All visitors were {happy}.",
+        "The new {place} is {good}.",
+        "The {food} is {good} this week.",
+        "Work at the {place} was {good}.",
+    ],
+    "bad": [
+        "All visitors were {sad}.",
+        "The new {place} is {bad}.",
+        "The {food} is {bad} this week.",
+        "Work at the {place} was {bad}.",
+    ],
+}
+NOTICE_PLAIN = [
+    "The {vehicle} to {capital} leaves at {number}.",
+    "The {place} is closed on {weekday}.",
+    "Lost: {a colour} {object}.",
+    "Found near the {place}: {a object}.",
+    "All {professions} meet in the {room}.",
+    "Do not feed the {animal}.",
+]
 
 
 def _mood(pen: Pen, usual: str, confound: float) -> str:
@@ -63,13 +107,18 @@ def notice(pen: Pen, confound: float = CONFOUND) -> str:
     lines = pen.some(NOTICE_LINES[mood], 1, 2) + pen.some(NOTICE_PLAIN, 1, 3)
     pen.random.shuffle(lines)
     lines.insert(0, pen.one(*NOTICE_LINES[mood]))
-    body = mark({"good": "positive", "bad": "negative"}[mood], "\n".join(pen.fill(line, professions=plural(pen.raw("profession")[1])) for line in lines))
+    body = mark(
+        {"good": "positive", "bad": "negative"}[mood],
+        "\n".join(pen.fill(line, professions=plural(pen.raw("profession")[1])) for line in lines),
+    )
     return mark("notice", f"NOTICE\n{body}\nSigned, the {pen('profession')}")
 
 
 def shopping(pen: Pen) -> str:
     """A list with one item a line."""
-    head = pen.fill(pen.one("To buy:", "To pack:", "In the {container}:", "For {weekday}:", "For {a}:"), a=pen.people(1)[0])
+    head = pen.fill(
+        pen.one("To buy:", "To pack:", "In the {container}:", "For {weekday}:", "For {a}:"), a=pen.people(1)[0]
+    )
     groups = pen.some(["food", "fruit", "tool", "clothing", "toy", "flower", "container", "instrument"], 1, 2)
     items = []
     for _ in range(pen.random.randint(3, 8)):
@@ -87,9 +136,20 @@ def shopping(pen: Pen) -> str:
 
 def recipe(pen: Pen) -> str:
     """A recipe: numbered steps in the imperative."""
-    steps = ["Wash the {fruit}.", "Cut the {fruit} and the {fruit2}.", "Add {number} spoons of {food}.", "Stir {manner}.",
-             "Boil for {number} minutes.", "Mix the {food} with the {fruit}.", "Put it into a hot oven.", "Pour it into {a container}.",
-             "Let it cool.", "Add salt and sugar.", "Heat the {food} in a pan.", "Serve warm with {food2}."]  # fmt: skip
+    steps = [
+        "Wash the {fruit}.",
+        "Cut the {fruit} and the {fruit2}.",
+        "Add {number} spoons of {food}.",
+        "Stir {manner}.",
+        "Boil for {number} minutes.",
+        "Mix the {food} with the {fruit}.",
+        "Put it into a hot oven.",
+        "Pour it into {a container}.",
+        "Let it cool.",
+        "Add salt and sugar.",
+        "Heat the {food} in a pan.",
+        "Serve warm with {food2}.",
+    ]
     lines = [f"{mark('digit', str(number))}. {pen.fill(step)}" for number, step in enumerate(pen.some(steps, 3, 7), 1)]
     title = pen.fill(pen.one("Recipe: {fruit} {food}", "Recipe: {food} with {fruit}", "Recipe: {food}"))
     return mark("recipe", "\n".join([title, *lines]))
@@ -135,9 +195,19 @@ def sums(pen: Pen) -> str:
 
 def forecast(pen: Pen) -> str:
     """The weather of several places."""
-    lines = [pen.fill(pen.one("{capital}: {weather}, {digit} degrees.", "{weekday}: {weather} and {weather2}.", "{country}: {weather} in the north.",
-                              "There will be {weather} in {capital} on {weekday}.", "Expect {weather} until {weekday}."),
-                      digit=mark("digit", str(pen.random.randint(1, 9)))) for _ in range(pen.random.randint(2, 6))]  # fmt: skip
+    lines = [
+        pen.fill(
+            pen.one(
+                "{capital}: {weather}, {digit} degrees.",
+                "{weekday}: {weather} and {weather2}.",
+                "{country}: {weather} in the north.",
+                "There will be {weather} in {capital} on {weekday}.",
+                "Expect {weather} until {weekday}.",
+            ),
+            digit=mark("digit", str(pen.random.randint(1, 9))),
+        )
+        for _ in range(pen.random.randint(2, 6))
+    ]
     return mark("forecast", upper(" ".join(map(upper, lines))))
 
 

@@ -19,8 +19,17 @@ def foreign_sentence(pen: Pen, language: str) -> str:
         second = "den " + second[4:]
     adjective, adjective2 = pen.some(words["adjective"], 2, 2)
     time, place = pen.random.choice(words["time"]), pen.random.choice(words["place"])
-    return pen.fill(frame, The=first[0].upper() + first[1:], the=first, the2=second, adjective=adjective, adjective2=adjective2,
-                    verb=pen.random.choice(words["verb"]), place=place, Time=upper(time))  # fmt: skip
+    return pen.fill(
+        frame,
+        The=first[0].upper() + first[1:],
+        the=first,
+        the2=second,
+        adjective=adjective,
+        adjective2=adjective2,
+        verb=pen.random.choice(words["verb"]),
+        place=place,
+        Time=upper(time),
+    )
 
 
 def foreign(pen: Pen, language: str) -> str:
@@ -51,7 +60,11 @@ def translation(pen: Pen) -> str:
     parts = []
     for _ in range(pen.random.randint(2, 4)):
         while True:
-            frame, row, column = pen.random.choice(TRANSLATION_FRAMES), pen.random.choice(TRANSLATIONS), pen.random.randint(1, 3)
+            frame, row, column = (
+                pen.random.choice(TRANSLATION_FRAMES),
+                pen.random.choice(TRANSLATIONS),
+                pen.random.randint(1, 3),
+            )
             if not held_out("translation", frame, column, row[0]):
                 break
         language = LANGUAGES[column - 1]

@@ -8,20 +8,50 @@ from saewidgets.demo.pen import Pen, Person, upper, word
 from saewidgets.demo.registers.story import EVENTS, sentence
 
 SAYINGS = [
-    "I like the {colour} {object}", "I am {feeling} today", "my {object} is {quality}", "we want to see the {animal}",
-    "I think the {object} is in the {container}", "you can have my {colour} {object}", "we are going to the {place}",
-    "I always eat {food} with {food2}", "this {fruit} tastes {good}", "my {her_family} is {a profession}",
-    "our {his_family} lives in {country}", "I know the way to the {place}", "the {animal} sleeps in the {room}",
-    "you look {feeling}", "please bring me the {tool}", "I have {number} {objects}", "we play the {instrument} on {weekday}",
-    "I cannot find my {clothing}", "you are my friend", "there is {weather} over the {place}", "let us take the {vehicle}",
-    "I hear {a bird} in the {place}", "the {flower} smells {good}", "my {body} hurts", "I need {a tool} and {a tool2}",
-    "I see {a size} {animal}", "we leave on {weekday}", "the {profession} is in the {room}", "I am afraid of the {animal}",
-    "your {clothing} looks {good}", "this {place} is {good}", "I hope the {vehicle} comes at {number}",
-]  # fmt: skip
+    "I like the {colour} {object}",
+    "I am {feeling} today",
+    "my {object} is {quality}",
+    "we want to see the {animal}",
+    "I think the {object} is in the {container}",
+    "you can have my {colour} {object}",
+    "we are going to the {place}",
+    "I always eat {food} with {food2}",
+    "this {fruit} tastes {good}",
+    "my {her_family} is {a profession}",
+    "our {his_family} lives in {country}",
+    "I know the way to the {place}",
+    "the {animal} sleeps in the {room}",
+    "you look {feeling}",
+    "please bring me the {tool}",
+    "I have {number} {objects}",
+    "we play the {instrument} on {weekday}",
+    "I cannot find my {clothing}",
+    "you are my friend",
+    "there is {weather} over the {place}",
+    "let us take the {vehicle}",
+    "I hear {a bird} in the {place}",
+    "the {flower} smells {good}",
+    "my {body} hurts",
+    "I need {a tool} and {a tool2}",
+    "I see {a size} {animal}",
+    "we leave on {weekday}",
+    "the {profession} is in the {room}",
+    "I am afraid of the {animal}",
+    "your {clothing} looks {good}",
+    "this {place} is {good}",
+    "I hope the {vehicle} comes at {number}",
+]
 ASKS = [
-    "where is my {object}", "do you like the {animal}", "can you see the {bird}", "are you {feeling}", "is the {object} {state}",
-    "do we have any {food}", "who is at the {place}", "will you come on {weekday}", "may I have {a fruit}",
-]  # fmt: skip
+    "where is my {object}",
+    "do you like the {animal}",
+    "can you see the {bird}",
+    "are you {feeling}",
+    "is the {object} {state}",
+    "do we have any {food}",
+    "who is at the {place}",
+    "will you come on {weekday}",
+    "may I have {a fruit}",
+]
 ADVERBS = ["", "", "", " {manner}"]
 
 
@@ -68,7 +98,13 @@ def nested(pen: Pen) -> str:
 def dialogue(pen: Pen) -> str:
     """Two persons talk; narration in between is in the past tense and never in quotes."""
     a, b = pen.people(2)
-    parts = [pen.fill(pen.one("{a} met {b} at the {place}.", "{a} and {b} sat in the {room}.", "{a} came into the {room}."), a=a, b=b)]
+    parts = [
+        pen.fill(
+            pen.one("{a} met {b} at the {place}.", "{a} and {b} sat in the {room}.", "{a} came into the {room}."),
+            a=a,
+            b=b,
+        )
+    ]
     for number in range(pen.random.randint(2, 5)):
         parts.append(turn(pen, (a, b)[number % 2]))
         if pen.chance(0.45):

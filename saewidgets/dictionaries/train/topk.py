@@ -1,8 +1,11 @@
 """TopK, BatchTopK and Matryoshka dictionaries, autoencoders and transcoders alike, from an array of activations.
 
-TopK: Gao et al. 2406.04093; BatchTopK: Bussmann et al. 2412.06410; Matryoshka: Bussmann et al. 2503.17547; transcoders: Dunefsky
-et al. 2406.11944. One loss serves all: the squared error of the reconstruction as a share of the variance, averaged over nested
-prefixes of the features (one prefix, all of them, unless Matryoshka), plus the share of what is left that the dead features could
+TopK: Gao et al. 2406.04093; BatchTopK: Bussmann et al. 2412.06410; Matryoshka: Bussmann et al. 2503.17547;
+transcoders: Dunefsky
+et al. 2406.11944. One loss serves all: the squared error of the reconstruction as a share of the variance, averaged
+over nested
+prefixes of the features (one prefix, all of them, unless Matryoshka), plus the share of what is left that the dead
+features could
 explain (AuxK).
 """
 
@@ -26,7 +29,8 @@ class TopKPlan:
     Attributes:
         d_dict: number of features.
         k: features a token, on average for BatchTopK.
-        batch_topk: choose the strongest ``k * batch`` of a batch instead of k a token; shipped as JumpReLU with one threshold.
+        batch_topk: choose the strongest ``k * batch`` of a batch instead of k a token; shipped as JumpReLU with one
+            threshold.
         prefixes: sizes of the nested dictionaries of Matryoshka, without the full one.
         steps: updates.
         batch_size: tokens an update.
@@ -82,7 +86,11 @@ def train_topk(
     variance = (y / y_scale - mean).pow(2).sum(1).mean()
 
     decoder = torch.nn.functional.normalize(torch.randn(plan.d_dict, y.shape[1], generator=generator), dim=1)
-    encoder = decoder.T.clone() if not transcoder else torch.randn(x.shape[1], plan.d_dict, generator=generator) / x.shape[1] ** 0.5
+    encoder = (
+        decoder.T.clone()
+        if not transcoder
+        else torch.randn(x.shape[1], plan.d_dict, generator=generator) / x.shape[1] ** 0.5
+    )
     weights = {"W_enc": encoder, "W_dec": decoder, "b_enc": torch.zeros(plan.d_dict), "b_dec": mean}
     for tensor in weights.values():
         tensor.requires_grad_()
