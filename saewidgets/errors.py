@@ -4,6 +4,8 @@ A message is one or more plain sentences meant for the person at the keyboard; w
 Nothing here imports torch.
 """
 
+import reprlib
+
 
 class SaewidgetsError(Exception):
     """Base of every error raised on purpose.
@@ -73,7 +75,14 @@ def shorten(value: object, limit: int = 60) -> str:
     Returns:
         The printable form, at most `limit` characters long.
     """
-    text = ascii(value)
+    # A stranger's value may be huge: only what can be shown is printed.
+    if isinstance(value, (str, bytes)):
+        value = value if len(value) <= 2 * limit else value[:limit] + value[-limit:]
+    try:
+        text = ascii(value) if isinstance(value, (str, bytes)) else reprlib.repr(value)
+    except ValueError:  # Python prints no integer of more than 4,300 digits
+        text = f"<{type(value).__name__}>"
+    text = text.encode("ascii", "backslashreplace").decode()
     if len(text) <= limit:
         return text
     half = (limit - 1) // 2

@@ -14,8 +14,8 @@ CLOSED: dict[str, frozenset[str]] = {
         "she": "she She her Her",
         "he": "he He his His him",
         "preposition": (
-            "in on at to from near with into behind under over by of for In On At After Before until next beside across "
-            "through"
+            "in on at to from near with into behind under over by of for In On At After Before until next beside "
+            "across through"
         ),
         "conjunction": "and but or because so when while that",
         "copula": "is was are were be been am",
@@ -28,10 +28,10 @@ CLOSED: dict[str, frozenset[str]] = {
 }
 #: Concepts to look for in single features: classes of words ...
 LEXICAL = tuple(
-    "colour size material happy sad feeling good bad animal bird creature tool clothing fruit instrument toy object food "
-    "vehicle flower furniture container body place room weather weekday month number digit female_role male_role person "
-    "profession country capital female male name manner state speech verb she he article preposition conjunction copula "
-    "first_person second_person plural".split()
+    "colour size material happy sad feeling good bad animal bird creature tool clothing fruit instrument toy object "
+    "food vehicle flower furniture container body place room weather weekday month number digit female_role "
+    "male_role person profession country capital female male name manner state speech verb she he article "
+    "preposition conjunction copula first_person second_person plural".split()
 )
 #: ... and what holds over a stretch of text and cannot be read off a token.
 CONTEXTUAL = tuple(

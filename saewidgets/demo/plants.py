@@ -1,6 +1,7 @@
 """Seven truths planted in the grammar, each with a gate.
 
-A gate is a number measured on the weights, the bar it must reach, and a control it must stay clear of by a margin. A lesson or a demo may only rest on a plant whose gate passes.
+A gate is a number measured on the weights, the bar it must reach, and a control it must stay clear of by a margin.
+A lesson or a demo may only rest on a plant whose gate passes.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Checked(traitlets.TraitType):
 
 
 def brief(value: Any) -> str:
-    """`shorten` without printing a million items first."""
+    """What a message shows of a value that may be anything."""
     if isinstance(value, (str, bytes)) and len(value) > 200:
         return f"{type(value).__name__} of length {len(value)}"
     if isinstance(value, (list, tuple, dict, set)) and len(value) > 20:
