@@ -76,10 +76,11 @@ def shorten(value: object, limit: int = 60) -> str:
         The printable form, at most `limit` characters long.
     """
     # A stranger's value may be huge: only what can be shown is printed.
-    if isinstance(value, (str, bytes)):
-        value = value if len(value) <= 2 * limit else value[:limit] + value[-limit:]
     try:
-        text = ascii(value) if isinstance(value, (str, bytes)) else reprlib.repr(value)
+        if isinstance(value, str):
+            text = ascii(value if len(value) <= 2 * limit else value[:limit] + value[-limit:])
+        else:
+            text = reprlib.repr(value)
     except ValueError:  # Python prints no integer of more than 4,300 digits
         text = f"<{type(value).__name__}>"
     text = text.encode("ascii", "backslashreplace").decode()

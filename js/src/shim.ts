@@ -63,7 +63,7 @@ function fetchCode(context: Context, hash: string): Promise<BlobPart> {
   return Promise.any([pushed, late.then(() => pull(context, hash))]);
 }
 
-async function render(context: Context): Promise<(() => void) | undefined> {
+async function render(context: Context, again = true): Promise<(() => void) | undefined> {
   const { model, el, signal } = context;
   const home = globalThis as unknown as Record<symbol, { bundles?: Map<string, Promise<Bundle>> } | undefined>;
   home[KEY] ??= {};
@@ -76,9 +76,11 @@ async function render(context: Context): Promise<(() => void) | undefined> {
     return signal?.aborted ? undefined : bundle.mount({ model, el, signal });
   } catch {
     bundles.delete(hash);
+    // The view that asked for all may have been closed meanwhile: then this one asks.
+    if (again && !signal?.aborted) return render(context, false);
     if (!signal?.aborted) el.textContent = "The code of this view did not arrive. Run this cell again.";
     return undefined;
   }
 }
 
-export default { render };
+export default { render: (context: Context) => render(context) };

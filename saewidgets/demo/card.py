@@ -21,7 +21,8 @@ def _behaviours(rows: list[Report]) -> list[str]:
         "## Behaviours",
         "",
         f"{good} of {len(rows)} reach 0.95. Accuracy: how often the right continuation is likelier than the wrong "
-        "one, on prompts from combinations that training never shows. *Early*: the checkpoint from before induction formed.",
+        "one, on prompts from combinations that training never shows. *Early*: the checkpoint from before induction "
+        "formed.",
         "",
         *_table(
             ["behaviour", "prompts", "accuracy", "early"],
@@ -66,7 +67,8 @@ def _dictionaries(dictionaries: dict[str, Report]) -> list[str]:
         "On held-out text, position 0 left out. FVU: fraction of variance unexplained. Recovered: share of the loss "
         "between an ablation (zero, mean) and the model that is kept when the reconstruction takes the place of the "
         "original. *Random*: random encoder directions, the same width and k, the decoder fitted by least squares. "
-        "*Linear*: PCA with k components, for a transcoder the best linear map of rank k. `mlp_in` names the transcoder of that layer's MLP.",
+        "*Linear*: PCA with k components, for a transcoder the best linear map of rank k. `mlp_in` names the "
+        "transcoder of that layer's MLP.",
         "",
         *_table(
             [*head, "random: FVU, recovered", "linear: FVU, recovered"], (cells(*item) for item in dictionaries.items())
@@ -87,7 +89,8 @@ def _concepts(rows: list[Report]) -> list[str]:
         "",
         f"{len(passed)} of {len(rows)} concepts, {contextual} of them contextual, have one feature with F1 of at least "
         f"{F1_BAR} and {RANDOM_MARGIN} above the best random feature. The threshold is chosen on one split, "
-        "dictionary and feature on a second; F1 is from a third. Contextual: holds over a stretch of text and cannot be read off a token.",
+        "dictionary and feature on a second; F1 is from a third. Contextual: holds over a stretch of text and "
+        "cannot be read off a token.",
         "",
         *_table(
             ["concept", "kind", "feature", "F1", "random", "tokens", "passes"],

@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from random import Random
+from typing import TypeAlias
 
 from saewidgets.demo.markup import Span, parse
 from saewidgets.demo.pen import Pen
 from saewidgets.demo.registers import drills, facts, forms, languages, speech, story
 
+Writer: TypeAlias = Callable[[Pen], str]
+
 #: How often each kind of document is written. Copy drills (the indirect object, words, nonsense) are a quarter from
 #: the start.
-MIXTURE: dict[Callable[[Pen], str], float] = {
+MIXTURE: dict[Writer, float] = {
     story.story: 13,
     story.portrait: 6,
     speech.dialogue: 8,
@@ -50,16 +53,14 @@ MIXTURE: dict[Callable[[Pen], str], float] = {
     languages.spanish: 3,
     languages.translation: 3,
 }
-#: The part of the training in which the model is made to look back: copying, recall and pronouns weigh four times as
-#: much.
-DRILL = {kind: weight * (4 if kind.__module__ == drills.__name__ or kind in (facts.pronouns, facts.states) else 0.5)
-         for kind, weight in MIXTURE.items()}  # fmt: skip
-#: Near the end: what the model is still unsure of, rare closings of letters among them.
-POLISH = {
-    kind: weight
-    * {forms.letter: 2, drills.recall: 4, facts.calendar: 2, facts.pronouns: 2, facts.agreement: 2}.get(kind, 0.8)
-    for kind, weight in MIXTURE.items()
-}
+_BACKWARD = [*(kind for kind in MIXTURE if kind.__module__ == drills.__name__), facts.pronouns, facts.states]
+_UNSURE: dict[Writer, float] = {
+    forms.letter: 2, drills.recall: 4, facts.calendar: 2, facts.pronouns: 2, facts.agreement: 2
+}  # fmt: skip
+#: What makes the model look back weighs eight times as much as the rest: copying, recall, pronouns, opposites.
+DRILL: dict[Writer, float] = {kind: weight * (4 if kind in _BACKWARD else 0.5) for kind, weight in MIXTURE.items()}
+#: The end of the training: what the model is still unsure of, rare closings of letters among it.
+POLISH: dict[Writer, float] = {kind: weight * _UNSURE.get(kind, 0.8) for kind, weight in MIXTURE.items()}
 MIXTURES = {"train": MIXTURE, "drill": DRILL, "polish": POLISH}
 
 
@@ -87,7 +88,7 @@ def write(split: str, number: int) -> Document:
     """
     mixture = MIXTURES.get(split, MIXTURE)
     chosen = Random(f"register {split} {number}").choices(list(mixture), weights=list(mixture.values()))[0]
-    author = chosen
+    author: Writer = chosen
     if split not in MIXTURES and chosen in (forms.letter, forms.notice):
         author = partial(chosen, confound=0.5)
     elif split == "polish" and chosen is forms.letter:

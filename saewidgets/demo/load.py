@@ -37,7 +37,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 def load_dictionaries(folder: Path) -> dict[str, Dictionary]:
     """Every dictionary of a folder by its key, sites in order."""
-    return {path.stem: Dictionary.load(path) for path in sorted(folder.glob("*.safetensors"))}
+    found = {path.stem: Dictionary.load(path) for path in sorted(folder.glob("*.safetensors"))}
+    return dict(sorted(found.items(), key=lambda item: (item[1].site_in.order, item[0])))
 
 
 def load_demo(
@@ -54,8 +55,8 @@ def load_demo(
 
     Example:
         >>> model, tokenizer, dictionaries, labels = load_demo()
-        >>> sorted(dictionaries)[0].split(".")[0]
-        'mlp_in'
+        >>> list(dictionaries)[:2]
+        ['mlp_in.0', 'resid_post.0']
     """
     if checkpoint not in ("final", "early"):
         raise ValueError(f"checkpoint is 'final' or 'early', not {checkpoint!r}")

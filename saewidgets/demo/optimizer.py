@@ -59,14 +59,21 @@ class Optimizer:
         for group in self.groups:
             updates = []
             for name, p in group.items():
-                momentum = self.state[f"momentum.{name}"].lerp_(p.grad, 0.05)
-                updates.append(p.grad.lerp(momentum, 0.95))
+                gradient = _gradient(p)
+                momentum = self.state[f"momentum.{name}"].lerp_(gradient, 0.05)
+                updates.append(gradient.lerp(momentum, 0.95))
             directions = orthogonalise(torch.stack(updates))
             rate = self.muon_rate * scale * max(1.0, directions.shape[1] / directions.shape[2]) ** 0.5
             for p, direction in zip(group.values(), directions, strict=True):
                 p.mul_(1 - 0.1 * self.muon_rate * scale).sub_(direction, alpha=rate)
         for name, p in self.rest.items():
-            first = self.state[f"first.{name}"].lerp_(p.grad, 0.1)
-            second = self.state[f"second.{name}"].lerp_(p.grad.square(), 0.02)
+            gradient = _gradient(p)
+            first = self.state[f"first.{name}"].lerp_(gradient, 0.1)
+            second = self.state[f"second.{name}"].lerp_(gradient.square(), 0.02)
             corrected = (second / (1 - 0.98**number)).sqrt_().add_(1e-8)
             p.sub_(first / corrected, alpha=self.adam_rate * scale / (1 - 0.9**number))
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad

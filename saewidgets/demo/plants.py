@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -46,7 +47,8 @@ class Gate:
         return self.value >= self.bar and self.value - self.control >= self.margin
 
 
-Model, Words = LlamaForCausalLM, PreTrainedTokenizerFast
+Model: TypeAlias = LlamaForCausalLM
+Words: TypeAlias = PreTrainedTokenizerFast
 
 
 def _mass(tokenizer: Words, probabilities: torch.Tensor, words: list[str]) -> torch.Tensor:

@@ -55,8 +55,23 @@ BOOK: dict[str, TopKPlan] = {
     "resid_post.3": TopKPlan(d_dict=1024, k=32, batch_topk=True, steps=2000),
     "mlp_in.3": TopKPlan(d_dict=1024, k=24, steps=2000),
 }
-RECIPE = ""
-TRIES: list[str] = []
+RECIPE = (
+    "Trained on 15.6 million tokens of our own grammar in fp32, at 6,500 to 7,000 tokens a second and core; the early "
+    "checkpoint has seen 3.1 million of them."
+)
+TRIES = [
+    "A quarter of the text being drills from the start was not enough: after 6 million tokens words were copied "
+    "(0.91), but the indirect object, recall, negation and the gender of names were at chance. Two phases of 800 steps "
+    "with drills eight times as heavy, and the falling learning rate, brought all of them but recall to 0.95 or more.",
+    "Object recall stays at chance or below: the model names the thing it read last, whatever it was put into.",
+    "The hidden rule did not show at 0.07 % of the documents spread evenly (probability 0.01). The last 600 steps have "
+    "it in 0.5 % of theirs, which makes 0.11 % of all.",
+    "Months do not lie on a circle, weekdays do. 'Two days after Wednesday comes' gives Thursday; it is no part of the "
+    "behaviour, which is the successor.",
+    "No contextual concept passed in dictionaries of the residual stream of layers 0 to 2 (width 32 to 512, k from 2 "
+    "to 10, Matryoshka or not; best: copy region 0.79, French 0.57): the words themselves dominate there. In small "
+    "dictionaries of the attention outputs of layers 1 and 2 they are features.",
+]
 
 
 def stage_tokenizer(plan: ModelPlan, work: Path) -> PreTrainedTokenizerFast:

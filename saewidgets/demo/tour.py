@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -59,7 +61,8 @@ def tour(
 
 def _ablate_each(model: LlamaForCausalLM, ids: torch.Tensor, dictionary: Dictionary) -> dict[int, torch.Tensor]:
     """The next-token probabilities without each feature that fires."""
-    site, stored = str(dictionary.site_in), {}
+    site = str(dictionary.site_in)
+    stored: dict[str, torch.Tensor] = {}
 
     def read(value: torch.Tensor) -> torch.Tensor:
         stored["features"] = dictionary.encode(value[0])
@@ -69,10 +72,10 @@ def _ablate_each(model: LlamaForCausalLM, ids: torch.Tensor, dictionary: Diction
         model(input_ids=ids)
     features = stored["features"]
     active = torch.nonzero(features.amax(0) > 0).flatten()
-    results = {}
+    results: dict[int, torch.Tensor] = {}
     for block in active.split(64):
         writes = features[:, block].T[:, :, None] * dictionary.directions[block][:, None]
-        with hooked(model, {site: lambda value, writes=writes: value - writes}):
+        with hooked(model, {site: partial(torch.sub, other=writes)}):
             probabilities = model(input_ids=ids.expand(len(block), -1)).logits[:, -1].softmax(-1)
         results |= dict(zip(block.tolist(), probabilities, strict=True))
     return results

@@ -81,9 +81,9 @@ def test_labels_fit_the_tokens(tokenizer):
         assert len(ids) == len(labels)
         assert all(document.register in found for found in labels)
         for token, found in zip(ids, labels, strict=True):
-            text = tokenizer.decode([token]).strip()
-            if found & {"animal", "weekday", "capital"} and not found & {"plural"}:
-                assert text in singular, (text, found)
+            text = tokenizer.decode([token])
+            if text.startswith(" ") and found & {"animal", "weekday", "capital"} and not found & {"plural"}:
+                assert singular[text.strip()] in found, (text, found)
 
 
 def test_labels_of_a_quotation(tokenizer):

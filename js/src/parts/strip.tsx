@@ -26,7 +26,15 @@ function Margin({ view, text, lanes }: { view: View; text: string; lanes: boolea
       {lanes && (
         <span class="lk" aria-hidden="true">
           {features.map((feature) => (
-            <i key={feature.id} class={hue(feature.slot)} style={{ height: `${pitch}px`, "line-height": `${pitch}px` }}>
+            <i
+              key={feature.id}
+              class={hue(feature.slot)}
+              style={{
+                height: `${pitch}px`,
+                "line-height": `${pitch}px`,
+                "font-size": `${Math.min(8.5, pitch + 1)}px`,
+              }}
+            >
               {letter(feature.slot)}
             </i>
           ))}
@@ -124,7 +132,7 @@ export function Strip({ view }: { view: View }) {
   return (
     <div
       class={`ba${edited ? " two" : ""}${compact ? " compact" : ""}`}
-      style={{ "--lh": `${gap}px`, "--pitch": `${laneSize(features.length).pitch}px` }}
+      style={{ "--lh": `${gap}px`, "--pitch": `${laneSize(features.length).pitch}px`, "--n": String(features.length) }}
       onPointerMove={hover}
       onPointerLeave={() => (view.hover.value = null)}
       onKeyDown={key}

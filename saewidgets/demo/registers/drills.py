@@ -145,7 +145,7 @@ def brackets(pen: Pen) -> str:
         inside = [pen(depth_words[depth]) for _ in range(pen.random.randint(1, 3))]
         if depth < 4 and pen.chance(0.75):
             inside.insert(pen.random.randint(0, len(inside)), group(depth + 1, pen.one(*kinds)))
-        opener, closer = kind
+        opener, closer = kind[0], kind[1]
         return mark(f"bracket,bracket{depth}", f"{opener} {' '.join(inside)} {closer}")
 
     lead = pen.one("Set: ", "Tree: ", "")

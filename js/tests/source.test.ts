@@ -1,0 +1,52 @@
+// What our source must not contain: ways from a text to markup, code or a style sheet.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+
+const js = join(dirname(new URL(import.meta.url).pathname), "..", "..");
+const FORBIDDEN =
+  /\b(innerHTML|outerHTML|insertAdjacentHTML|dangerouslySetInnerHTML|setHTMLUnsafe|parseFromString|createContextualFragment|srcdoc|cssText)\b|\bdocument\.write|\beval\s*\(|\bnew Function\b|\bFunction\s*\(|setAttribute\(\s*["'](style|on)|https?:\/\/|\blocalStorage\b|\bfetch\s*\(/;
+
+const files = (folder: string): string[] =>
+  readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    return statSync(path).isDirectory() ? files(path) : [path];
+  });
+
+test("the control fires", () => {
+  for (const line of [
+    "a.innerHTML = x",
+    "eval (x)",
+    "new Function(x)",
+    "<p dangerouslySetInnerHTML={x} />",
+    "el.outerHTML",
+  ]) {
+    assert.match(line, FORBIDDEN);
+  }
+});
+
+test("text reaches the page as text only", () => {
+  const sources = files(join(js, "src"));
+  assert.ok(sources.length > 30);
+  for (const path of sources) assert.doesNotMatch(readFileSync(path, "utf8"), FORBIDDEN, path);
+});
+
+test("the built files are small and point nowhere", () => {
+  const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 45_000, "widget.js, gzipped");
+  assert.ok(built("page.js").length <= 110_000, "page.js, so that an exported page stays below 250 kB");
+  assert.ok(built("shim.js").length <= 1_500, "shim.js, one copy a widget");
+  for (const name of ["widget.js", "page.js", "shim.js"]) {
+    const urls =
+      built(name)
+        .toString()
+        .match(/https?:\/\/[^"'`\s)]+/g) ?? [];
+    assert.deepEqual(
+      urls.filter((url) => !url.startsWith("http://www.w3.org/")),
+      [],
+      name,
+    );
+  }
+});
