@@ -59,31 +59,32 @@ def best_thresholds(features: Tensor, truth: np.ndarray) -> tuple[np.ndarray, np
     Returns:
         F1 and thresholds, both ``[d_dict, concepts]``.
     """
-    values, positives = features.numpy(), truth.sum(0)
-    f1 = np.zeros((values.shape[1], truth.shape[1]))
+    values, positives = features.T.contiguous().numpy(), truth.sum(0)
+    f1 = np.zeros((len(values), truth.shape[1]))
     thresholds = np.full_like(f1, np.inf)
-    for feature in range(values.shape[1]):
-        active = np.flatnonzero(values[:, feature] > 0)
+    for feature, strengths in enumerate(values):
+        active = np.flatnonzero(strengths > 0)
         if len(active) == 0:
             continue
-        order = active[np.argsort(-values[active, feature], kind="stable")]
+        order = active[np.argsort(-strengths[active], kind="stable")]
         hits = truth[order].cumsum(0)
         scores = 2 * hits / (np.arange(1, len(order) + 1)[:, None] + positives)
         last = scores.argmax(0)
         f1[feature] = scores[last, np.arange(truth.shape[1])]
-        sorted_values = np.append(values[order, feature], 0.0)
-        thresholds[feature] = (sorted_values[last] + sorted_values[last + 1]) / 2
+        ordered = np.append(strengths[order], 0.0)
+        thresholds[feature] = (ordered[last] + ordered[last + 1]) / 2
     return f1, thresholds
 
 
 @torch.no_grad()
 def f1_at(features: Tensor, truth: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """F1 of every feature for every concept at given thresholds, ``[d_dict, concepts]``."""
-    values, f1 = features.numpy(), np.zeros(thresholds.shape)
-    for concept in range(truth.shape[1]):
-        said = values > thresholds[:, concept]
-        hits = truth[:, concept].astype(np.float32) @ said
-        f1[:, concept] = 2 * hits / np.maximum(said.sum(0) + truth[:, concept].sum(), 1)
+    values, positives = features.T.contiguous().numpy(), truth.sum(0)
+    f1 = np.zeros(thresholds.shape)
+    for feature, strengths in enumerate(values):
+        active = np.flatnonzero(strengths > 0)
+        said = strengths[active, None] > thresholds[feature]
+        f1[feature] = 2 * (said & truth[active]).sum(0) / np.maximum(said.sum(0) + positives, 1)
     return f1
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
-from saewidgets.demo.activations import cross_entropy, cross_entropy_with
+from saewidgets.demo.activations import Change, cross_entropy, cross_entropy_with
 from saewidgets.dictionaries.activation import Activation
 from saewidgets.dictionaries.dictionary import Dictionary
 
@@ -39,8 +39,26 @@ def fvu(prediction: Tensor, target: Tensor) -> float:
     return float((target - prediction).pow(2).sum() / (target - target.mean(0)).pow(2).sum())
 
 
+@dataclass(frozen=True)
+class Losses:
+    """Cross-entropy of the model as it is, and with a site set to zero or to its mean."""
+
+    clean: float
+    zero: float
+    mean: float
+
+    @classmethod
+    def at(cls, model: LlamaForCausalLM, rows: Tensor, site: str, mean: Tensor) -> Losses:
+        """Measure them on token ids ``[n, length]``; `mean` is that of the site ``[d]``."""
+        ablations: dict[str, Change] = {"zero": torch.zeros_like, "mean": lambda value: mean.expand_as(value)}
+        ablated = {name: cross_entropy(model, rows, {site: change}) for name, change in ablations.items()}
+        return cls(clean=cross_entropy(model, rows, {}), **ablated)
+
+
 @torch.no_grad()
-def quality(model: LlamaForCausalLM, rows: Tensor, dictionary: Dictionary, x: Tensor, y: Tensor) -> Quality:
+def quality(
+    model: LlamaForCausalLM, rows: Tensor, dictionary: Dictionary, x: Tensor, y: Tensor, losses: Losses | None = None
+) -> Quality:
     """Measure a dictionary.
 
     Args:
@@ -49,18 +67,17 @@ def quality(model: LlamaForCausalLM, rows: Tensor, dictionary: Dictionary, x: Te
         dictionary: what to measure.
         x: held-out activations at its input ``[n, d_in]``, without position 0.
         y: the same at its output ``[n, d_out]``.
+        losses: those of its output site on `rows`, if they are known.
     """
     features = dictionary.encode(x)
-    site, mean = str(dictionary.site_out), y.mean(0)
-    clean, spliced = cross_entropy(model, rows, {}), cross_entropy_with(model, rows, dictionary)
-    zero = cross_entropy(model, rows, {site: torch.zeros_like})
-    averaged = cross_entropy(model, rows, {site: lambda value: mean.expand_as(value)})
+    losses = losses or Losses.at(model, rows, str(dictionary.site_out), y.mean(0))
+    spliced = cross_entropy_with(model, rows, dictionary)
     return Quality(
         fvu=fvu(dictionary.decode(features), y),
         l0=float((features > 0).float().sum(1).mean()),
         dead=float((~(features > 0).any(0)).float().mean()),
-        recovered_zero=(zero - spliced) / (zero - clean),
-        recovered_mean=(averaged - spliced) / (averaged - clean),
+        recovered_zero=(losses.zero - spliced) / (losses.zero - losses.clean),
+        recovered_mean=(losses.mean - spliced) / (losses.mean - losses.clean),
     )
 
 

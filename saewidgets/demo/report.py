@@ -19,7 +19,7 @@ from saewidgets.demo.card import F1_BAR, RANDOM_MARGIN, render
 from saewidgets.demo.concepts import SPLITS, Split, detectors
 from saewidgets.demo.corpus import labelled_rows, training_rows
 from saewidgets.demo.labels import CONTEXTUAL, LEXICAL
-from saewidgets.demo.measure import as_row, linear_like, quality, random_like
+from saewidgets.demo.measure import Losses, as_row, linear_like, quality, random_like
 from saewidgets.demo.plants import GATES
 from saewidgets.demo.score import log_probabilities
 from saewidgets.demo.tour import tour
@@ -159,14 +159,18 @@ def measure(
         x, y = data[site_in], data[site_out]
         baselines = {"random": random_like(dictionary, k[key], fit[site_in], fit[site_out]),
                      "linear": linear_like(dictionary, k[key], fit[site_in], fit[site_out])}  # fmt: skip
+        losses = Losses.at(model, ids[:LOSS_ROWS], site_out, y.mean(0))
         entry: Report = {
             "architecture": dictionary.architecture,
             "d_dict": dictionary.d_dict,
             "k": k[key],
             "writes": site_out,
         }
-        entry["trained"] = as_row(quality(model, ids[:LOSS_ROWS], dictionary, x, y))
-        entry |= {name: as_row(quality(model, ids[:LOSS_ROWS], baseline, x, y)) for name, baseline in baselines.items()}
+        entry["trained"] = as_row(quality(model, ids[:LOSS_ROWS], dictionary, x, y, losses))
+        entry |= {
+            name: as_row(quality(model, ids[:LOSS_ROWS], baseline, x, y, losses))
+            for name, baseline in baselines.items()
+        }
         report["dictionaries"][key] = entry
         say(f"report: {key} {entry['trained']}")
     say("report: concepts")

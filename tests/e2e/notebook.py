@@ -21,7 +21,12 @@ _READY = """(path) => {
   if (!panel.context.isReady || !panel.sessionContext.isReady) return false;
   return panel.sessionContext.session?.kernel?.status === "idle";
 }"""
-_RUN_ALL = "async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+_RUN_ALL = """async () => {
+  await window.jupyterapp.commands.execute("notebook:run-all-cells");
+  const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells;
+  const outputs = cells.flatMap((cell) => (cell.cell_type === "code" ? cell.getOutputs() : []));
+  return outputs.filter((output) => output.output_type === "error").map((error) => `${error.ename}: ${error.evalue}`);
+}"""
 _SELECT = """(index) => {
   const { content } = window.jupyterapp.shell.currentWidget;
   content.deselectAll();
@@ -81,8 +86,14 @@ class Notebook:
         return self
 
     def run_all(self) -> None:
-        """Run every cell and wait for the last."""
-        self.page.evaluate(_RUN_ALL)
+        """Run every cell and wait for the last.
+
+        Raises:
+            RuntimeError: A cell failed.
+        """
+        errors = self.page.evaluate(_RUN_ALL)
+        if errors:
+            raise RuntimeError(f"{self.name}: {errors[0]}")
 
     def run_cell(self, index: int) -> None:
         """Run one cell and wait for it."""

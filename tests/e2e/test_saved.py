@@ -22,7 +22,7 @@ def test_saved_outputs_carry_pictures_and_no_bundle(tour: Tour, view: Heatmap) -
     for data in outputs:
         assert {"text/html", "image/png", "text/plain"} <= data.keys()
         assert "<script" not in data["text/html"]
-        assert len(json.dumps(data)) < PER_VIEW
+        assert len(json.dumps(data, ensure_ascii=False)) < PER_VIEW
     assert "widgets" not in saved.metadata
     assert "adoptedStyleSheets" not in nbformat.writes(saved), "the front end's code"
 

@@ -170,7 +170,9 @@ def test_double_click_resets_the_slider(page: Page, open_page: Open) -> None:
 def test_an_edit_that_is_no_multiple_shows_its_words(open_page: Open) -> None:
     edit = {"kind": "clamp", "feature": "resid_post.2/88", "value": 8.0, "positions": [3], "error": "keep"}
     payload = make_payload()
-    features = tuple(replace(f, edit="clamp 8 at 1 token", scale=None) if n == 1 else f for n, f in enumerate(payload.features))
+    features = tuple(
+        replace(f, edit="clamp 8 at 1 token", scale=None) if n == 1 else f for n, f in enumerate(payload.features)
+    )
     page = open_page(live_page(replace(payload, features=features), edits=[edit]))
     row = Heatmap(page.locator("body")).chip("b")
     expect(row).to_contain_text("clamp 8 at 1 token")

@@ -37,7 +37,11 @@ def test_the_whole_text_is_there(page: Page, payload: object) -> None:
     assert page.evaluate("window.copied") == prompt
     # All of it is in the accessibility tree.
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")
-    read = sum(len(node["name"]["value"]) for node in tree["nodes"] if node.get("role", {}).get("value") == "StaticText" and "name" in node)
+    read = sum(
+        len(node["name"]["value"])
+        for node in tree["nodes"]
+        if node.get("role", {}).get("value") == "StaticText" and "name" in node
+    )
     assert read >= 0.98 * len(prompt)
 
 
