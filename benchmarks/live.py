@@ -1,9 +1,10 @@
 """Key press to picture in a real JupyterLab, beside what it cannot be faster than.
 
-Run with `python benchmarks/live.py`. Every round presses one key in a trivial widget (an input whose text Python echoes:
-the floor of server, kernel and browser), one at the end of the prompt of a `TokenHeatmap`, and times plain forwards of
-the same model in the same kernel. Times in the browser run from the event's time stamp to the DOM that shows the result.
-Medians; the ratio is that of medians. The same again with the opt-in server extension `saewidgets.server`.
+Run with `python benchmarks/live.py`. Every round presses one key in a trivial widget (an input whose text Python
+echoes: the floor of server, kernel and browser), one at the end of the prompt of a `TokenHeatmap`, and times plain
+forwards of the same model in the same kernel, torch on one thread. Times in the browser run from the event's time stamp
+to the DOM that shows the result. Medians; the ratio is that of medians. The same again with the opt-in server extension
+`saewidgets.server`.
 
 Two models: the embedded one, where the goal is heatmap <= 1.3 x (floor + forward of the changed suffix), and random
 weights at the size of GPT-2 small with a 24,576-feature dictionary and a prompt of 64 tokens, where the goal is
@@ -34,7 +35,13 @@ PROMPT = "When Mira and Tom came to the pond, Tom gave the red lantern to"
 # Not "o", with which the prompt ends: the new picture is known by its last letter.
 KEYS = [letter for letter in string.ascii_letters if letter != "o"]
 
-EMBEDDED = f"import saewidgets as sw\nscope = sw.demo()\nprompt = {PROMPT!r}"
+EMBEDDED = f"""
+import torch
+import saewidgets as sw
+
+torch.set_num_threads(1)
+scope, prompt = sw.demo(), {PROMPT!r}
+"""
 GPT2 = f"""
 import torch
 import saewidgets as sw
@@ -42,6 +49,7 @@ from saewidgets.dictionaries import Activation, Dictionary
 from saewidgets.sites import Site
 from transformers import GPT2Config, GPT2LMHeadModel
 
+torch.set_num_threads(1)
 torch.manual_seed(0)
 tokenizer = sw.demo().model.tokenizer  # the weights are random: any tokenizer will do
 module, site, width = GPT2LMHeadModel(GPT2Config()).eval(), Site.parse("resid_post.8"), 24_576
@@ -113,8 +121,8 @@ HEATMAP_SHOWN = """([cell, key]) => {
     return !root.querySelector("[data-strip] .unread") && text(tokens[tokens.length - 1]).endsWith(key);
   }];
 }"""
-ARM = """([cell, key, shown]) => {
-  const [root, done] = eval(shown)([cell, key]);
+ARM = """([cell, key]) => {
+  const [root, done] = (SHOWN)([cell, key]);
   let pressed = 0;
   addEventListener("keydown", (event) => { pressed = event.timeStamp; }, { capture: true, once: true });
   window.__shown = new Promise((resolve) => {
@@ -130,7 +138,7 @@ ARM = """([cell, key, shown]) => {
 
 def press(page: Page, notebook: Notebook, cell: int, key: str, shown: str) -> float:
     """Press a key where the focus is; milliseconds until it shows."""
-    page.evaluate(ARM, [notebook.cell(cell).element_handle(), key, shown])
+    page.evaluate(ARM.replace("SHOWN", shown), [notebook.cell(cell).element_handle(), key])
     page.keyboard.press(key)
     return float(page.evaluate("() => window.__shown"))
 
@@ -182,7 +190,8 @@ def main() -> None:
     executable = chromium_path()
     if executable is None:
         sys.exit("No Chromium found. CHROMIUM=/path names one.")
-    servers = {"stock server": (), "with saewidgets.server": ("--ServerApp.jpserver_extensions=saewidgets.server=True",)}
+    enabled = "--ServerApp.jpserver_extensions=saewidgets.server=True"
+    servers = {"stock server": (), "with saewidgets.server": (enabled,)}
     with chromium(executable) as browser:
         for name, extra in servers.items():
             with tempfile.TemporaryDirectory() as home, jupyter(Path(home), options=extra) as server:

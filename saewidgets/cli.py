@@ -53,7 +53,7 @@ def run_demo(prompt: str | None, output: Path, open_lab: bool = True) -> int:
     from saewidgets.runs.heatmap import HeatmapRequest, default_features, heatmap_payload
 
     scope = sw.demo()
-    stop = tour()[0]
+    stop = max(tour(), key=lambda stop: stop["before"] - stop["after"])
     feature = stop["feature"] if prompt is None else None
     prompt = stop["prompt"] if prompt is None else prompt
     key = feature.rpartition("/")[0] if feature else scope.default_site
@@ -76,10 +76,11 @@ def run_demo(prompt: str | None, output: Path, open_lab: bool = True) -> int:
     features = tuple(dict.fromkeys((feature, *default_features(scope, prompt, key))))[:4]
     payload = heatmap_payload(scope, HeatmapRequest(prompt, features, (edit,), site=key), control=True)
     assert payload.predictions.kl is not None and payload.control is not None
-    low, high = payload.control.kl_features[-1]
+    control = payload.control
+    (low, high), (least, most) = control.kl_features[-1], control.kl_directions[-1]
     print(
-        f"\n{payload.predictions.kl[-1]:.2f} nats KL; the same edit on {payload.control.n} random features: "
-        f"{low:.2f} to {high:.2f}"
+        f"\n{payload.predictions.kl[-1]:.2f} nats KL. Control: the same edit on {control.n} random features "
+        f"{low:.2f} to {high:.2f}, random directions of the same size {least:.2f} to {most:.2f}."
     )
     write_bytes(output, to_page(payload).encode())
     print(f"\nWrote {output} ({output.stat().st_size / 1000:.0f} kB): open it in a browser, no network needed.")

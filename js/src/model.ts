@@ -156,13 +156,13 @@ export class HeatmapState {
     );
   }
 
-  setSlider(feature: string, value: number): void {
+  setSlider(feature: string, value: number, dragging = false): void {
     const { edits, errorTerm } = this.draft.value;
     const edit = sliderEdit(feature, value, errorTerm);
     const at = edits.findIndex((other) => other.feature === feature);
     const rest = edits.filter((other) => other.feature !== feature);
     if (edit) rest.splice(at < 0 ? rest.length : at, 0, edit);
-    this.want({ edits: rest }, true);
+    this.want({ edits: rest }, dragging);
   }
 
   setErrorTerm(errorTerm: Draft["errorTerm"]): void {

@@ -101,15 +101,17 @@ def _concepts(rows: list[Report]) -> list[str]:
 
 def _tour(rows: list[Report]) -> list[str]:
     def cells(row: Report) -> list[object]:
-        numbers = [f"{row['before']:.2f}", f"{row['after']:.2f}"]
-        return [row["prompt"], f"`{row['next']}`", f"`{row['feature']}`", *numbers, f"`{row['then']}`"]
+        first = [f"`{row['next']}`", f"{row['before']:.2f}", f"{row['after']:.2f}"]
+        second = [f"`{row['then']}`", f"{row['then_before']:.2f}", f"{row['then_after']:.2f}"]
+        return [row["prompt"], f"`{row['feature']}`", *first, *second]
 
     return [
         "## Tour",
         "",
-        "Prompts on which one ablated feature (everywhere, error kept) changes what comes next.",
+        "Prompts on which one ablated feature (everywhere, error kept) changes what comes next: the likeliest token, "
+        "its probability before and after; and the token that takes its place.",
         "",
-        *_table(["prompt", "next", "feature", "probability before", "after", "then"], map(cells, rows)),
+        *_table(["prompt", "feature", "next", "before", "after", "then", "before", "after"], map(cells, rows)),
     ]
 
 

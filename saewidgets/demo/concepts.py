@@ -88,26 +88,38 @@ def f1_at(features: Tensor, truth: np.ndarray, thresholds: np.ndarray) -> np.nda
     return f1
 
 
-def detectors(dictionaries: dict[str, Dictionary], splits: list[Split]) -> list[Detector]:
-    """The best single feature of every concept over all dictionaries, with its F1 on the last split."""
-    concepts = splits[0].truth.shape[1]
-    best: list[Detector | None] = [None] * concepts
-    for key, dictionary in dictionaries.items():
-        site = str(dictionary.site_in)
-        _, thresholds = best_thresholds(dictionary.encode(splits[0].x[site]), splits[0].truth)
-        chosen_f1 = f1_at(dictionary.encode(splits[1].x[site]), splits[1].truth, thresholds)
-        for concept in range(concepts):
-            index = int(chosen_f1[:, concept].argmax())
-            current = best[concept]
-            if current is None or chosen_f1[index, concept] > current.f1:
-                best[concept] = Detector(
-                    key, index, float(thresholds[index, concept]), float(chosen_f1[index, concept])
-                )
-    return [
-        score(detector, dictionaries, splits[2], concept)
-        for concept, detector in enumerate(best)
-        if detector is not None
-    ]
+@dataclass(frozen=True)
+class Scores:
+    """Every feature of a dictionary as a detector of every concept, arrays ``[d_dict, concepts]``.
+
+    Attributes:
+        thresholds: chosen on the first split.
+        choice: F1 on the second, to choose by.
+        final: F1 on the third, to report.
+    """
+
+    thresholds: np.ndarray
+    choice: np.ndarray
+    final: np.ndarray
+
+
+def scores(dictionary: Dictionary, splits: list[Split]) -> Scores:
+    """Thresholds from the first split, F1 on the other two."""
+    site = str(dictionary.site_in)
+    _, thresholds = best_thresholds(dictionary.encode(splits[0].x[site]), splits[0].truth)
+    choice, final = (f1_at(dictionary.encode(split.x[site]), split.truth, thresholds) for split in splits[1:])
+    return Scores(thresholds, choice, final)
+
+
+def detectors(by_key: dict[str, Scores]) -> list[Detector]:
+    """For every concept the feature that is best on the second split, with its F1 on the third."""
+    found = []
+    for concept in range(next(iter(by_key.values())).choice.shape[1]):
+        key = max(by_key, key=lambda key: by_key[key].choice[:, concept].max())
+        index = int(by_key[key].choice[:, concept].argmax())
+        threshold, f1 = (float(array[index, concept]) for array in (by_key[key].thresholds, by_key[key].final))
+        found.append(Detector(key, index, threshold, f1))
+    return found
 
 
 @torch.no_grad()

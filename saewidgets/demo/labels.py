@@ -40,6 +40,23 @@ CONTEXTUAL = tuple(
 )
 
 
+#: What a reader sees, where the name of the concept alone would puzzle.
+NAMES = {
+    "size": "sizes", "happy": "happy feelings", "sad": "sad feelings", "feeling": "feelings", "good": "words of praise",
+    "bad": "words of blame", "animal": "animals", "bird": "birds", "creature": "animals and birds", "tool": "tools",
+    "fruit": "fruit", "instrument": "instruments", "object": "things", "vehicle": "vehicles", "flower": "flowers",
+    "container": "containers", "place": "places", "room": "rooms", "weekday": "weekdays", "month": "months",
+    "number": "number words", "digit": "digits", "female_role": "women in roles", "male_role": "men in roles",
+    "person": "people in roles", "profession": "professions", "country": "countries", "capital": "capitals",
+    "female": "women's names", "male": "men's names", "name": "names", "state": "states of things",
+    "speech": "verbs of speaking", "verb": "verbs", "she": "she, her", "he": "he, his", "first_person": "I, we",
+    "second_person": "you", "plural": "plural nouns", "quote": "inside a quotation", "quote2": "quotation in a quotation",
+    "bracket": "inside brackets", "german": "German text", "french": "French text", "spanish": "Spanish text",
+    "code": "code", "list": "a list", "recipe": "a recipe", "letter": "inside a letter", "notice": "inside a notice",
+    "copy": "words said again", "drill": "lists said again", "nonsense": "nonsense words", "colour": "colours",
+}  # fmt: skip
+
+
 def token_labels(tokenizer: PreTrainedTokenizerFast, document: Document) -> tuple[list[int], list[frozenset[str]]]:
     """The tokens of a document and what each of them is.
 

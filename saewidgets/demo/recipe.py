@@ -168,10 +168,9 @@ def run(
     print(f"trained after {time.time() - began:.0f} s", flush=True)
     if page is not None:
         model, early = load_model(assets / "model"), load_model(assets / "model", "early")
-        measured = report.measure(
-            model, early, tokenizer, load_dictionaries(assets / "dictionaries"), {key: book[key].k for key in book}
-        )
-        report.write(measured | {"recipe": RECIPE, "tries": TRIES}, assets, page)
+        dictionaries, k = load_dictionaries(assets / "dictionaries"), {key: entry.k for key, entry in book.items()}
+        measured, labels = report.measure(model, early, tokenizer, dictionaries, k)
+        report.write(measured | {"recipe": RECIPE, "tries": TRIES}, labels, assets, page)
         print(f"measured after {time.time() - began:.0f} s", flush=True)
 
 

@@ -16,9 +16,9 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from saewidgets.demo.activations import collect, cross_entropy
 from saewidgets.demo.behaviours import BEHAVIOURS, prompts
 from saewidgets.demo.card import F1_BAR, RANDOM_MARGIN, render
-from saewidgets.demo.concepts import SPLITS, Split, detectors
+from saewidgets.demo.concepts import SPLITS, Split, detectors, scores
 from saewidgets.demo.corpus import labelled_rows, training_rows
-from saewidgets.demo.labels import CONTEXTUAL, LEXICAL
+from saewidgets.demo.labels import CONTEXTUAL, LEXICAL, NAMES
 from saewidgets.demo.measure import Losses, as_row, linear_like, quality, random_like
 from saewidgets.demo.plants import GATES
 from saewidgets.demo.score import log_probabilities
@@ -80,34 +80,50 @@ def concept_splits(
 
 def concept_table(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, dictionaries: dict[str, Dictionary], k: dict[str, int]
-) -> list[Report]:
-    """For every concept its best feature and the best random one, each chosen and scored by the same rules."""
+) -> tuple[list[Report], dict[str, Report]]:
+    """What single features detect, beside the best random feature chosen and scored by the same rules.
+
+    Returns:
+        For every concept its best feature; and, by feature id, the label of every feature that passes.
+    """
     concepts = LEXICAL + CONTEXTUAL
     splits = concept_splits(model, tokenizer, concepts)
-    random = {
-        key: random_like(dictionary, k[key], splits[0].x[str(dictionary.site_in)], splits[0].x[str(dictionary.site_in)])
-        for key, dictionary in dictionaries.items()
-        if dictionary.site_in == dictionary.site_out
-    }
-    found, chance = detectors(dictionaries, splits), detectors(random, splits)
+    trained = {key: scores(dictionary, splits) for key, dictionary in dictionaries.items()}
+    control = {}
+    for key, dictionary in dictionaries.items():
+        x = splits[0].x[str(dictionary.site_in)]
+        control[key] = scores(random_like(dictionary, k[key], x, x), splits)
+    best, chance = detectors(trained), [detector.f1 for detector in detectors(control)]
+    enough = np.array([split.truth.sum(0) for split in splits]).min(0) >= MIN_TOKENS
+
     table = []
-    for column, (concept, best, control) in enumerate(zip(concepts, found, chance, strict=True)):
-        tokens = [int(split.truth[:, column].sum()) for split in splits]
-        if min(tokens) >= MIN_TOKENS:
-            passes = best.f1 >= F1_BAR and best.f1 - control.f1 >= RANDOM_MARGIN
-            table.append(
-                {
-                    "concept": concept,
-                    "kind": "contextual" if concept in CONTEXTUAL else "lexical",
-                    "feature": f"{best.key}/{best.index}",
-                    "threshold": round(best.threshold, 4),
-                    "f1": round(best.f1, 3),
-                    "random_f1": round(control.f1, 3),
-                    "tokens": tokens[2],
-                    "passes": bool(passes),
+    for column in np.flatnonzero(enough):
+        row: Report = {
+            "concept": concepts[column],
+            "kind": "contextual" if concepts[column] in CONTEXTUAL else "lexical",
+            "feature": f"{best[column].key}/{best[column].index}",
+            "threshold": round(best[column].threshold, 4),
+            "f1": round(best[column].f1, 3),
+            "random_f1": round(chance[column], 3),
+            "tokens": int(splits[2].truth[:, column].sum()),
+        }
+        row["passes"] = row["f1"] >= F1_BAR and row["f1"] - row["random_f1"] >= RANDOM_MARGIN
+        table.append(row)
+
+    labels: dict[str, Report] = {}
+    for key, found in trained.items():
+        columns = np.where(enough, found.choice, 0).argmax(1)
+        for index, column in enumerate(columns):
+            chosen, f1 = found.choice[index, column], found.final[index, column]
+            if min(chosen, f1) >= F1_BAR and f1 - chance[column] >= RANDOM_MARGIN:
+                threshold = round(float(found.thresholds[index, column]), 4)
+                labels[f"{key}/{index}"] = {
+                    "label": NAMES.get(concepts[column], concepts[column]),
+                    "concept": concepts[column],
+                    "f1": round(float(f1), 3),
+                    "threshold": threshold,
                 }
-            )
-    return table
+    return table, labels
 
 
 def measure(
@@ -117,8 +133,8 @@ def measure(
     dictionaries: dict[str, Dictionary],
     k: dict[str, int],
     say: Say = print,
-) -> Report:
-    """Every number of the report card.
+) -> tuple[Report, dict[str, Report]]:
+    """Every number of the report card, and the labels by feature id.
 
     Args:
         model: the final weights.
@@ -174,29 +190,14 @@ def measure(
         report["dictionaries"][key] = entry
         say(f"report: {key} {entry['trained']}")
     say("report: concepts")
-    report["concepts"] = concept_table(model, tokenizer, dictionaries, k)
+    report["concepts"], labels = concept_table(model, tokenizer, dictionaries, k)
     say("report: tour")
     report["tour"] = tour(model, tokenizer, dictionaries)
-    return report
+    return report, labels
 
 
-def labels(report: Report) -> dict[str, Report]:
-    """Labels of the features that pass the bar, by feature id; the concept it detects best if it detects several."""
-    found: dict[str, Report] = {}
-    for row in report["concepts"]:
-        if row["passes"] and row["f1"] > found.get(row["feature"], {"f1": 0})["f1"]:
-            text = row["concept"].replace("_", " ")
-            found[row["feature"]] = {
-                "label": text,
-                "concept": row["concept"],
-                "f1": row["f1"],
-                "threshold": row["threshold"],
-            }
-    return dict(sorted(found.items()))
-
-
-def write(report: Report, assets: Path, page: Path) -> None:
+def write(report: Report, labels: dict[str, Report], assets: Path, page: Path) -> None:
     """Write ``report.json``, ``labels.json`` and the page."""
     (assets / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    (assets / "labels.json").write_text(json.dumps(labels(report), indent=1) + "\n")
+    (assets / "labels.json").write_text(json.dumps(labels, indent=1) + "\n")
     page.write_text(render(report))

@@ -14,13 +14,11 @@ from saewidgets.dictionaries.dictionary import Dictionary
 PROMPTS = [
     "When Mira and Tom came to the pond, Tom gave the red lantern to",
     "The queen went home when",
-    "The keys near the lantern",
-    "The basket is not open. The basket is",
-    "The soup was lovely and the garden was charming. Anna felt",
     "Today is Monday. Tomorrow will be",
-    'Nora met Paul at the harbour. Paul said, "I like the green boat',
-    "Der Hund ist klein und",
-    "Emma wore a blue coat. She",
+    "The keys near the lantern",
+    "The German word for cat is",
+    "The basket is not open. The basket is",
+    "Words: lamp cup book lamp cup",
 ]
 
 
@@ -28,35 +26,42 @@ PROMPTS = [
 def tour(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, dictionaries: dict[str, Dictionary]
 ) -> list[dict[str, object]]:
-    """For every prompt the feature of a main dictionary whose ablation costs the likeliest next token most.
+    """For every prompt the feature of an autoencoder whose ablation makes another next token most certain.
 
     The feature is taken out wherever it fires, and what the dictionary misses stays as it is.
     """
-    rows = []
+    rows: list[dict[str, object]] = []
     for prompt in PROMPTS:
         ids = padded(tokenizer, [ids_of(tokenizer, prompt)])
         before = model(input_ids=ids).logits[0, -1].softmax(-1)
-        target, best = int(before.argmax()), None
-        for key, dictionary in dictionaries.items():
-            if dictionary.site_in != dictionary.site_out or "@" in key:
-                continue
-            changed = _ablate_each(model, ids, dictionary)
-            for feature, after in changed.items():
-                if best is None or after[target] < best[2][target]:
-                    best = (key, feature, after)
-        assert best is not None
-        key, feature, after = best
+        target = int(before.argmax())
+        changed = {
+            f"{key}/{index}": after
+            for key, dictionary in dictionaries.items()
+            if dictionary.site_in == dictionary.site_out
+            for index, after in _ablate_each(model, ids, dictionary).items()
+        }
+        feature = max(changed, key=lambda feature: float(_without(changed[feature], target).max()))
+        after = changed[feature]
+        then = int(_without(after, target).argmax())
         rows.append(
             {
                 "prompt": prompt,
                 "next": tokenizer.decode([target]),
-                "feature": f"{key}/{feature}",
+                "feature": feature,
                 "before": round(float(before[target]), 4),
                 "after": round(float(after[target]), 4),
-                "then": tokenizer.decode([int(after.argmax())]),
+                "then": tokenizer.decode([then]),
+                "then_before": round(float(before[then]), 4),
+                "then_after": round(float(after[then]), 4),
             }
         )
     return rows
+
+
+def _without(probabilities: torch.Tensor, token: int) -> torch.Tensor:
+    """The probabilities with that of one token set to zero."""
+    return probabilities.index_fill(0, torch.tensor([token]), 0.0)
 
 
 def _ablate_each(model: LlamaForCausalLM, ids: torch.Tensor, dictionary: Dictionary) -> dict[int, torch.Tensor]:

@@ -18,7 +18,8 @@ CELLS = (
     f"top = scope.run({PROMPT!r}).top(position=-1, n=4, dictionary=scope.default_site)['feature'].tolist()\n"
     f"sw.TokenHeatmap(scope, {PROMPT!r}, features=top, edits=[sw.ablate(top[0]), sw.scale(top[3], 1.5)])",
     f"sw.TokenHeatmap(scope, {PROMPT!r}, lanes='compact', edits=[sw.ablate(top[0])], features=top)",
-    "sw.TokenHeatmap(scope, 'Zeile eins\\n\\tzwei <b>fett</b> \\u202eabc\\u202c 👩‍🚀 漢字 Привет  ende', text_face='mono')",
+    "sw.TokenHeatmap(scope, 'Zeile eins\\n\\tzwei <b>fett</b> \\u202eabc\\u202c 👩‍🚀 漢字 Привет  ende',"
+    " text_face='mono')",
 )
 
 

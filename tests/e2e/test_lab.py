@@ -1,4 +1,4 @@
-"""The tour notebook in a real JupyterLab: a person types, ablates, undoes, reloads, and sees what the model computes."""
+"""The tour notebook in a real JupyterLab: a person types, ablates, undoes, reloads, and sees what is computed."""
 
 import time
 

@@ -41,7 +41,7 @@ function Values({ feature }: { feature: ChosenFeature }) {
 }
 
 function Slider({ view, feature, value }: { view: View; feature: ChosenFeature; value: number }) {
-  const set = (to: number) => view.state.setSlider(feature.id, to);
+  const set = (to: number, dragging: boolean) => view.state.setSlider(feature.id, to, dragging);
   const share = Math.min(100, Math.max(0, value * 50));
   return (
     <div class={`sl ${hue(feature.slot)}`}>
@@ -58,9 +58,9 @@ function Slider({ view, feature, value }: { view: View; feature: ChosenFeature; 
         aria-valuetext={value === 0 ? "ablate" : factor(value)}
         onInput={(event) => {
           const raw = Number(event.currentTarget.value);
-          set(Math.abs(raw - 1) < SNAP ? 1 : raw);
+          set(Math.abs(raw - 1) < SNAP ? 1 : raw, true);
         }}
-        onDblClick={() => set(1)}
+        onDblClick={() => set(1, false)}
       />
     </div>
   );
