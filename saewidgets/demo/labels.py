@@ -50,7 +50,8 @@ NAMES = {
     "person": "people in roles", "profession": "professions", "country": "countries", "capital": "capitals",
     "female": "women's names", "male": "men's names", "name": "names", "state": "states of things",
     "speech": "verbs of speaking", "verb": "verbs", "she": "she, her", "he": "he, his", "first_person": "I, we",
-    "second_person": "you", "plural": "plural nouns", "quote": "inside a quotation", "quote2": "quotation in a quotation",
+    "second_person": "you", "plural": "plural nouns", "quote": "inside a quotation",
+    "quote2": "quotation in a quotation",
     "bracket": "inside brackets", "german": "German text", "french": "French text", "spanish": "Spanish text",
     "code": "code", "list": "a list", "recipe": "a recipe", "letter": "inside a letter", "notice": "inside a notice",
     "copy": "words said again", "drill": "lists said again", "nonsense": "nonsense words", "colour": "colours",
@@ -60,7 +61,7 @@ NAMES = {
 def token_labels(tokenizer: PreTrainedTokenizerFast, document: Document) -> tuple[list[int], list[frozenset[str]]]:
     """The tokens of a document and what each of them is.
 
-    A token has a span's label if they overlap in at least one character that is not white space at the token's start.
+    A token has the labels of its first character that is not white space.
 
     Returns:
         Token ids and as many label sets.

@@ -29,7 +29,7 @@ def recovered(dictionary: Dictionary, directions: torch.Tensor) -> float:
 def test_it_finds_the_true_directions(world):
     directions, x = world
     trained = train_topk(x[:5000], "resid_post.0", PLAN)
-    assert fvu(trained.reconstruct(x[5000:]), x[5000:]) < 0.1
+    assert fvu(trained.reconstruct(x[5000:]), x[5000:]) < 0.2
     assert recovered(trained, directions) > 0.7
     untrained = train_topk(x[:5000], "resid_post.0", dataclasses.replace(PLAN, steps=1))
     assert recovered(untrained, directions) < 0.2

@@ -76,6 +76,7 @@ def test_the_caret_stays_when_a_picture_arrives(page: Page, heatmap: Heatmap) ->
         page.keyboard.press("ArrowLeft")
     heatmap.type("xy")
     before = heatmap.editor.evaluate("(area) => [area.value, area.selectionStart]")
+    page.wait_for_timeout(200)  # the pause that ends a burst
     answer(page, texts=texts(before[0].strip()))
     heatmap.settled()
     assert heatmap.editor.evaluate("(area) => [area.value, area.selectionStart]") == before
