@@ -1,8 +1,7 @@
 """The recipe of the embedded model: ``python -m saewidgets.demo.recipe`` (``make demo-model``).
 
 Tokenizer, language model, dictionaries, labels and report, in this order. Every stage leaves its result in the work
-folder and is
-skipped when it is there already; the language model resumes within its stage. Everything is seeded.
+folder and is skipped when it is there already; the language model resumes within its stage. Everything is seeded.
 """
 
 from __future__ import annotations
@@ -37,20 +36,21 @@ TOKENIZER_DOCUMENTS, MERGES = 20_000, 420
 REQUIRED = [*RARE_CLOSINGS, *re.findall(r" ?\w+", ODD_FAREWELL)]
 
 #: Every dictionary that ships: a wide one for every residual stream and every MLP, and small ones that win concepts.
-#: Attention
-#: outputs carry what holds over a stretch of text without the words themselves, so contextual concepts are found there.
+#: Attention outputs carry what holds over a stretch of text without the words themselves, so contextual concepts are
+#: found there.
 BOOK: dict[str, TopKPlan] = {
     "resid_post.0": TopKPlan(d_dict=1024, k=20, batch_topk=True, steps=2000),
     "resid_post.0@small": TopKPlan(d_dict=256, k=4),
     "mlp_in.0": TopKPlan(d_dict=1024, k=24, steps=2000),
     "resid_post.1": TopKPlan(d_dict=1024, k=24, batch_topk=True, steps=2000),
     "resid_post.1@small": TopKPlan(d_dict=256, k=4),
-    "attn_out.1": TopKPlan(d_dict=48, k=3),
-    "attn_out.1@nested": TopKPlan(d_dict=192, k=8, prefixes=(32,)),
+    "attn_out.1": TopKPlan(d_dict=192, k=8, prefixes=(32,)),
+    "attn_out.1@small": TopKPlan(d_dict=48, k=3),
     "mlp_in.1": TopKPlan(d_dict=1024, k=24, steps=2000),
     "resid_post.2": TopKPlan(d_dict=1024, k=32, batch_topk=True, steps=2000),
     "resid_post.2@small": TopKPlan(d_dict=512, k=8),
-    "attn_out.2": TopKPlan(d_dict=256, k=8),
+    "attn_out.2": TopKPlan(d_dict=512, k=24),
+    "attn_out.2@small": TopKPlan(d_dict=256, k=8),
     "mlp_in.2": TopKPlan(d_dict=1024, k=24, steps=2000),
     "resid_post.3": TopKPlan(d_dict=1024, k=32, batch_topk=True, steps=2000),
     "mlp_in.3": TopKPlan(d_dict=1024, k=24, steps=2000),

@@ -75,9 +75,11 @@ export class LongText {
   select(token: number, scroll: boolean): void {
     const block = this.#blocks[Math.floor(token / BLOCK)];
     this.#selection = token;
+    // Before the new block is cut into tokens, which frames the new one.
+    this.#selected?.classList.remove("sel");
+    this.#selected = null;
     if (!block) return;
     if (scroll || block.spans) this.#hydrate(block);
-    this.#selected?.classList.remove("sel");
     this.#selected = block.spans?.[token - block.first] ?? null;
     this.#selected?.classList.add("sel");
     if (scroll) this.#selected?.scrollIntoView({ block: "nearest" });
