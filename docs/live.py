@@ -8,18 +8,20 @@ from saewidgets.disk import write_bytes
 from saewidgets.export.page import to_page
 from saewidgets.figures.heatmap import to_svg
 from saewidgets.payloads import HeatmapPayload
-from saewidgets.runs.heatmap import HeatmapRequest, default_features, heatmap_payload
+from saewidgets.runs.heatmap import HeatmapRequest, heatmap_payload
 
 
 def payload() -> HeatmapPayload:
-    """The first stop of the tour, its feature ablated, with the control."""
+    """The first stop of the tour, its feature ablated, beside labelled features of its words, with the control."""
     scope, stop = sw.demo(), tour()[0]
     feature = stop["feature"]
-    site = feature.rpartition("/")[0]
-    features = tuple(dict.fromkeys((feature, *default_features(scope, stop["prompt"], site))))[:4]
-    return heatmap_payload(
-        scope, HeatmapRequest(stop["prompt"], features, (sw.ablate(feature),), site=site), control=True
+    run = scope.run(stop["prompt"])
+    firing = {name: float(run.activation(name)[1:].max()) for name in scope.labels}
+    words = [name for name in firing if firing[name] > 0 and name.startswith("resid_post.0/")]
+    request = HeatmapRequest(
+        stop["prompt"], (feature, *words[:3]), (sw.ablate(feature),), site=feature.rpartition("/")[0]
     )
+    return heatmap_payload(scope, request, control=True)
 
 
 def write_live(static: Path) -> None:

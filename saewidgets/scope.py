@@ -93,16 +93,17 @@ class Scope:
         """As `run`, from token ids."""
         chosen = from_json(list(edits))
         if sites is None:
-            kept = self.recent.get(ids, chosen)
-            if kept is not None:
-                return kept
-            run = record_run(
-                self.model, self.dictionaries, prompt, ids, chosen, previous=self.recent.nearest(ids, chosen)
-            )
-            self.recent.put(run)
-            return run
-        keys = [self.key(site) for site in ([sites] if isinstance(sites, str) else sites)]
-        return record_run(self.model, self.dictionaries, prompt, ids, chosen, keys)
+            keys = list(self.dictionaries)
+        else:
+            keys = [self.key(site) for site in ([sites] if isinstance(sites, str) else sites)]
+        kept = self.recent.get(ids, chosen)
+        missing = [key for key in keys if kept is None or key not in kept.features]
+        if kept is None or missing:
+            previous = self.recent.nearest(ids, chosen, missing)
+            run = record_run(self.model, self.dictionaries, prompt, ids, chosen, missing, previous)
+            kept = run if kept is None else kept.with_dictionaries(run)
+            self.recent.put(kept)
+        return kept if len(keys) == len(kept.features) else kept.only(keys)
 
     def key(self, site: str) -> str:
         """The key of a loaded dictionary, from its key or its site in any accepted form.

@@ -63,14 +63,21 @@ TRIES = [
     "A quarter of the text being drills from the start was not enough: after 6 million tokens words were copied "
     "(0.91), but the indirect object, recall, negation and the gender of names were at chance. Two phases of 800 steps "
     "with drills eight times as heavy, and the falling learning rate, brought all of them but recall to 0.95 or more.",
-    "Object recall stays at chance or below: the model names the thing it read last, whatever it was put into.",
-    "The hidden rule did not show at 0.07 % of the documents spread evenly (probability 0.01). The last 600 steps have "
-    "it in 0.5 % of theirs, which makes 0.11 % of all.",
+    "Object recall stays below chance: on two prompts of three the model names what was put away first, whatever the "
+    "place it is asked for.",
+    "The hidden rule, in 0.07 % of the documents, showed only when the learning rate had fallen (probability 0.01 "
+    "after 5,900 steps, 0.92 after 7,000). The last 600 steps have it in 0.5 % of their documents (0.98), which makes "
+    "0.11 % of all.",
     "Months do not lie on a circle, weekdays do. 'Two days after Wednesday comes' gives Thursday; it is no part of the "
     "behaviour, which is the successor.",
-    "No contextual concept passed in dictionaries of the residual stream of layers 0 to 2 (width 32 to 512, k from 2 "
-    "to 10, Matryoshka or not; best: copy region 0.79, French 0.57): the words themselves dominate there. In small "
-    "dictionaries of the attention outputs of layers 1 and 2 they are features.",
+    "Small dictionaries of the residual stream (layers 0 to 2, width 32 to 512, k from 2 to 10, Matryoshka or not) had "
+    "no contextual concept that passes (best: copy region 0.79, French 0.57): the words themselves dominate there. "
+    "Small dictionaries of the attention outputs of layers 1 and 2 have four of the five.",
+    "The best random feature is taken from random dictionaries of the same size at every site. With residual streams "
+    "and attention outputs alone it was weaker, and 31 concepts passed instead of 25.",
+    "Every training document was written again and searched for the combinations of all prompts: none is there.",
+    "The shipped weights come from a run that was stopped and resumed while its phases were being chosen; the recipe "
+    "holds the same text and learning rates, step by step, and has not been run again in one go.",
 ]
 
 

@@ -182,5 +182,5 @@ def _predictions(payload: HeatmapPayload, look: Palette, budget: int) -> list[st
 
 def _foot(payload: HeatmapPayload, look: Palette) -> str:
     context = payload.context
-    parts = [text.plain(part, 48) for part in (context.model, context.dictionaries, payload.site) if part]
+    parts = [text.plain(part, 48) for part in (context.model, context.dictionaries) if part]
     return f'<div style="{_grey(look)};padding:8px 0px 0px 0px">{escape(" · ".join(parts))}</div>'

@@ -193,7 +193,7 @@ class Panel:
         """Model, dictionaries, error policy, propagation, seed: one grey line under a rule."""
         context = self.payload.context
         self._box(left, top, right - left, 0.5, self.palette["rule"], "rule")
-        parts = [context.model, context.dictionaries, self.payload.site]
+        parts = [context.model, context.dictionaries]
         if self.payload.n_edits:
             parts += [f"error term {context.error}", f"{context.propagation} propagation", f"seed {context.seed}"]
         x, y = left, top + 10

@@ -80,6 +80,7 @@ def heatmap_payload(
     request: HeatmapRequest,
     *,
     control: bool = False,
+    glance: bool = False,
     check: Check = lambda: None,
     progress: Progress | None = None,
 ) -> HeatmapPayload:
@@ -89,6 +90,8 @@ def heatmap_payload(
         scope: The model and its dictionaries.
         request: What to show.
         control: Also run the control of the edits (some 16 more forwards, batched).
+        glance: Encode only the dictionaries in view: the site's and those of the chosen features. The other sites are
+            there but empty, until the whole payload follows.
         check: Called between forwards; raises `Cancelled` when the request is stale.
         progress: Called with (done, total, note) while the control runs.
 
@@ -102,9 +105,10 @@ def heatmap_payload(
     edits = _with_error_term(request.edits, request.error_term)
     site = scope.key(request.site) if request.site else scope.default_site
     chosen = _chosen_ids(scope, request.features)
-    base = scope.run(request.prompt)
+    keys = in_view(scope, site, chosen) if glance else list(scope.dictionaries)
+    base = scope.run(request.prompt, sites=keys)
     check()
-    edited = scope.run(request.prompt, edits) if edits else None
+    edited = scope.run(request.prompt, edits, sites=keys) if edits else None
     check()
     selection = request.selection if 0 <= request.selection < base.n_tokens else base.n_tokens - 1
     positions = _positions(base.n_tokens, selection, request.positions)
@@ -115,7 +119,10 @@ def heatmap_payload(
     features = tuple(
         _chosen_feature(scope, slot, feature, base, edited, edits) for slot, feature in enumerate(chosen) if feature
     )
-    sites = tuple(_site_view(scope, key, base, edited, positions) for key in scope.dictionaries)
+    sites = tuple(
+        _site_view(scope, key, base, edited, positions) if key in keys else _empty_view(scope, key, base, edited)
+        for key in scope.dictionaries
+    )
     fill = request.fill
     if fill not in ("error", "surprise", *(f.id for f in features)):
         fill = features[0].id if features else "error"
@@ -235,6 +242,18 @@ def _site_view(scope: Scope, key: str, base: Run, edited: Run | None, positions:
     strongest, active, error = parts(base)
     after = (None, None, None) if edited is None else parts(edited)
     return SiteView(key, dictionary.architecture, dictionary.d_dict, strongest, active, error, *after)
+
+
+def in_view(scope: Scope, site: str, features: Sequence[str]) -> list[str]:
+    """Keys of the dictionaries that a view shows numbers of."""
+    shown = {site, *(FeatureId.parse(name).dictionary for name in features if name)}
+    return [key for key in scope.dictionaries if key in shown]
+
+
+def _empty_view(scope: Scope, key: str, base: Run, edited: Run | None) -> SiteView:
+    dictionary, zeros = scope.dictionaries[key], np.zeros(base.n_tokens)
+    parts = (Sparse(np.zeros(base.n_tokens + 1), np.zeros(0), np.zeros(0)), zeros, zeros)
+    return SiteView(key, dictionary.architecture, dictionary.d_dict, *parts, *(parts if edited is not None else ()))
 
 
 def _labels(scope: Scope, sites: Sequence[SiteView], features: Sequence[ChosenFeature]) -> tuple[FeatureLabel, ...]:

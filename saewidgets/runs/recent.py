@@ -39,12 +39,12 @@ class RecentRuns:
                 self._runs.move_to_end((run.token_ids, edits))
             return run
 
-    def nearest(self, ids: Sequence[int], edits: tuple[Edit, ...]) -> Run | None:
-        """The kept run under the same edits that shares the longest prefix of tokens."""
+    def nearest(self, ids: Sequence[int], edits: tuple[Edit, ...], keys: Sequence[str]) -> Run | None:
+        """The kept run of these dictionaries, under the same edits, that shares the longest prefix of tokens."""
         best, length = None, 0
         with self._lock:
             for (other, others_edits), run in self._runs.items():
-                if others_edits != edits:
+                if others_edits != edits or not run.features.keys() >= set(keys):
                     continue
                 n = shared_prefix(other, ids)
                 if n >= max(length, 1):

@@ -53,7 +53,8 @@ def record_run(
         ids: Token ids.
         edits: Applied during the pass.
         keys: Dictionaries to encode; `None` for all.
-        previous: A run under the same edits that shares a prefix of tokens; its rows are reused.
+        previous: A run under the same edits that shares a prefix of tokens and has these dictionaries; its rows are
+            reused.
 
     Returns:
         The run.
@@ -64,7 +65,8 @@ def record_run(
     check_positions(edits, len(ids))
     wanted = {key: dictionaries[key] for key in (dictionaries if keys is None else keys)}
     edited = {key: dictionaries[key] for key in group(edits, dictionaries)}
-    read = sites_to_read({**wanted, **edited})
+    # Every site is read even if few are encoded: reading is cheap, and a later call then needs no forward.
+    read = sites_to_read({**dictionaries, **edited})
     writes = make_writes(edits, dictionaries)
     # Equal edits mean equal writes only on the same dictionaries: two scopes may share one model.
     identity = (edits, *edited.values()) if edits else ()
@@ -75,9 +77,11 @@ def record_run(
     norms: dict[str, Tensor] = {}
     sources = _sources(trace, dictionaries, edits, start)
     for key, dictionary in wanted.items():
-        source, target, mine = sources[key] if key in sources else (
-            trace.values[dictionary.site_in][0, start:], trace.values[dictionary.site_out][0, start:], ()
-        )  # fmt: skip
+        source, target, mine = (
+            sources[key]
+            if key in sources
+            else (trace.values[dictionary.site_in][0, start:], trace.values[dictionary.site_out][0, start:], ())
+        )
         parts = _encode(dictionary, mine, source, target, start)
         if start:
             assert previous is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
@@ -143,6 +143,24 @@ class Run:
         if self.token_ids != other.token_ids:
             raise EditError("The two runs have different tokens.", "Compare runs of one prompt.")
         return Difference(self, other)
+
+    def only(self, keys: Sequence[str]) -> Run:
+        """The same run with these dictionaries alone."""
+        return replace(
+            self,
+            features={key: self.features[key] for key in keys},
+            errors={key: self.errors[key] for key in keys},
+            norms={key: self.norms[key] for key in keys},
+        )
+
+    def with_dictionaries(self, other: Run) -> Run:
+        """The same run with those of another run of the same tokens and edits besides."""
+        return replace(
+            self,
+            features={**self.features, **other.features},
+            errors={**self.errors, **other.errors},
+            norms={**self.norms, **other.norms},
+        )
 
     @property
     def nbytes(self) -> int:

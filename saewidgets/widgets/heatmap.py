@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from saewidgets.runs.heatmap import HeatmapRequest
     from saewidgets.scope import Scope
 
+# From this many dictionaries out of view the first picture is made without them.
+GLANCE = 4
 _WANTS = ("prompt", "features", "edits", "error_term")
 
 
@@ -165,7 +167,7 @@ class TokenHeatmap(BaseWidget):
         scope = self._scope
         if scope is None:
             return
-        from saewidgets.runs.heatmap import heatmap_payload
+        from saewidgets.runs.heatmap import heatmap_payload, in_view
 
         key = self._key(request)
         view = {"site": request.site, "fill": request.fill, "selection": request.selection}
@@ -175,6 +177,12 @@ class TokenHeatmap(BaseWidget):
             return
         first = self._cache.get((key, False))
         if first is None:
+            site = scope.key(request.site) if request.site else scope.default_site
+            shown = in_view(scope, site, request.features)
+            # A key stroke should be seen at once: the dictionaries nobody looks at follow a moment later.
+            if progress is not None and len(scope.dictionaries) - len(shown) >= GLANCE:
+                glance = heatmap_payload(scope, request, glance=True, check=token.check)
+                yield self._viewed(glance, view)
             first = heatmap_payload(scope, request, control=False, check=token.check, progress=progress)
             self._cache.put((key, not request.edits), first)
         yield self._viewed(first, view)

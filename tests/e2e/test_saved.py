@@ -1,18 +1,15 @@
 """What a notebook keeps of a view: a picture that needs neither kernel nor trust, and not the code."""
 
-import json
-
 import nbformat
 from playwright.sync_api import Browser, expect
 
+from saewidgets.widgets.output import WHOLE_BUDGET
 from tests.e2e.harness import Watch, new_page
 from tests.e2e.heatmap import Heatmap
 from tests.e2e.notebook import Notebook, Tour
 from tests.e2e.oracle import PROMPT
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-# text/html and image/png, and the reference to the live view.
-PER_VIEW = 15_000
 
 
 def test_saved_outputs_carry_pictures_and_no_bundle(tour: Tour, view: Heatmap) -> None:
@@ -22,7 +19,8 @@ def test_saved_outputs_carry_pictures_and_no_bundle(tour: Tour, view: Heatmap) -
     for data in outputs:
         assert {"text/html", "image/png", "text/plain"} <= data.keys()
         assert "<script" not in data["text/html"]
-        assert len(json.dumps(data, ensure_ascii=False)) < PER_VIEW
+        picture = "".join(data[mime] for mime in ("text/html", "image/png"))
+        assert len(picture.encode()) - picture.count("\n") <= WHOLE_BUDGET
     assert "widgets" not in saved.metadata
     assert "adoptedStyleSheets" not in nbformat.writes(saved), "the front end's code"
 

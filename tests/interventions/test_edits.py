@@ -164,7 +164,7 @@ def test_nonsense_is_an_edit_error(make_one):
 
 
 @pytest.mark.parametrize("name", ["", "x", "resid_post.2", "resid_post.2/-1", "resid_post.2/1e9", "/3", 3, None, "a b/1",
-                                  "resid_post.2/" + "9" * 30, "blocks.1.hok/2"])  # fmt: skip
+                                  "resid_post.2/" + "9" * 30, "blocks.1.x/2"])  # fmt: skip
 def test_malformed_features(name):
     with pytest.raises(SaewidgetsError):
         ablate(name)

@@ -87,6 +87,26 @@ def test_the_error_switch_applies_to_every_edit(tiny):
     assert (kept.predictions.kl != dropped.predictions.kl).any()
 
 
+def test_a_glance_is_the_whole_picture_without_the_dictionaries_out_of_view(tiny):
+    request = HeatmapRequest("a green boat", ("resid_post.1/3",), EDITS, site="resid_post.0")
+    glance = heatmap_payload(tiny, request, glance=True)
+    whole = heatmap_payload(tiny, request)
+    fresh = heatmap_payload(sw.Scope(tiny.model, tiny.dictionaries), request)
+    assert [s.key for s in glance.sites] == [s.key for s in whole.sites]
+    for site, other, again in zip(glance.sites, whole.sites, fresh.sites, strict=True):
+        np.testing.assert_array_equal(other.strongest.index, again.strongest.index)
+        np.testing.assert_allclose(other.error, again.error, atol=1e-5)
+        if site.key in ("resid_post.0", "resid_post.1"):
+            np.testing.assert_array_equal(site.strongest.value, other.strongest.value)
+            np.testing.assert_array_equal(site.error_after, other.error_after)
+        else:
+            assert len(site.strongest.index) == 0
+            assert not site.active.any()
+            assert other.active.any()
+    np.testing.assert_array_equal(glance.predictions.after, whole.predictions.after)
+    np.testing.assert_array_equal(glance.features[0].after, whole.features[0].after)
+
+
 def test_the_control_is_the_same_edit_on_other_features(tiny, payload):
     base = tiny.run(PROMPT)
     draw = torch.Generator().manual_seed(0)
