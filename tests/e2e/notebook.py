@@ -117,6 +117,12 @@ class Notebook:
         """Execute a command of the application."""
         self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, arguments])
 
+    def theme(self, name: str) -> None:
+        """`"Light"` or `"Dark"`; back when the splash is gone, for JupyterLab stumbles over two in a row."""
+        self.command("apputils:change-theme", theme=f"JupyterLab {name}")
+        self.page.locator(f"body[data-jp-theme-name='JupyterLab {name}']").wait_for()
+        self.page.locator("#jupyterlab-splash").wait_for(state="detached")
+
     def save(self) -> nbformat.NotebookNode:
         """Save, and read what was saved."""
         self.page.evaluate(_SAVE)

@@ -28,10 +28,10 @@ def violations(page: Page, selector: str = ".saewidgets") -> list[Any]:
 def themed(request: pytest.FixtureRequest, tour: Tour) -> Any:
     """A fresh view under a theme of JupyterLab."""
     view = tour.fresh()
-    tour.notebook.command("apputils:change-theme", theme=f"JupyterLab {request.param}")
+    tour.notebook.theme(request.param)
     view.page.locator(".sw.dark" if request.param == "Dark" else ".sw:not(.dark)").first.wait_for()
     yield view
-    tour.notebook.command("apputils:change-theme", theme="JupyterLab Light")
+    tour.notebook.theme("Light")
 
 
 def test_axe_finds_what_is_wrong(tour: Tour) -> None:

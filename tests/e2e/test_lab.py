@@ -175,11 +175,11 @@ def test_the_theme_of_jupyterlab_is_followed(tour: Tour, view: Heatmap) -> None:
     ink = "(e) => getComputedStyle(e).color"
     light = view.root.evaluate(ink)
     try:
-        tour.notebook.command("apputils:change-theme", theme="JupyterLab Dark")
+        tour.notebook.theme("Dark")
         expect(view.root).to_have_class("sw dark")
         assert view.root.evaluate(ink) != light
     finally:
-        tour.notebook.command("apputils:change-theme", theme="JupyterLab Light")
+        tour.notebook.theme("Light")
     expect(view.root).to_have_class("sw")
     assert view.root.evaluate(ink) == light
 
