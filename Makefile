@@ -19,7 +19,7 @@ OFFLINE = HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 PYTEST = $(OFFLINE) $(BIN)/python -m pytest
 
 # An exported CHROMIUM, and one named on make's command line, both reach the tests.
-.PHONY: help demo test setup browser js lint types unit js-test notebooks e2e docs dist demo-model bench lock clean
+.PHONY: help demo test setup browser js lint types unit leaks js-test notebooks e2e docs dist demo-model bench lock clean
 
 help:
 	@echo "make demo        set up and show the embedded model in a terminal, a page, and JupyterLab"
@@ -43,7 +43,7 @@ demo: $(VENV)/.lab $(BUNDLE)
 
 # One stage after the other, each timed; the last line counts the tests of all.
 test: setup browser
-	@MAKE="$(MAKE)" $(BIN)/python tests/stages.py lint types js-test unit notebooks docs dist e2e
+	@MAKE="$(MAKE)" $(BIN)/python tests/stages.py lint types js-test unit leaks notebooks docs dist e2e
 
 setup: $(VENV)/.all $(BUNDLE)
 
@@ -105,7 +105,11 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup browser
-	$(PYTEST) tests --ignore=tests/build --ignore=tests/e2e --ignore=tests/test_notebooks.py
+	$(PYTEST) tests --ignore=tests/build --ignore=tests/e2e --ignore=tests/leaks --ignore=tests/test_notebooks.py
+
+# In a process of their own: one that freed much memory before would swallow a leak.
+leaks: setup
+	$(PYTEST) tests/leaks
 
 js-test: setup
 	cd js && npm test --silent

@@ -120,7 +120,7 @@ class Notebook:
     def theme(self, name: str) -> None:
         """`"Light"` or `"Dark"`; back when the splash is gone, for JupyterLab stumbles over two in a row."""
         self.command("apputils:change-theme", theme=f"JupyterLab {name}")
-        self.page.locator(f"body[data-jp-theme-name='JupyterLab {name}']").wait_for()
+        self.page.locator(f"body[data-jp-theme-name='JupyterLab {name}']").wait_for(state="attached")
         self.page.locator("#jupyterlab-splash").wait_for(state="detached")
 
     def save(self) -> nbformat.NotebookNode:
