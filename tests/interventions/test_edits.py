@@ -163,8 +163,22 @@ def test_nonsense_is_an_edit_error(make_one):
         make_one()
 
 
-@pytest.mark.parametrize("name", ["", "x", "resid_post.2", "resid_post.2/-1", "resid_post.2/1e9", "/3", 3, None, "a b/1",
-                                  "resid_post.2/" + "9" * 30, "blocks.1.x/2"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "x",
+        "resid_post.2",
+        "resid_post.2/-1",
+        "resid_post.2/1e9",
+        "/3",
+        3,
+        None,
+        "a b/1",
+        "resid_post.2/" + "9" * 30,
+        "blocks.1.hook_x/2",
+    ],
+)
 def test_malformed_features(name):
     with pytest.raises(SaewidgetsError):
         ablate(name)
