@@ -50,15 +50,15 @@ def conform(value: object, kind: ArrayType, field: str) -> Array:
         raise PayloadError(f"{field} has {array.ndim} dimensions.", f"It must have {kind.ndim}.")
     if array.dtype.kind not in "uifb":
         raise PayloadError(f"{field} holds {shorten(array.dtype.name)}.", "It must hold plain numbers.")
-    if not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise PayloadError(f"{field} holds values that are not finite.", "Check the model and the dictionary.")
-    if kind.dtype != "float32" and array.size:
+    if kind.dtype != "float32" and array.size and array.dtype.name != kind.dtype:
         low, high = array.min(), array.max()
         if low < 0 or high > np.iinfo(kind.dtype).max:
             raise PayloadError(f"{field} holds values from {low} to {high}.", f"They must fit {kind.dtype}.")
     with np.errstate(over="ignore"):
         result: Array = np.ascontiguousarray(array, dtype=kind.dtype)
-    if kind.dtype == "float32" and not np.isfinite(result).all():
+    if kind.dtype == "float32" and array.dtype.name == "float64" and not np.isfinite(result).all():
         raise PayloadError(f"{field} holds values beyond 3e38.", "Check the model and the dictionary.")
     result = result.view()
     result.flags.writeable = False

@@ -8,8 +8,8 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Hashable
-from functools import cache
+from collections.abc import Callable, Hashable
+from functools import cache, partial
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from saewidgets.errors import PayloadError, shorten
@@ -46,46 +46,91 @@ def clean(text: str) -> str:
     return text
 
 
+Convert = Callable[[Any, str], Any]
+
+
 def conform_field(value: Any, annotation: Any, name: str) -> Any:
     """One field's value, converted and checked.
 
     Raises:
         PayloadError: The value does not fit the annotation.
     """
+    return _converter(annotation)(value, name)
+
+
+def _converter(annotation: Any) -> Convert:
+    """What turns a value into one that fits an annotation; made once a field, for payloads are made at each key."""
     inner, may_be_none = optional(annotation)
-    if value is None and may_be_none:
-        return None
     kind = array_type(inner)
     if kind is not None:
-        return conform(value, kind, name)
-    if get_origin(inner) is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise PayloadError(f"{name} is {shorten(value)}.", "It must be a list.")
-        item = get_args(inner)[0]
-        return tuple(conform_field(v, item, name) for v in value)
-    if inner is str and isinstance(value, str):
-        return clean(value)
-    if inner is bool and isinstance(value, bool):
-        return value
-    if inner is int and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
-        return value
-    if inner is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        convert: Convert = partial(_array, kind)
+    elif get_origin(inner) is tuple:
+        convert = partial(_tuple, _converter(get_args(inner)[0]))
+    else:
+        convert = partial(_PLAIN.get(inner, partial(_record, inner)), getattr(inner, "__name__", str(inner)))
+    return partial(_optional, convert) if may_be_none else convert
+
+
+def _optional(convert: Convert, value: Any, name: str) -> Any:
+    return None if value is None else convert(value, name)
+
+
+def _array(kind: ArrayType, value: Any, name: str) -> Any:
+    return conform(value, kind, name)
+
+
+def _tuple(convert: Convert, value: Any, name: str) -> Any:
+    if not isinstance(value, (list, tuple)):
+        raise PayloadError(f"{name} is {shorten(value)}.", "It must be a list.")
+    return tuple([convert(item, name) for item in value])
+
+
+def _refuse(wanted: str, value: Any, name: str) -> Any:
+    raise PayloadError(f"{name} is {shorten(value)}.", f"It must be {wanted}.")
+
+
+def _string(wanted: str, value: Any, name: str) -> Any:
+    return clean(value) if isinstance(value, str) else _refuse(wanted, value, name)
+
+
+def _truth(wanted: str, value: Any, name: str) -> Any:
+    return value if isinstance(value, bool) else _refuse(wanted, value, name)
+
+
+def _whole(wanted: str, value: Any, name: str) -> Any:
+    fits = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
+    return value if fits else _refuse(wanted, value, name)
+
+
+def _number(wanted: str, value: Any, name: str) -> Any:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         try:
             number = float(value)
         except OverflowError:
             number = math.inf
         if math.isfinite(number):
             return number
-    if dataclasses.is_dataclass(inner) and isinstance(inner, type) and isinstance(value, inner):
-        return value
-    raise PayloadError(f"{name} is {shorten(value)}.", f"It must be {getattr(inner, '__name__', inner)}.")
+    return _refuse(wanted, value, name)
+
+
+def _record(record: Any, wanted: str, value: Any, name: str) -> Any:
+    is_one = dataclasses.is_dataclass(record) and isinstance(record, type) and isinstance(value, record)
+    return value if is_one else _refuse(wanted, value, name)
+
+
+_PLAIN: dict[Any, Callable[[str, Any, str], Any]] = {str: _string, bool: _truth, int: _whole, float: _number}
+
+
+@cache
+def _converters(record: Any) -> tuple[tuple[str, str, Convert], ...]:
+    types = field_types(record)
+    return tuple((name, f"{record.__name__}.{name}", _converter(annotation)) for name, annotation in types.items())
 
 
 def check(record: Any) -> None:
     """Convert and check every field of a frozen dataclass in place; call it from `__post_init__`."""
-    for name, annotation in field_types(cast(Hashable, type(record))).items():
-        value = conform_field(getattr(record, name), annotation, f"{type(record).__name__}.{name}")
-        object.__setattr__(record, name, value)
+    for field, name, convert in _converters(cast(Hashable, type(record))):
+        object.__setattr__(record, field, convert(getattr(record, field), name))
 
 
 def same_length(record: Any, length: int, *names: str) -> None:

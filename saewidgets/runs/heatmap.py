@@ -23,6 +23,7 @@ from saewidgets.payloads import (
     SiteView,
     Sparse,
 )
+from saewidgets.payloads.arrays import Array
 from saewidgets.runs.control import control_bands
 from saewidgets.runs.run import Run, kl_divergence
 from saewidgets.runs.sparse import SparseActivations
@@ -119,9 +120,12 @@ def heatmap_payload(
     features = tuple(
         _chosen_feature(scope, slot, feature, base, edited, edits) for slot, feature in enumerate(chosen) if feature
     )
+    nothing = _nothing(base.n_tokens)
     sites = tuple(
-        _site_view(scope, key, base, edited, positions) if key in keys else _empty_view(scope, key, base, edited)
-        for key in scope.dictionaries
+        _site_view(scope, key, base, edited, positions)
+        if key in keys
+        else SiteView(key, d.architecture, d.d_dict, *nothing, *(nothing if edited else ()))
+        for key, d in scope.dictionaries.items()
     )
     fill = request.fill
     if fill not in ("error", "surprise", *(f.id for f in features)):
@@ -250,10 +254,10 @@ def in_view(scope: Scope, site: str, features: Sequence[str]) -> list[str]:
     return [key for key in scope.dictionaries if key in shown]
 
 
-def _empty_view(scope: Scope, key: str, base: Run, edited: Run | None) -> SiteView:
-    dictionary, zeros = scope.dictionaries[key], np.zeros(base.n_tokens)
-    parts = (Sparse(np.zeros(base.n_tokens + 1), np.zeros(0), np.zeros(0)), zeros, zeros)
-    return SiteView(key, dictionary.architecture, dictionary.d_dict, *parts, *(parts if edited is not None else ()))
+def _nothing(n_tokens: int) -> tuple[Sparse, Array, Array]:
+    """The columns of a site view in which no feature is active."""
+    active = np.zeros(n_tokens, np.uint32)
+    return Sparse(np.zeros(n_tokens + 1, np.uint32), active[:0], active[:0].view(np.float32)), active, active
 
 
 def _labels(scope: Scope, sites: Sequence[SiteView], features: Sequence[ChosenFeature]) -> tuple[FeatureLabel, ...]:

@@ -19,7 +19,7 @@ from saewidgets.interventions.writes import (
 )
 from saewidgets.model import Trace, TracedModel
 from saewidgets.runs.recent import shared_prefix
-from saewidgets.runs.run import Run, Vocabulary
+from saewidgets.runs.run import Run, vocabulary_of
 from saewidgets.runs.sparse import SparseActivations
 from saewidgets.runs.tokens import token_strings
 from saewidgets.sites import Site
@@ -103,7 +103,7 @@ def record_run(
         norms=norms,
         **_summaries(logits, ids, previous if start else None, start),
         edits=edits,
-        vocabulary=Vocabulary(model.tokenizer),
+        vocabulary=vocabulary_of(model.tokenizer),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import pandas as pd
 import torch
@@ -202,7 +204,7 @@ def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
 
 
 class Vocabulary:
-    """Strings of token ids, decoded when asked.
+    """Strings of token ids, decoded when first asked.
 
     Args:
         tokenizer: A Hugging Face tokenizer.
@@ -210,12 +212,22 @@ class Vocabulary:
 
     def __init__(self, tokenizer: object) -> None:
         self._tokenizer = tokenizer
+        self._known: dict[int, str] = {}
 
     def strings(self, ids: list[int]) -> list[str]:
         """One string an id; ids beyond the tokenizer (padding rows of the embedding) read "‹id›"."""
         from saewidgets.runs.tokens import token_strings
 
-        known = len(self._tokenizer)  # type: ignore[arg-type]
-        inside = token_strings(self._tokenizer, [i for i in ids if i < known])
-        left = iter(inside)
-        return [next(left) if i < known else f"‹{i}›" for i in ids]
+        new = [i for i in set(ids) if i not in self._known]
+        if new:
+            size = len(self._tokenizer)  # type: ignore[arg-type]
+            inside = [i for i in new if i < size]
+            self._known.update(zip(inside, token_strings(self._tokenizer, inside), strict=True))
+            self._known.update({i: f"‹{i}›" for i in new if i >= size})
+        return [self._known[i] for i in ids]
+
+
+@lru_cache(maxsize=8)
+def vocabulary_of(tokenizer: Any) -> Vocabulary:
+    """The one vocabulary of a tokenizer."""
+    return Vocabulary(tokenizer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # From this many dictionaries out of view the first picture is made without them.
 GLANCE = 4
+# Seconds between such a first picture and the work for the whole one.
+PAUSE = 0.04
 _WANTS = ("prompt", "features", "edits", "error_term")
 
 
@@ -183,6 +186,9 @@ class TokenHeatmap(BaseWidget):
             if progress is not None and len(scope.dictionaries) - len(shown) >= GLANCE:
                 glance = heatmap_payload(scope, request, glance=True, check=token.check)
                 yield self._viewed(glance, view)
+                # Work done now would keep the picture from leaving the process, and a next key would make it void.
+                time.sleep(PAUSE)
+                token.check()
             first = heatmap_payload(scope, request, control=False, check=token.check, progress=progress)
             self._cache.put((key, not request.edits), first)
         yield self._viewed(first, view)
