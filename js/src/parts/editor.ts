@@ -12,6 +12,7 @@ export class Editor {
   #ranges = node("span", "ranges");
   #strip: Lines | null = null;
   #composing = false;
+  #frame = 0;
   #ended = new AbortController();
 
   constructor(
@@ -38,6 +39,7 @@ export class Editor {
 
   close(): void {
     this.#ended.abort();
+    cancelAnimationFrame(this.#frame);
   }
 
   /** Start editing with the caret before character `offset`. */
@@ -165,7 +167,15 @@ export class Editor {
     if (token >= 0 && this.view.editing.value) state.select(token);
   }
 
+  /** Before the next paint: measuring at once would lay the whole page out in the middle of an update. */
   #place(): void {
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+    });
+  }
+
+  #draw(): void {
     const strip = this.#strip;
     if (!strip || !this.view.editing.value) return;
     const { area } = this;
