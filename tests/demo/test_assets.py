@@ -89,8 +89,6 @@ def test_behaviours_reach_the_bar(demo, early, report):
 
 @pytest.mark.parametrize("name", GATES)
 def test_gate(demo, early, report, name):
-    if not report["plants"][name]["passes"]:
-        pytest.skip(f"the report card says that plant {name!r} does not show: nothing may rest on it")
     gate = GATES[name](*demo[:2])
     assert gate.passes
     assert gate.value == pytest.approx(report["plants"][name]["value"], abs=0.03)
