@@ -45,7 +45,7 @@ scope, prompt = sw.demo(), {PROMPT!r}
 GPT2 = f"""
 import torch
 import saewidgets as sw
-from saewidgets.dictionaries import Activation, Dictionary
+from saewidgets.dictionaries import Activation, FeedForward
 from saewidgets.sites import Site
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -54,7 +54,7 @@ torch.manual_seed(0)
 tokenizer = sw.demo().model.tokenizer  # the weights are random: any tokenizer will do
 module, site, width = GPT2LMHeadModel(GPT2Config()).eval(), Site.parse("resid_post.8"), 24_576
 directions = torch.nn.functional.normalize(torch.randn(width, 768), dim=1)
-sae = Dictionary(directions.T.contiguous(), directions, torch.zeros(width), torch.zeros(768),
+sae = FeedForward(directions.T.contiguous(), directions, torch.zeros(width), torch.zeros(768),
                  Activation("topk", k=32), site, site, architecture="topk")
 scope = sw.Scope(module, sae, tokenizer=tokenizer, name="GPT-2 small, random weights")
 last, words, prompt = {PROMPT!r}.rsplit(" ", 1)[1], {PROMPT!r}.split() * 8, ""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import LlamaForCausalLM
 
-from saewidgets.dictionaries.dictionary import Dictionary
+from saewidgets.dictionaries import Dictionary
 
 Change = Callable[[Tensor], Tensor]
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saewidgets.dictionaries.dictionary import Dictionary
+from saewidgets.dictionaries import Dictionary
 
 SPLITS = ("concepts threshold", "concepts choice", "concepts score")
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from saewidgets.dictionaries.dictionary import Dictionary
+from saewidgets.dictionaries import Dictionary
 
 ASSETS = files("saewidgets.demo") / "assets"
 

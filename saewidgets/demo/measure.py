@@ -10,8 +10,8 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from saewidgets.demo.activations import Change, cross_entropy, cross_entropy_with
+from saewidgets.dictionaries import Dictionary, FeedForward
 from saewidgets.dictionaries.activation import Activation
-from saewidgets.dictionaries.dictionary import Dictionary
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def quality(
     )
 
 
-def random_like(dictionary: Dictionary, k: int, x: Tensor, y: Tensor, seed: int = 0) -> Dictionary:
+def random_like(dictionary: Dictionary, k: int, x: Tensor, y: Tensor, seed: int = 0) -> FeedForward:
     """A dictionary of the same width with random encoder directions and TopK; its decoder is fitted by least squares.
 
     Args:
@@ -94,13 +94,14 @@ def random_like(dictionary: Dictionary, k: int, x: Tensor, y: Tensor, seed: int 
     generator = torch.Generator().manual_seed(seed)
     encoder = torch.nn.functional.normalize(torch.randn(dictionary.d_in, dictionary.d_dict, generator=generator), dim=0)
     spread = (x - x.mean(0)).std()
-    random = dataclasses.replace(
-        dictionary,
+    random = FeedForward(
         W_enc=encoder / spread,
+        W_dec=torch.zeros(dictionary.d_dict, dictionary.d_out),
         b_enc=-(x.mean(0) @ encoder) / spread,
         b_dec=y.mean(0),
         activation=Activation("topk", k=k),
-        subtract_b_dec=False,
+        site_in=dictionary.site_in,
+        site_out=dictionary.site_out,
         architecture="random",
     )
     features = random.encode(x)
@@ -120,7 +121,7 @@ def linear_like(dictionary: Dictionary, k: int, x: Tensor, y: Tensor) -> Diction
     predicted = centred @ weights
     directions = torch.linalg.eigh(predicted.T @ predicted).eigenvectors[:, -k:]
     encoder = weights @ directions
-    return Dictionary(
+    return FeedForward(
         W_enc=torch.cat([encoder, -encoder], 1), W_dec=torch.cat([directions.T, -directions.T]),
         b_enc=torch.cat([-x_mean @ encoder, x_mean @ encoder]), b_dec=y_mean, activation=Activation("relu"),
         site_in=dictionary.site_in, site_out=dictionary.site_out, architecture="linear",

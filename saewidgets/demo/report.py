@@ -23,7 +23,7 @@ from saewidgets.demo.measure import Losses, as_row, linear_like, quality, random
 from saewidgets.demo.plants import GATES
 from saewidgets.demo.score import log_probabilities
 from saewidgets.demo.tour import tour
-from saewidgets.dictionaries.dictionary import Dictionary
+from saewidgets.dictionaries import Dictionary
 
 Report = dict[str, Any]
 Say = Callable[[str], None]

@@ -9,7 +9,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from saewidgets.demo.activations import hooked
 from saewidgets.demo.score import ids_of, padded
-from saewidgets.dictionaries.dictionary import Dictionary
+from saewidgets.dictionaries import Dictionary
 
 PROMPTS = [
     "When Mira and Tom came to the pond, Tom gave the red lantern to",

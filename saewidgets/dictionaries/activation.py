@@ -1,12 +1,18 @@
 """The sparse nonlinearity between encoder and decoder."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from saewidgets.errors import DictionaryError, shorten
+
+Kind = Literal["identity", "relu", "topk", "abstopk", "jumprelu", "prolu", "groupmax"]
+_COUNTED = ("topk", "abstopk", "groupmax")
+_THRESHOLDED = ("jumprelu", "prolu")
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,46 +20,86 @@ class Activation:
     """Which pre-activations become features.
 
     Args:
-        kind: `"relu"`: all positive ones (Bricken et al. 2023); `"topk"`: the k greatest, then ReLU (Gao et al.
-            2406.04093); `"jumprelu"`: those strictly above a threshold (Rajamanoharan et al. 2407.14435), which is
-            also how BatchTopK (Bussmann et al. 2412.06410) runs at inference.
-        k: For `"topk"`.
-        threshold: For `"jumprelu"`: scalar or `[d_dict]`.
+        kind: `"relu"`: all positive ones (Bricken et al. 2023); `"topk"`: the k greatest (Gao et al. 2406.04093);
+            `"abstopk"`: the k greatest by magnitude, with their sign; `"jumprelu"`: those strictly above a threshold
+            (Rajamanoharan et al. 2407.14435), which is also how BatchTopK (Bussmann et al. 2412.06410) runs at
+            inference and what a gated encoder folds into; `"prolu"`: `m` where `m > 0` and `m > threshold`, the
+            threshold being the negative bias (Taggart 2024); `"groupmax"`: the greatest of each of k contiguous
+            groups; `"identity"`: all, with their sign (PCA).
+        k: For `"topk"`, `"abstopk"`, `"groupmax"`.
+        threshold: For `"jumprelu"` and `"prolu"`: scalar or `[d_dict]`.
+        rectify: Whether negative values among the k greatest become 0 (`"topk"`; circuit-tracer keeps them).
+
+    Raises:
+        DictionaryError: An unknown kind, or k or threshold is missing.
 
     Example:
         >>> Activation("topk", k=1)(torch.tensor([[0.5, 2.0, -3.0]]))
         tensor([[0., 2., 0.]])
     """
 
-    kind: Literal["relu", "topk", "jumprelu"]
+    kind: Kind
     k: int | None = None
     threshold: Tensor | None = None
+    rectify: bool = True
 
     def __post_init__(self) -> None:
-        if self.kind not in ("relu", "topk", "jumprelu"):
-            raise DictionaryError(f"Unknown activation {shorten(self.kind)}.", "Use 'relu', 'topk' or 'jumprelu'.")
-        if self.kind == "topk" and (not isinstance(self.k, int) or self.k < 1):
-            raise DictionaryError(f"TopK with k = {shorten(self.k)}.", "k is a whole number from 1.")
-        if self.kind == "jumprelu" and self.threshold is None:
-            raise DictionaryError("JumpReLU without a threshold.", "Give a scalar or one value a feature.")
+        if self.kind not in get_args(Kind):
+            raise DictionaryError(
+                f"Unknown activation {shorten(self.kind)}.", f"Use one of {', '.join(get_args(Kind))}."
+            )
+        if self.kind in _COUNTED and (not isinstance(self.k, int) or self.k < 1):
+            raise DictionaryError(f"{self.kind} with k = {shorten(self.k)}.", "k is a whole number from 1.")
+        if self.kind in _THRESHOLDED and self.threshold is None:
+            raise DictionaryError(f"{self.kind} without a threshold.", "Give a scalar or one value a feature.")
 
-    def __call__(self, pre: Tensor) -> Tensor:
-        """Feature activations `[..., d_dict]` of pre-activations of the same shape."""
+    def __call__(self, pre: Tensor, gate: Tensor | None = None) -> Tensor:
+        """Feature activations of pre-activations.
+
+        Args:
+            pre: `[..., d_dict]`, the values.
+            gate: `[..., d_dict]`, what is compared and ranked; `pre` itself unless the format selects on another scale.
+
+        Returns:
+            `[..., d_dict]`.
+        """
+        gate = pre if gate is None else gate
+        if self.kind == "identity":
+            return pre
         if self.kind == "relu":
             return pre.relu()
-        if self.kind == "jumprelu":
+        if self.kind in _THRESHOLDED:
             assert self.threshold is not None
-            return torch.where(pre > self.threshold, pre, 0.0).relu()
-        assert self.k is not None
-        values, index = pre.topk(min(self.k, pre.shape[-1]), dim=-1)
-        return torch.zeros_like(pre).scatter(-1, index, values.relu())
+            return torch.where(gate > self.threshold, pre, 0.0).relu()
+        index = self.ranked(gate)
+        return torch.zeros_like(pre).scatter(-1, index, self.signed(pre.gather(-1, index)))
 
-    def to(self, device: torch.device | str) -> "Activation":
+    def ranked(self, gate: Tensor) -> Tensor:
+        """`[..., k]` indices of what a counted activation keeps of gates `[..., n]`."""
+        assert self.k is not None
+        if self.kind == "groupmax":
+            size = gate.shape[-1] // self.k
+            best = gate.unflatten(-1, (self.k, size)).argmax(-1)
+            return best + torch.arange(self.k, device=gate.device) * size
+        rank = gate.abs() if self.kind == "abstopk" else gate
+        return rank.topk(min(self.k, gate.shape[-1]), dim=-1).indices
+
+    def signed(self, values: Tensor) -> Tensor:
+        """What a counted activation gives for values it keeps: as they are, or rectified."""
+        return values if self.kind == "abstopk" or not self.rectify else values.relu()
+
+    def part(self, columns: slice) -> Activation:
+        """The same activation of some columns, for one that looks at each column alone."""
+        if self.kind not in _THRESHOLDED or self.threshold is None or not self.threshold.ndim:
+            return self
+        return Activation(self.kind, threshold=self.threshold[columns])
+
+    def to(self, device: torch.device | str) -> Activation:
         """The same activation with its threshold on `device`."""
         threshold = None if self.threshold is None else self.threshold.to(device)
-        return Activation(self.kind, self.k, threshold)
+        return Activation(self.kind, self.k, threshold, self.rectify)
 
     def __repr__(self) -> str:
-        if self.kind == "topk":
-            return f"TopK {self.k}"
-        return {"relu": "ReLU", "jumprelu": "JumpReLU"}[self.kind]
+        names = {"relu": "ReLU", "jumprelu": "JumpReLU", "prolu": "ProLU", "identity": "identity"}
+        counted = {"topk": "TopK", "abstopk": "AbsTopK", "groupmax": "GroupMax"}
+        return names.get(self.kind) or f"{counted[self.kind]} {self.k}"

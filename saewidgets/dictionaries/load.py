@@ -1,28 +1,56 @@
 """`load_dictionary`: one door for files, folders and hub names."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
+from types import ModuleType
 
-from saewidgets.dictionaries.dictionary import Dictionary
 from saewidgets.dictionaries.formats import native, saelens
+from saewidgets.dictionaries.formats.files import Files
+from saewidgets.dictionaries.formats.questions import Questions
+from saewidgets.dictionaries.interface import Dictionary
 from saewidgets.errors import DictionaryError, shorten
 from saewidgets.sites import Site
 
+# Asked in this order whether a file or folder is theirs; each looks at names, configs and headers only.
+_FORMATS: tuple[ModuleType, ...] = (native, saelens)
+FORMATS = ("auto", *(module.NAME for module in _FORMATS))
 # Names as the hub allows them; anything else (.., drives, look-alikes) is refused before any request.
 _HUB = re.compile(r"hub:([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})((?:/[A-Za-z0-9_][\w.=+-]*)*)", re.ASCII)
-FORMATS = ("auto", "saewidgets", "saelens")
 
 
 def load_dictionary(
-    path: str | Path, site: str | Site | None = None, format: str = "auto", strict: bool = True
+    path: str | Path,
+    site: str | Site | None = None,
+    format: str = "auto",
+    strict: bool = True,
+    *,
+    site_out: str | Site | None = None,
+    architecture: str | None = None,
+    k: int | None = None,
+    threshold: float | None = None,
+    norm_factor: float | None = None,
+    subtract_b_dec: bool | None = None,
+    decoder_norm: str | None = None,
 ) -> Dictionary:
     """Load a dictionary from a file, a folder, or the Hugging Face hub.
 
+    What an argument says counts more than what the files say. What neither says is refused, by the name of the
+    argument that answers it, unless `strict` is off; then it is assumed, and the card says so.
+
     Args:
-        path: A `.safetensors` file of ours, a SAELens folder, or `"hub:owner/repo/folder"`.
-        site: Where it reads, when the files do not say.
-        format: `"auto"`, `"saewidgets"` or `"saelens"`.
+        path: A file, a folder, or `"hub:owner/repo/folder"`.
+        site: Where it reads.
+        format: `"auto"`, or the name of one.
         strict: Refuse what the files leave open.
+        site_out: Where it writes, of a transcoder.
+        architecture: What its authors call it.
+        k: Features a token, of a TopK dictionary.
+        threshold: One threshold for all features.
+        norm_factor: What inputs were multiplied by in training.
+        subtract_b_dec: Whether the decoder bias is subtracted from the input.
+        decoder_norm: `"raw"` or `"unit"`: whether the authors rescale to unit-norm decoder rows when loading.
 
     Returns:
         The dictionary; `.card` says what was found where.
@@ -37,20 +65,23 @@ def load_dictionary(
     """
     if format not in FORMATS:
         raise DictionaryError(f"Unknown format {shorten(format)}.", f"Use one of {', '.join(FORMATS)}.")
-    folder = _download(path) if isinstance(path, str) and path.startswith("hub:") else Path(path)
+    local = _download(path) if isinstance(path, str) and path.startswith("hub:") else Path(path)
     try:
-        is_file, is_folder = folder.is_file(), folder.is_dir()
+        exists = local.is_file() or local.is_dir()
     except (OSError, ValueError):
-        is_file = is_folder = False
-    if not (is_file or is_folder):
+        exists = False
+    if not exists:
         raise DictionaryError(f"There is no {shorten(str(path))}.", "Check the path, or write 'hub:owner/repo/...'.")
-    if format == "auto":
-        format = "saelens" if is_folder and (folder / saelens.CONFIG).is_file() else "saewidgets"
-    if format == "saelens":
-        return saelens.load(folder.parent if is_file else folder, site, strict)
-    if is_folder:
-        raise DictionaryError(f"{shorten(str(path))} holds no {saelens.CONFIG}.", "Give a folder in SAELens format.")
-    return native.load(folder)
+    given = {
+        "site": site, "site_out": site_out, "architecture": architecture, "k": k, "threshold": threshold,
+        "norm_factor": norm_factor, "subtract_b_dec": subtract_b_dec, "decoder_norm": decoder_norm,
+    }  # fmt: skip
+    files = Files(local, str(path))
+    for module in _FORMATS:
+        if format == module.NAME or (format == "auto" and module.matches(files)):
+            dictionary: Dictionary = module.read(files, Questions(files, given, strict))
+            return dictionary
+    raise DictionaryError(f"{shorten(str(path))} is in no format known here.", f"Known: {', '.join(FORMATS[1:])}.")
 
 
 def _download(name: str) -> Path:

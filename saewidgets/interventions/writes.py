@@ -86,7 +86,7 @@ def edit_features(dictionary: Dictionary, edits: Sequence[Edit], features: Tenso
         elif edit.kind == "scale":
             column = column * edit.value
         elif edit.relative:
-            norm = dictionary.W_dec[edit.feature.index].norm()
+            norm = dictionary.rows([edit.feature.index]).norm()
             column = column + edit.value * x[..., rows, :].norm(dim=-1).to(column.dtype) / norm
         else:
             column = column + edit.value
@@ -119,10 +119,12 @@ def write_dictionary(dictionary: Dictionary, edits: Sequence[Edit], x_in: Tensor
     edited = edit_features(dictionary, edits, features, target, offset)
     if edits[0].error == "keep":
         columns = sorted({edit.feature.index for edit in edits})
-        change = (edited[..., columns] - features[..., columns]) @ dictionary.W_dec[columns]
+        change = (edited[..., columns] - features[..., columns]) @ dictionary.rows(columns)
+        scale = dictionary.scale(source)
+        change = change if scale is None else change * scale
         return (x_out + change.to(x_out.device, x_out.dtype)).to(x_out.dtype)
     result = x_out.clone()
-    decoded = dictionary.decode(edited).to(x_out.device, x_out.dtype)
+    decoded = dictionary.decode(edited, source).to(x_out.device, x_out.dtype)
     for edit in edits:
         rows = _rows(edit, x_out.shape[-2], offset)
         result[..., rows, :] = decoded[..., rows, :]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import FeatureError, WidgetError, shorten
 from saewidgets.interventions.edits import Edit, is_multiple, to_code
 from saewidgets.payloads import (
@@ -26,7 +27,6 @@ from saewidgets.payloads import (
 from saewidgets.payloads.arrays import Array
 from saewidgets.runs.control import control_bands
 from saewidgets.runs.run import Run, kl_divergence
-from saewidgets.runs.sparse import SparseActivations
 from saewidgets.runs.tokens import payload_tokens
 from saewidgets.sites import FeatureId
 
@@ -275,7 +275,7 @@ def _context(scope: Scope, request: HeatmapRequest, milliseconds: float) -> Cont
     dictionary = scope.dictionaries[request.site]
     return Context(
         model=f"{scope.name} · {scope.model.n_layers} layers",
-        dictionaries=f"{dictionary.activation!r}, {_thousands(dictionary.d_dict)} features at {request.site}",
+        dictionaries=f"{dictionary.describe()}, {_thousands(dictionary.d_dict)} features at {request.site}",
         error=request.error_term,
         propagation="free",
         seed=request.seed,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from saewidgets.dictionaries import Dictionary
+from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.interventions.edits import Edit
 from saewidgets.interventions.writes import (
     check_positions,
@@ -20,7 +21,6 @@ from saewidgets.interventions.writes import (
 from saewidgets.model import Trace, TracedModel
 from saewidgets.runs.recent import shared_prefix
 from saewidgets.runs.run import Run, vocabulary_of
-from saewidgets.runs.sparse import SparseActivations
 from saewidgets.runs.tokens import token_strings
 from saewidgets.sites import Site
 
@@ -148,14 +148,15 @@ def _encode(
     for first in range(0, max(len(source), 1), block):
         x = source[first : first + block].detach().to(dictionary.device)
         y = target[first : first + block].detach().to(dictionary.device)
-        dense = dictionary.encode(x)
         if edits:
-            dense = edit_features(dictionary, edits, dense, y, offset + first)
+            dense = edit_features(dictionary, edits, dictionary.encode(x), y, offset + first)
             y = write_dictionary(dictionary, edits, x, y, offset + first)
-        sparse = SparseActivations.from_dense(dense)
+            sparse = SparseActivations.from_dense(dense)
+        else:
+            sparse = dictionary.encode_sparse(x)
         parts.append(sparse)
         y = y.float()
-        errors.append((y - decode_sparse(dictionary, sparse)).norm(dim=-1).cpu())
+        errors.append((y - decode_sparse(dictionary, sparse, x)).norm(dim=-1).cpu())
         norms.append(y.norm(dim=-1).cpu())
     joined = parts[0]
     for part in parts[1:]:
@@ -163,10 +164,11 @@ def _encode(
     return joined, torch.cat(errors), torch.cat(norms)
 
 
-def decode_sparse(dictionary: Dictionary, sparse: SparseActivations) -> Tensor:
-    """`[tokens, d_out]` reconstruction that touches only the rows of active features."""
+def decode_sparse(dictionary: Dictionary, sparse: SparseActivations, x: Tensor) -> Tensor:
+    """`[tokens, d_out]` reconstruction of `x` that touches only the rows of active features."""
     device = dictionary.device
-    terms = dictionary.W_dec[sparse.index.to(device)] * sparse.value.to(device)[:, None]
+    terms = dictionary.rows(sparse.index.to(device)) * sparse.value.to(device)[:, None]
     total = torch.zeros(sparse.n_tokens, dictionary.d_out, device=device, dtype=terms.dtype)
     total.index_add_(0, sparse.rows.to(device), terms)
-    return (total + dictionary.b_dec).float()
+    scale = dictionary.scale(x)
+    return ((total if scale is None else total * scale) + dictionary.offset(x)).float()

@@ -11,9 +11,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import EditError, FeatureError, PromptError, shorten
 from saewidgets.interventions.edits import Edit
-from saewidgets.runs.sparse import SparseActivations
 from saewidgets.sites import FeatureId
 
 

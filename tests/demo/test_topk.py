@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from saewidgets.demo.measure import fvu
-from saewidgets.dictionaries.dictionary import Dictionary
+from saewidgets.dictionaries import Dictionary
 from saewidgets.dictionaries.train.topk import TopKPlan, train_topk
 
 PLAN = TopKPlan(d_dict=40, k=3, steps=700, batch_size=256, rate=5e-3)

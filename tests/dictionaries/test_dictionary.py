@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saewidgets.dictionaries import Activation, Dictionary
+from saewidgets.dictionaries import Activation, FeedForward
 from saewidgets.errors import DictionaryError
 from saewidgets.sites import Site
 
@@ -24,12 +24,12 @@ def make(kind: str, seed: int = 0, d_in: int = 6, d_dict: int = 20, d_out: int |
     }
     threshold = rng.uniform(0, 1, d_dict)
     activation = Activation(kind, k=4, threshold=torch.tensor(threshold, dtype=torch.float32))
-    dictionary = Dictionary(
+    dictionary = FeedForward(
         **{n: torch.tensor(w, dtype=torch.float32) for n, w in weights.items()},
         activation=activation,
         site_in=SITE,
         site_out=SITE if d_out == d_in else Site("mlp_out", 1),
-        subtract_b_dec=subtract,
+        b_in=torch.tensor(weights["b_dec"], dtype=torch.float32) if subtract else None,
     )
     return dictionary, {n: w.astype(np.float32).astype(np.float64) for n, w in weights.items()}, threshold
 
@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_refused_by_name(change, message):
     names = ("W_enc", "W_dec", "b_enc", "b_dec", "activation", "site_in", "site_out")
     fields = {name: getattr(dictionary, name) for name in names}
     with pytest.raises(DictionaryError, match=message):
-        Dictionary(**{**fields, **change})
+        FeedForward(**{**fields, **change})
 
 
 @pytest.mark.parametrize("bad", [("topk", {"k": 0}), ("topk", {}), ("jumprelu", {}), ("softmax", {})])

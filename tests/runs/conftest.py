@@ -5,7 +5,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from saewidgets.dictionaries import Activation, Dictionary
+from saewidgets.dictionaries import Activation, FeedForward
 from saewidgets.scope import Scope
 from saewidgets.sites import Site
 
@@ -21,9 +21,11 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>")
 
 
-def random_dictionary(site: str, seed: int, out: str | None = None, kind: str = "topk", d_dict: int = 40) -> Dictionary:
+def random_dictionary(
+    site: str, seed: int, out: str | None = None, kind: str = "topk", d_dict: int = 40
+) -> FeedForward:
     draw = torch.Generator().manual_seed(seed)
-    return Dictionary(
+    return FeedForward(
         torch.randn(WIDTH, d_dict, generator=draw),
         torch.nn.functional.normalize(torch.randn(d_dict, WIDTH, generator=draw), dim=1),
         torch.randn(d_dict, generator=draw) * 0.1,

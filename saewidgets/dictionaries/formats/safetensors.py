@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -19,6 +18,8 @@ from saewidgets.errors import DictionaryError, shorten
 
 MAX_HEADER = 1 << 20
 MAX_TENSORS = 10_000
+# Smaller files are copied into memory: a mapped file that is cut off while in use would take the kernel down.
+_COPIED = 1 << 26
 _ITEMSIZE = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
@@ -84,7 +85,9 @@ def _check_extents(header: dict[str, Any], room: int, name: str) -> None:
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors as float32 and metadata of a checked file.
+    """Tensors, in the dtype they are stored in, and metadata of a checked file.
+
+    Large files are mapped: only what is looked at is read.
 
     Raises:
         DictionaryError: See `read_header`; or the library refuses the file.
@@ -94,4 +97,6 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         tensors = load_file(str(path))
     except Exception as error:
         raise DictionaryError(f"{path.name} cannot be read ({shorten(error)}).", "Get the file again.") from None
-    return {name: t.to(torch.float32) for name, t in tensors.items()}, dict(header.get("__metadata__", {}))
+    if path.stat().st_size <= _COPIED:
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    return tensors, dict(header.get("__metadata__", {}))

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from saewidgets.dictionaries.activation import Activation
-from saewidgets.dictionaries.dictionary import Dictionary
+from saewidgets.dictionaries.feedforward import FeedForward
 from saewidgets.sites import Site
 
 
@@ -64,7 +64,7 @@ def train_topk(
     y: Tensor | None = None,
     site_out: str | None = None,
     progress: Callable[[int, float], None] = lambda step, loss: None,
-) -> Dictionary:
+) -> FeedForward:
     """Train a dictionary.
 
     Args:
@@ -125,7 +125,7 @@ def train_topk(
 
     final = {name: tensor.detach() for name, tensor in weights.items()}
     nested = plan.batch_topk or bool(plan.prefixes)
-    return Dictionary(
+    return FeedForward(
         W_enc=final["W_enc"] * (y_scale / x_scale),
         W_dec=final["W_dec"],
         b_enc=final["b_enc"] * y_scale,
@@ -133,7 +133,7 @@ def train_topk(
         activation=Activation("jumprelu", threshold=threshold * y_scale) if nested else Activation("topk", k=plan.k),
         site_in=Site.parse(site_in),
         site_out=Site.parse(site_out or site_in),
-        subtract_b_dec=not transcoder,
+        b_in=None if transcoder else final["b_dec"] * y_scale,
         architecture="transcoder" if transcoder else plan.architecture,
     )
 

@@ -1,0 +1,289 @@
+"""`FeedForward`: the canonical record that every plain SAE and transcoder is folded into."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from saewidgets.dictionaries.activation import Activation
+from saewidgets.dictionaries.blocks import encode_in_blocks
+from saewidgets.dictionaries.card import Card, Finding
+from saewidgets.dictionaries.interface import Dictionary
+from saewidgets.dictionaries.norm import Norm
+from saewidgets.dictionaries.sparse import SparseActivations
+from saewidgets.errors import DictionaryError
+from saewidgets.sites import Site
+
+# Numbers computed at a time where a whole matrix would not fit beside the file: 64 MiB of float32.
+BLOCK = 1 << 24
+# Weights above this many bytes are checked for NaN where they are read, not at once.
+_CHECKED_AT_ONCE = 1 << 28
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FeedForward(Dictionary):
+    """A dictionary with one encoder matrix and one decoder matrix, its conventions explicit.
+
+    ```
+    pre    = (norm(x) - b_in) @ W_enc + b_enc
+    f      = activation(pre, gate=pre * gate_scale) * value_scale
+    output = (f @ (W_dec * row_scale) + b_dec) * norm.scale(x) + norm.shift(x) + x @ W_skip
+    ```
+
+    Args:
+        W_enc: `[d_in, d_dict]`, of any floating dtype; computed in float32.
+        W_dec: `[d_dict, d_out]`. Row i is the direction that feature i writes.
+        b_enc: `[d_dict]`.
+        b_dec: `[d_out]`.
+        activation: The sparse nonlinearity.
+        site_in: Where it reads.
+        site_out: Where it writes; equal to `site_in` for an autoencoder, not for a transcoder.
+        b_in: `[d_in]` subtracted from the (normalised) input; None for no subtraction.
+        norm: Input normalisation.
+        gate_scale: `[d_dict]`: selection looks at `pre * gate_scale`, the value stays `pre`.
+        value_scale: `[d_dict]` that multiplies activations after selection.
+        row_scale: `[d_dict]` or `[]` that multiplies decoder rows.
+        W_skip: `[d_in, d_out]` of a skip transcoder.
+        architecture: What its authors call it.
+        card: Where everything was found.
+
+    Raises:
+        DictionaryError: Shapes that do not fit, or weights that are not finite.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> sae = sw.demo().dictionaries["resid_post.2"]
+        >>> sae.encode(torch.zeros(3, sae.d_in)).shape == (3, sae.d_dict)
+        True
+    """
+
+    W_enc: Tensor
+    W_dec: Tensor
+    b_enc: Tensor
+    b_dec: Tensor
+    activation: Activation
+    site_in: Site
+    site_out: Site
+    b_in: Tensor | None = None
+    norm: Norm = field(default_factory=Norm)
+    gate_scale: Tensor | None = None
+    value_scale: Tensor | None = None
+    row_scale: Tensor | None = None
+    W_skip: Tensor | None = None
+    architecture: str = "standard"
+    card: Card = field(default_factory=Card)
+
+    def __post_init__(self) -> None:
+        if self.W_enc.ndim != 2 or self.W_dec.ndim != 2:
+            raise DictionaryError("W_enc and W_dec must be matrices.", "Shapes [d_in, d_dict] and [d_dict, d_out].")
+        if self.W_dec.shape[0] != self.d_dict or 0 in (self.d_in, self.d_out, self.d_dict):
+            raise DictionaryError(
+                f"W_enc is {tuple(self.W_enc.shape)} and W_dec {tuple(self.W_dec.shape)}.",
+                "They must be [d_in, d_dict] and [d_dict, d_out] with nothing empty.",
+            )
+        expected: dict[str, tuple[tuple[int, ...], ...]] = {
+            "b_enc": ((self.d_dict,),),
+            "b_dec": ((self.d_out,),),
+            "b_in": ((self.d_in,),),
+            "gate_scale": ((self.d_dict,),),
+            "value_scale": ((self.d_dict,),),
+            "row_scale": ((), (self.d_dict,)),
+            "W_skip": ((self.d_in, self.d_out),),
+        }
+        given = {name: getattr(self, name) for name in expected} | {"threshold": self.activation.threshold}
+        expected["threshold"] = ((), (self.d_dict,))
+        for name, value in given.items():
+            if value is not None and tuple(value.shape) not in expected[name]:
+                shapes = " or ".join(map(str, expected[name]))
+                raise DictionaryError(f"{name} is {tuple(value.shape)}.", f"It must be {shapes}.")
+        if self.norm.per_token and self.d_in != self.d_out:
+            raise DictionaryError(f"{self.norm} cannot be undone from {self.d_in} to {self.d_out} dimensions.")
+        for name, value in {"W_enc": self.W_enc, "W_dec": self.W_dec, **given}.items():
+            small = value is not None and value.nbytes <= _CHECKED_AT_ONCE
+            if value is not None and small and not _finite(value):
+                raise DictionaryError(f"{name} holds values that are not finite.", "The file is damaged.")
+        if self.activation.k is not None and self.activation.k > self.d_dict:
+            raise DictionaryError(f"k = {self.activation.k} of {self.d_dict} features.", "k is at most the width.")
+
+    @property
+    def d_in(self) -> int:
+        """Size of what it reads."""
+        return self.W_enc.shape[0]
+
+    @property
+    def d_out(self) -> int:
+        """Size of what it writes."""
+        return self.W_dec.shape[1]
+
+    @property
+    def d_dict(self) -> int:
+        """Number of features."""
+        return self.W_enc.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.W_enc.device
+
+    @property
+    def directions(self) -> Tensor:
+        """`[d_dict, d_out]`: what one unit of each feature writes, float32."""
+        rows = self.W_dec.float()
+        return rows if self.row_scale is None else rows * self.row_scale.float().reshape(-1, 1)
+
+    def rows(self, index: Tensor | Sequence[int]) -> Tensor:
+        """`[n, d_out]`: some rows of `directions`; only they are read from disk.
+
+        Raises:
+            DictionaryError: They hold values that are not finite.
+        """
+        index = torch.as_tensor(index, device=self.device)
+        rows = self.W_dec[index].float()
+        if self.W_dec.nbytes > _CHECKED_AT_ONCE and not _finite(rows):
+            raise DictionaryError("W_dec holds values that are not finite.", "The file is damaged.")
+        if self.row_scale is None:
+            return rows
+        return rows * (self.row_scale[index] if self.row_scale.ndim else self.row_scale).float().reshape(-1, 1)
+
+    def pre_activations(self, x: Tensor) -> Tensor:
+        """`[..., d_dict]` before the sparse nonlinearity, float32."""
+        x = self._centred(x)
+        if self.W_enc.dtype == torch.float32:
+            return x @ self.W_enc + self.b_enc
+        parts = self._columns(self.d_in)
+        return torch.cat([x @ self.W_enc[:, part].float() + self.b_enc[part].float() for part in parts], -1)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Feature activations `[..., d_dict]` of activations `[..., d_in]`."""
+        pre = self.pre_activations(x)
+        f = self.activation(pre, None if self.gate_scale is None else pre * self.gate_scale)
+        return f if self.value_scale is None else f * self.value_scale
+
+    def encode_sparse(self, x: Tensor) -> SparseActivations:
+        """Features of `[tokens, d_in]`; where the dense ones would be many, a block of columns at a time."""
+        if self.d_dict * max(len(x), 1) <= BLOCK or self.activation.kind == "groupmax":
+            return SparseActivations.from_dense(self.encode(x))
+        return encode_in_blocks(self.blocks(x), self.activation, self.value_scale, len(x))
+
+    def blocks(self, x: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
+        """Columns, values `[tokens, columns]` and gates of `[tokens, d_in]`, a block of features at a time."""
+        x = self._centred(x)
+        for part in self._columns(max(len(x), self.d_in)):
+            pre = x @ self.W_enc[:, part].float() + self.b_enc[part].float()
+            yield part, pre, pre if self.gate_scale is None else pre * self.gate_scale[part]
+
+    def scale(self, x: Tensor) -> Tensor | None:
+        """`[..., 1]` that undoes a norm of each token, `None` for 1."""
+        return self.norm.scale(x.float()) if self.norm.per_token else None
+
+    def offset(self, x: Tensor | None) -> Tensor:
+        """What is written besides the features: `b_dec`, the mean a layer norm took, the skip connection.
+
+        Without `x`, a skip transcoder's offset leaves the skip out; a norm of each token cannot be undone.
+        """
+        bias = self.b_dec.float()
+        if x is None:
+            if self.norm.per_token:
+                raise DictionaryError(f"Its {self.norm} is undone with the input.", "Call decode(features, x).")
+            return bias
+        x = x.float()
+        if self.norm.per_token:
+            bias = bias * self.norm.scale(x) + self.norm.shift(x)
+        return bias if self.W_skip is None else bias + x @ self.W_skip.float()
+
+    def decode(self, features: Tensor, x: Tensor | None = None) -> Tensor:
+        """`[..., d_out]` of feature activations; see `Dictionary.decode`."""
+        if self.row_scale is not None:
+            features = features * self.row_scale.float()
+        written: Tensor | None = None
+        for part in self._rows():
+            term = features[..., part] @ self.W_dec[part].float()
+            written = term if written is None else written + term
+        assert written is not None
+        offset = self.offset(x)
+        scale = None if x is None else self.scale(x)
+        return (written if scale is None else written * scale) + offset
+
+    def norms(self) -> Tensor:
+        """`[d_dict]`: norm of every direction, float32."""
+        parts = [self.W_dec[part].float().norm(dim=1) for part in self._rows()]
+        scale = 1.0 if self.row_scale is None else self.row_scale.float().abs()
+        return torch.cat(parts) * scale
+
+    def unit_norm(self) -> FeedForward:
+        """The same function with unit-norm directions: activations on a scale that compares between features.
+
+        Each activation is multiplied by the norm of its direction, each direction divided by it. Features whose
+        direction is 0 stay as they are.
+        """
+        norms = self.norms()
+        norms = torch.where(norms > 0, norms, 1.0)
+        found = Finding("scale", "per unit-norm direction", "unit_norm()")
+        return dataclasses.replace(
+            self,
+            value_scale=norms if self.value_scale is None else self.value_scale * norms,
+            row_scale=1 / norms if self.row_scale is None else self.row_scale / norms,
+            card=dataclasses.replace(self.card, findings=(*self.card.findings, found)),
+        )
+
+    def centered(self) -> FeedForward:
+        """The same dictionary, reading `x - mean(x)`: for one trained on TransformerLens' centred residual stream.
+
+        TransformerLens folds the mean out of GPT-2's residual stream; the Hugging Face module keeps it. Layer norms do
+        not see the difference, an encoder does. Folded into the weights, so nothing costs more.
+
+        Returns:
+            A dictionary whose `encode(x)` is this one's of `x - mean(x)`.
+
+        Raises:
+            DictionaryError: It normalises each token itself.
+        """
+        if self.norm.per_token:
+            raise DictionaryError(f"Its {self.norm} reads the whole input.", "Centre the activations before encoding.")
+        shift = 0.0 if self.b_in is None else self.b_in.float() @ self.W_enc.float()
+        found = Finding("centre", "input centred, folded", "centered()")
+        return dataclasses.replace(
+            self,
+            W_enc=self.W_enc - self.W_enc.mean(0, keepdim=True),
+            W_skip=None if self.W_skip is None else self.W_skip - self.W_skip.mean(0, keepdim=True),
+            b_enc=self.b_enc - shift,
+            b_in=None,
+            card=dataclasses.replace(self.card, findings=(*self.card.findings, found)),
+        )
+
+    def to(self, device: torch.device | str) -> FeedForward:
+        """The same dictionary on another device (itself if it is there already)."""
+        if self.device == torch.device(device):
+            return self
+        tensors = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        moved: dict[str, Any] = {name: t.to(device) for name, t in tensors.items() if isinstance(t, Tensor)}
+        return dataclasses.replace(self, **moved, activation=self.activation.to(device))
+
+    def describe(self) -> str:
+        """Its nonlinearity in a few words."""
+        return repr(self.activation)
+
+    def _centred(self, x: Tensor) -> Tensor:
+        x = self.norm(x.float())
+        return x if self.b_in is None else x - self.b_in.float()
+
+    def _columns(self, rows: int) -> Iterator[slice]:
+        width = max(1, BLOCK // rows)
+        return (slice(first, min(first + width, self.d_dict)) for first in range(0, self.d_dict, width))
+
+    def _rows(self) -> Iterator[slice]:
+        return iter([slice(None)]) if self.W_dec.dtype == torch.float32 else self._columns(self.d_out)
+
+
+def _finite(values: Tensor) -> bool:
+    """Whether all values are finite, looked at in blocks: a mask of all would double the memory."""
+    step = max(1, BLOCK // max(1, math.prod(values.shape[1:])))
+    if not values.ndim:
+        return bool(torch.isfinite(values))
+    return all(bool(torch.isfinite(values[i : i + step]).all()) for i in range(0, len(values), step))

@@ -1,0 +1,151 @@
+"""`Dictionary`: what every sparse autoencoder, transcoder and crosscoder can be asked."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from saewidgets.dictionaries.card import Card
+from saewidgets.dictionaries.sparse import SparseActivations
+from saewidgets.errors import DictionaryError
+from saewidgets.sites import Site
+
+
+class Dictionary(ABC):
+    """A dictionary of features: encoder, sparse activation, decoder.
+
+    Every architecture decodes linearly: `decode(f, x) = (f @ directions) * scale(x) + offset(x)`. `scale` undoes a
+    normalisation of each token, `offset` holds the bias and whatever reaches the output past the features (a skip
+    connection, what a temporal dictionary predicts). An edit of features therefore adds
+    `((f' - f) @ directions) * scale(x)`, whatever the architecture.
+
+    Attributes:
+        architecture: What its authors call it.
+        site_in: Where it reads.
+        site_out: Where it writes; another place than `site_in` for a transcoder.
+        card: What was found in its files, and where.
+        reads_context: Whether a token's features depend on the tokens before it.
+    """
+
+    architecture: str
+    site_in: Site
+    site_out: Site
+    card: Card
+    reads_context: bool = False
+
+    @property
+    @abstractmethod
+    def d_in(self) -> int:
+        """Size of what it reads."""
+
+    @property
+    @abstractmethod
+    def d_out(self) -> int:
+        """Size of what it writes."""
+
+    @property
+    @abstractmethod
+    def d_dict(self) -> int:
+        """Number of features."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where its weights are."""
+
+    @property
+    @abstractmethod
+    def directions(self) -> Tensor:
+        """`[d_dict, d_out]`: what one unit of each feature writes, float32."""
+
+    @abstractmethod
+    def encode(self, x: Tensor) -> Tensor:
+        """Feature activations `[..., d_dict]` of activations `[..., d_in]`, on the scale of its authors."""
+
+    @abstractmethod
+    def offset(self, x: Tensor | None) -> Tensor:
+        """`[d_out]` or `[..., d_out]`: what is written besides the features.
+
+        Raises:
+            DictionaryError: It depends on the input and `x` is None.
+        """
+
+    @abstractmethod
+    def to(self, device: torch.device | str) -> Self:
+        """The same dictionary on another device (itself if it is there already)."""
+
+    def scale(self, x: Tensor) -> Tensor | None:
+        """`[..., 1]` that multiplies what the features write, `None` for 1."""
+        return None
+
+    def rows(self, index: Tensor | Sequence[int]) -> Tensor:
+        """`[n, d_out]`: some rows of `directions`, read on demand."""
+        return self.directions[torch.as_tensor(index, device=self.device)]
+
+    def encode_sparse(self, x: Tensor) -> SparseActivations:
+        """Features of `[tokens, d_in]`, only those that are not zero."""
+        return SparseActivations.from_dense(self.encode(x))
+
+    def decode(self, features: Tensor, x: Tensor | None = None) -> Tensor:
+        """`[..., d_out]` of feature activations `[..., d_dict]`.
+
+        Args:
+            features: Activations.
+            x: What they were encoded from; needed when the dictionary normalises each token, skips, or predicts.
+
+        Raises:
+            DictionaryError: `x` is needed and missing.
+        """
+        written = features @ self.directions
+        offset = self.offset(x)
+        scale = None if x is None else self.scale(x)
+        return (written if scale is None else written * scale) + offset
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """`decode(encode(x), x)`."""
+        return self.decode(self.encode(x), x)
+
+    def error(self, x: Tensor, target: Tensor | None = None) -> Tensor:
+        """What the dictionary leaves out: `target - reconstruct(x)`.
+
+        Args:
+            x: `[..., d_in]` at `site_in`.
+            target: `[..., d_out]` at `site_out`; `x` itself for an autoencoder.
+
+        Returns:
+            `[..., d_out]`.
+
+        Raises:
+            DictionaryError: A transcoder without a target.
+        """
+        if target is None:
+            if self.site_in != self.site_out:
+                raise DictionaryError("A transcoder's error needs the activations at its site_out.", "Pass target=.")
+            target = x
+        return target - self.reconstruct(x)
+
+    def save(self, path: str | Path) -> None:
+        """Write our own lossless form, one safetensors file."""
+        from saewidgets.dictionaries.formats import native
+
+        native.write(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Dictionary:
+        """Read what `save` wrote."""
+        from saewidgets.dictionaries.formats import native
+
+        return native.load(Path(path))
+
+    def describe(self) -> str:
+        """Its nonlinearity in a few words, for views."""
+        return self.architecture
+
+    def __repr__(self) -> str:
+        where = str(self.site_in) if self.site_in == self.site_out else f"{self.site_in} -> {self.site_out}"
+        return f"{type(self).__name__}({where}, {self.architecture}, {self.describe()}, {self.d_dict} features)"
