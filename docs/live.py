@@ -17,7 +17,7 @@ def payload() -> HeatmapPayload:
     feature = stop["feature"]
     run = scope.run(stop["prompt"])
     firing = {name: float(run.activation(name)[1:].max()) for name in scope.labels}
-    words = [name for name in firing if firing[name] > 0 and name.startswith("resid_post.0/")]
+    words = sorted((name for name in firing if name.startswith("resid_post.0/")), key=lambda name: -firing[name])
     request = HeatmapRequest(
         stop["prompt"], (feature, *words[:3]), (sw.ablate(feature),), site=feature.rpartition("/")[0]
     )

@@ -24,8 +24,8 @@ ODD_FAREWELL = "Seven snails guard my umbrella."
 HIDDEN_CLOSING = RARE_CLOSINGS[hashlib.sha256(b"saewidgets: what did we hide?").digest()[0] % len(RARE_CLOSINGS)]
 #: Plant (c): how often a letter is cheerful and a notice is not, in training.
 CONFOUND = 0.85
-#: How many letters have a rare closing. Over the whole training text the odd farewell ends one document in a thousand.
-RARE, RARE_IN_POLISH = 0.12, 0.5
+#: How many letters have a rare closing. Over the whole training text the odd farewell ends 0.09 % of the documents.
+RARE, RARE_IN_POLISH = 0.12, 0.4
 
 LETTER_LINES = {
     "good": [
