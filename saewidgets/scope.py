@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from saewidgets.dictionaries import Dictionary
+from saewidgets.dictionaries import CrossLayerTranscoder, Crosscoder, Dictionary
 from saewidgets.errors import DictionaryError, SiteError, shorten
 from saewidgets.interventions import Edit, from_json
 from saewidgets.model import TracedModel
@@ -165,6 +165,11 @@ def _keyed(dictionaries: Any, model: TracedModel) -> dict[str, Dictionary]:
         if key in result:
             raise DictionaryError(
                 f"Two dictionaries read {key}.", f"Pass a mapping: {{'{key}': first, '{key}@second': second}}."
+            )
+        if isinstance(dictionary, Crosscoder | CrossLayerTranscoder):
+            raise DictionaryError(
+                f"The dictionary at {key} reads several places at once: {dictionary.describe()}.",
+                "A scope takes dictionaries of one place; call its encode and decode on activations of your own.",
             )
         for site, width in ((dictionary.site_in, dictionary.d_in), (dictionary.site_out, dictionary.d_out)):
             # Heads concatenated can be wider than the residual stream; everything else has its width.

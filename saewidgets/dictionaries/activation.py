@@ -10,8 +10,8 @@ from torch import Tensor
 
 from saewidgets.errors import DictionaryError, shorten
 
-Kind = Literal["identity", "relu", "topk", "abstopk", "jumprelu", "prolu", "groupmax"]
-_COUNTED = ("topk", "abstopk", "groupmax")
+Kind = Literal["identity", "relu", "topk", "abstopk", "batchtopk", "jumprelu", "prolu", "groupmax"]
+_COUNTED = ("topk", "abstopk", "batchtopk", "groupmax")
 _THRESHOLDED = ("jumprelu", "prolu")
 
 
@@ -25,7 +25,8 @@ class Activation:
             (Rajamanoharan et al. 2407.14435), which is also how BatchTopK (Bussmann et al. 2412.06410) runs at
             inference and what a gated encoder folds into; `"prolu"`: `m` where `m > 0` and `m > threshold`, the
             threshold being the negative bias (Taggart 2024); `"groupmax"`: the greatest of each of k contiguous
-            groups; `"identity"`: all, with their sign (PCA).
+            groups; `"batchtopk"`: the `k * n` greatest of all n tokens that are encoded at once, which is what a
+            BatchTopK checkpoint without a threshold does (a token's features depend on its company); `"identity"`: all, with their sign (PCA).
         k: For `"topk"`, `"abstopk"`, `"groupmax"`.
         threshold: For `"jumprelu"` and `"prolu"`: scalar or `[d_dict]`.
         rectify: Whether negative values among the k greatest become 0 (`"topk"`; circuit-tracer keeps them).
@@ -48,7 +49,7 @@ class Activation:
             raise DictionaryError(
                 f"Unknown activation {shorten(self.kind)}.", f"Use one of {', '.join(get_args(Kind))}."
             )
-        if self.kind in _COUNTED and (not isinstance(self.k, int) or self.k < 1):
+        if self.kind in _COUNTED and (type(self.k) is not int or self.k < 1):
             raise DictionaryError(f"{self.kind} with k = {shorten(self.k)}.", "k is a whole number from 1.")
         if self.kind in _THRESHOLDED and self.threshold is None:
             raise DictionaryError(f"{self.kind} without a threshold.", "Give a scalar or one value a feature.")
@@ -71,6 +72,12 @@ class Activation:
         if self.kind in _THRESHOLDED:
             assert self.threshold is not None
             return torch.where(gate > self.threshold, pre, 0.0).relu()
+        if self.kind == "batchtopk":
+            assert self.k is not None
+            flat = gate.flatten()
+            chosen = flat.topk(min(self.k * (len(flat) // gate.shape[-1]), len(flat))).indices
+            kept = torch.zeros_like(flat).scatter(0, chosen, 1.0).view_as(gate)
+            return (pre * kept).relu()
         index = self.ranked(gate)
         return torch.zeros_like(pre).scatter(-1, index, self.signed(pre.gather(-1, index)))
 
@@ -101,5 +108,5 @@ class Activation:
 
     def __repr__(self) -> str:
         names = {"relu": "ReLU", "jumprelu": "JumpReLU", "prolu": "ProLU", "identity": "identity"}
-        counted = {"topk": "TopK", "abstopk": "AbsTopK", "groupmax": "GroupMax"}
+        counted = {"topk": "TopK", "abstopk": "AbsTopK", "batchtopk": "BatchTopK", "groupmax": "GroupMax"}
         return names.get(self.kind) or f"{counted[self.kind]} {self.k}"

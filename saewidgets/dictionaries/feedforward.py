@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,14 +12,12 @@ from torch import Tensor
 from saewidgets.dictionaries.activation import Activation
 from saewidgets.dictionaries.blocks import encode_in_blocks
 from saewidgets.dictionaries.card import Card, Finding
-from saewidgets.dictionaries.interface import Dictionary
+from saewidgets.dictionaries.interface import BLOCK, Dictionary, finite, moved
 from saewidgets.dictionaries.norm import Norm
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import DictionaryError
 from saewidgets.sites import Site
 
-# Numbers computed at a time where a whole matrix would not fit beside the file: 64 MiB of float32.
-BLOCK = 1 << 24
 # Weights above this many bytes are checked for NaN where they are read, not at once.
 _CHECKED_AT_ONCE = 1 << 28
 
@@ -87,6 +83,11 @@ class FeedForward(Dictionary):
                 f"W_enc is {tuple(self.W_enc.shape)} and W_dec {tuple(self.W_dec.shape)}.",
                 "They must be [d_in, d_dict] and [d_dict, d_out] with nothing empty.",
             )
+        if self.site_in == self.site_out and self.d_in != self.d_out:
+            raise DictionaryError(
+                f"It reads {self.d_in} and writes {self.d_out} dimensions at {self.site_in}.",
+                "The weights do not belong together, or it is a transcoder: pass site_out=.",
+            )
         expected: dict[str, tuple[tuple[int, ...], ...]] = {
             "b_enc": ((self.d_dict,),),
             "b_dec": ((self.d_out,),),
@@ -105,11 +106,18 @@ class FeedForward(Dictionary):
         if self.norm.per_token and self.d_in != self.d_out:
             raise DictionaryError(f"{self.norm} cannot be undone from {self.d_in} to {self.d_out} dimensions.")
         for name, value in {"W_enc": self.W_enc, "W_dec": self.W_dec, **given}.items():
+            if value is not None and not value.is_floating_point():
+                raise DictionaryError(f"{name} is of {value.dtype}.", "Weights are floating-point numbers.")
             small = value is not None and value.nbytes <= _CHECKED_AT_ONCE
-            if value is not None and small and not _finite(value):
+            if value is not None and small and not finite(value):
                 raise DictionaryError(f"{name} holds values that are not finite.", "The file is damaged.")
         if self.activation.k is not None and self.activation.k > self.d_dict:
             raise DictionaryError(f"k = {self.activation.k} of {self.d_dict} features.", "k is at most the width.")
+
+    @property
+    def reads_context(self) -> bool:  # type: ignore[override]
+        """Whether a token's features depend on the other tokens: only for a BatchTopK without a threshold."""
+        return self.activation.kind == "batchtopk"
 
     @property
     def d_in(self) -> int:
@@ -145,7 +153,7 @@ class FeedForward(Dictionary):
         """
         index = torch.as_tensor(index, device=self.device)
         rows = self.W_dec[index].float()
-        if self.W_dec.nbytes > _CHECKED_AT_ONCE and not _finite(rows):
+        if self.W_dec.nbytes > _CHECKED_AT_ONCE and not finite(rows):
             raise DictionaryError("W_dec holds values that are not finite.", "The file is damaged.")
         if self.row_scale is None:
             return rows
@@ -167,7 +175,7 @@ class FeedForward(Dictionary):
 
     def encode_sparse(self, x: Tensor) -> SparseActivations:
         """Features of `[tokens, d_in]`; where the dense ones would be many, a block of columns at a time."""
-        if self.d_dict * max(len(x), 1) <= BLOCK or self.activation.kind == "groupmax":
+        if self.d_dict * max(len(x), 1) <= BLOCK or self.activation.kind in ("groupmax", "batchtopk"):
             return SparseActivations.from_dense(self.encode(x))
         return encode_in_blocks(self.blocks(x), self.activation, self.value_scale, len(x))
 
@@ -232,6 +240,23 @@ class FeedForward(Dictionary):
             card=dataclasses.replace(self.card, findings=(*self.card.findings, found)),
         )
 
+    def prefix(self, size: int) -> FeedForward:
+        """The dictionary of the first `size` features: one of the nested ones of a Matryoshka dictionary.
+
+        Raises:
+            DictionaryError: It has fewer features.
+        """
+        if not 1 <= size <= self.d_dict:
+            raise DictionaryError(f"The first {size} of {self.d_dict} features.", "Ask for 1 to the width.")
+        vectors = {name: getattr(self, name) for name in ("b_enc", "gate_scale", "value_scale", "row_scale")}
+        cut = {name: value[:size] if value is not None and value.ndim else value for name, value in vectors.items()}
+        activation = self.activation.part(slice(size))
+        if activation.k is not None:
+            activation = dataclasses.replace(activation, k=min(activation.k, size))
+        return dataclasses.replace(
+            self, W_enc=self.W_enc[:, :size], W_dec=self.W_dec[:size], activation=activation, **cut
+        )
+
     def centered(self) -> FeedForward:
         """The same dictionary, reading `x - mean(x)`: for one trained on TransformerLens' centred residual stream.
 
@@ -259,11 +284,7 @@ class FeedForward(Dictionary):
 
     def to(self, device: torch.device | str) -> FeedForward:
         """The same dictionary on another device (itself if it is there already)."""
-        if self.device == torch.device(device):
-            return self
-        tensors = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        moved: dict[str, Any] = {name: t.to(device) for name, t in tensors.items() if isinstance(t, Tensor)}
-        return dataclasses.replace(self, **moved, activation=self.activation.to(device))
+        return moved(self, device)
 
     def describe(self) -> str:
         """Its nonlinearity in a few words."""
@@ -279,11 +300,3 @@ class FeedForward(Dictionary):
 
     def _rows(self) -> Iterator[slice]:
         return iter([slice(None)]) if self.W_dec.dtype == torch.float32 else self._columns(self.d_out)
-
-
-def _finite(values: Tensor) -> bool:
-    """Whether all values are finite, looked at in blocks: a mask of all would double the memory."""
-    step = max(1, BLOCK // max(1, math.prod(values.shape[1:])))
-    if not values.ndim:
-        return bool(torch.isfinite(values))
-    return all(bool(torch.isfinite(values[i : i + step]).all()) for i in range(0, len(values), step))

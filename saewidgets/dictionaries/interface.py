@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +16,13 @@ from saewidgets.dictionaries.card import Card
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import DictionaryError
 from saewidgets.sites import Site
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Record = TypeVar("_Record", bound="DataclassInstance")
+# Numbers computed at a time where a whole matrix would not fit beside the file: 64 MiB of float32.
+BLOCK = 1 << 24
 
 
 class Dictionary(ABC):
@@ -129,6 +138,19 @@ class Dictionary(ABC):
             target = x
         return target - self.reconstruct(x)
 
+    def expect(self, **shapes: tuple[int, ...]) -> None:
+        """Check tensors by name, for constructors.
+
+        Raises:
+            DictionaryError: A shape does not fit, a size is 0, or a value is not finite.
+        """
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if tuple(value.shape) != shape or 0 in shape:
+                raise DictionaryError(f"{name} is {tuple(value.shape)}.", f"It must be {shape} with nothing empty.")
+            if not finite(value):
+                raise DictionaryError(f"{name} holds values that are not finite.", "The file is damaged.")
+
     def save(self, path: str | Path) -> None:
         """Write our own lossless form, one safetensors file."""
         from saewidgets.dictionaries.formats import native
@@ -149,3 +171,33 @@ class Dictionary(ABC):
     def __repr__(self) -> str:
         where = str(self.site_in) if self.site_in == self.site_out else f"{self.site_in} -> {self.site_out}"
         return f"{type(self).__name__}({where}, {self.architecture}, {self.describe()}, {self.d_dict} features)"
+
+
+def finite(values: Tensor) -> bool:
+    """Whether all values are finite, looked at in blocks: a mask of all would double the memory."""
+    if not values.ndim:
+        return bool(torch.isfinite(values))
+    step = max(1, BLOCK // max(1, math.prod(values.shape[1:])))
+    return all(bool(torch.isfinite(values[i : i + step]).all()) for i in range(0, len(values), step))
+
+
+def moved(record: _Record, device: torch.device | str) -> _Record:
+    """A frozen dataclass with every tensor in it on a device; itself if they are there already."""
+    changes: dict[str, Any] = {}
+    for entry in dataclasses.fields(record):
+        value = getattr(record, entry.name)
+        there = _moved(value, device)
+        if there is not value:
+            changes[entry.name] = there
+    return dataclasses.replace(record, **changes) if changes else record
+
+
+def _moved(value: Any, device: torch.device | str) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, tuple):
+        parts = tuple(_moved(part, device) for part in value)
+        return parts if any(a is not b for a, b in zip(parts, value, strict=True)) else value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return moved(value, device)
+    return value

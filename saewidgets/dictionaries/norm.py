@@ -34,6 +34,8 @@ class Norm:
     def __post_init__(self) -> None:
         if self.kind not in ("none", "factor", "token_norm", "layer_norm"):
             raise DictionaryError(f"Unknown input norm {shorten(self.kind)}.")
+        if self.kind != "factor" and self.factor != 1:
+            raise DictionaryError(f"The norm {self.kind} has no factor.", "Only 'factor' has one.")
         if not (0 < self.factor < float("inf")):
             raise DictionaryError(f"Norm factor {shorten(self.factor)}.", "It is a finite number above 0.")
 
@@ -63,6 +65,18 @@ class Norm:
     def shift(self, x: Tensor) -> Tensor:
         """`[..., 1]`: what is added to undo a norm of each token."""
         return x.mean(-1, keepdim=True) if self.kind == "layer_norm" else torch.zeros_like(x[..., :1])
+
+    def undo(self, written: Tensor, x: Tensor | None) -> Tensor:
+        """What a decoder wrote `[..., d]`, back in the units of the input.
+
+        Raises:
+            DictionaryError: It takes the input and `x` is None.
+        """
+        if not self.per_token:
+            return written / self.factor
+        if x is None:
+            raise DictionaryError(f"Its {self} is undone with the input.", "Call decode(features, x).")
+        return written * self.scale(x.float()) + self.shift(x.float())
 
     def __str__(self) -> str:
         return f"factor {self.factor:g}" if self.kind == "factor" else self.kind.replace("_", " ")

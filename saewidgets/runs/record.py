@@ -70,8 +70,14 @@ def record_run(
     writes = make_writes(edits, dictionaries)
     # Equal edits mean equal writes only on the same dictionaries: two scopes may share one model.
     identity = (edits, *edited.values()) if edits else ()
-    trace = model.trace(list(ids), read, writes, key=identity, first_edit=first_position(edits))
+    if any(dictionary.reads_context for dictionary in edited.values()):
+        # Its write must see every token: nothing of an earlier pass is reused, nothing of this one kept.
+        trace = model.trace(list(ids), read, writes, key=None, first_edit=0)
+    else:
+        trace = model.trace(list(ids), read, writes, key=identity, first_edit=first_position(edits))
     start = min(trace.reused, shared_prefix(previous.token_ids, ids)) if previous is not None else 0
+    if any(dictionary.reads_context for dictionary in wanted.values()):
+        start = 0
     features: dict[str, SparseActivations] = {}
     errors: dict[str, Tensor] = {}
     norms: dict[str, Tensor] = {}
@@ -142,7 +148,8 @@ def _encode(
     dictionary: Dictionary, edits: Sequence[Edit], source: Tensor, target: Tensor, offset: int
 ) -> tuple[SparseActivations, Tensor, Tensor]:
     """Features, error norms and target norms of `[tokens, d]`, under the edits on this dictionary."""
-    block = max(1, _BLOCK // dictionary.d_dict)
+    # One that reads the context needs all of it at once.
+    block = max(len(source), 1) if dictionary.reads_context else max(1, _BLOCK // dictionary.d_dict)
     parts: list[SparseActivations] = []
     errors, norms = [], []
     for first in range(0, max(len(source), 1), block):

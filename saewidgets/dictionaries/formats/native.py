@@ -1,8 +1,10 @@
-"""Our own lossless form: one safetensors file, conventions as JSON in its metadata."""
+"""Our own lossless form: one safetensors file, everything but tensors as JSON in its metadata."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +13,70 @@ from safetensors.torch import save
 from torch import Tensor
 
 from saewidgets.dictionaries.activation import Activation
+from saewidgets.dictionaries.clt import CrossLayerTranscoder
+from saewidgets.dictionaries.crosscoder import Crosscoder
 from saewidgets.dictionaries.feedforward import FeedForward
 from saewidgets.dictionaries.formats.files import Files
 from saewidgets.dictionaries.formats.questions import Questions
 from saewidgets.dictionaries.formats.safetensors import read_header
 from saewidgets.dictionaries.interface import Dictionary
+from saewidgets.dictionaries.matching_pursuit import MatchingPursuit
 from saewidgets.dictionaries.norm import Norm
+from saewidgets.dictionaries.switch import Switch
+from saewidgets.dictionaries.temporal import CodeAttention, Temporal
 from saewidgets.errors import DictionaryError, SaewidgetsError, shorten
+from saewidgets.sites import Site
 
 NAME = "saewidgets"
 FORMAT, FIRST_FORMAT = "saewidgets-dictionary-2", "saewidgets-dictionary-1"
-_WEIGHTS = ("W_enc", "W_dec", "b_enc", "b_dec", "b_in", "gate_scale", "value_scale", "row_scale", "W_skip")
+_DICTIONARIES: dict[str, type[Any]] = {
+    c.__name__: c for c in (FeedForward, Switch, MatchingPursuit, Temporal, Crosscoder, CrossLayerTranscoder)
+}
+_PARTS: dict[str, type[Any]] = {c.__name__: c for c in (Activation, CodeAttention, Norm)}
+_REFUSED = (KeyError, TypeError, ValueError, AttributeError, RuntimeError, RecursionError, OverflowError)
 
 
 def to_bytes(dictionary: Dictionary, dtype: torch.dtype | None = None) -> bytes:
     """The file's bytes; `dtype` (e.g. `torch.float16`) halves it at the price of rounding."""
-    if not isinstance(dictionary, FeedForward):
-        raise DictionaryError(f"A {type(dictionary).__name__} has no form on disk yet.")
-    tensors: dict[str, Tensor] = {name: value for name in _WEIGHTS if (value := getattr(dictionary, name)) is not None}
-    activation, norm = dictionary.activation, dictionary.norm
-    settings: dict[str, Any] = {
-        "format": FORMAT,
-        "architecture": dictionary.architecture,
-        "site_in": str(dictionary.site_in),
-        "site_out": str(dictionary.site_out),
-        "activation": {"kind": activation.kind, "k": activation.k, "rectify": activation.rectify},
-        "norm": {"kind": norm.kind, "factor": norm.factor, "eps": norm.eps},
-    }
-    if activation.threshold is not None:
-        tensors["threshold"] = activation.threshold
-    tensors = {name: t.detach().cpu().to(dtype or t.dtype).contiguous() for name, t in tensors.items()}
-    return save(tensors, metadata={NAME: json.dumps(settings, sort_keys=True)})
+    tensors: dict[str, Tensor] = {}
+    fields = _fields(dictionary, tensors, "")
+    settings = {"format": FORMAT, "class": type(dictionary).__name__, "fields": fields}
+    stored = {name: t.detach().cpu().to(dtype or t.dtype).contiguous() for name, t in tensors.items()}
+    return save(stored, metadata={NAME: json.dumps(settings, sort_keys=True)})
+
+
+def _fields(record: Any, tensors: dict[str, Tensor], prefix: str) -> dict[str, Any]:
+    names = [entry.name for entry in dataclasses.fields(record) if entry.name != "card"]
+    return {name: _pack(getattr(record, name), tensors, prefix + name) for name in names}
+
+
+def _pack(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
+    """JSON of a value; tensors go into `tensors` under their name."""
+    if isinstance(value, Tensor):
+        # A bias that is subtracted and added is one tensor, and stays one.
+        known = next((key for key, other in tensors.items() if other is value), name)
+        tensors[known] = value
+        return {"tensor": known}
+    if isinstance(value, Site):
+        return {"site": str(value)}
+    if isinstance(value, tuple):
+        return [_pack(part, tensors, f"{name}.{i}") for i, part in enumerate(value)]
+    if type(value).__name__ in _PARTS:
+        return {type(value).__name__: _fields(value, tensors, f"{name}.")}
+    return value
+
+
+def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return tuple(_unpack(part, tensors) for part in value)
+    if not isinstance(value, dict):
+        return value
+    ((kind, inside),) = value.items()
+    if kind == "tensor":
+        return tensors[inside]
+    if kind == "site":
+        return Site.parse(inside)
+    return _PARTS[kind](**{name: _unpack(part, tensors) for name, part in inside.items()})
 
 
 def write(dictionary: Dictionary, path: Path, dtype: torch.dtype | None = None) -> None:
@@ -52,7 +87,7 @@ def write(dictionary: Dictionary, path: Path, dtype: torch.dtype | None = None) 
 
 
 def matches(files: Files) -> bool:
-    """Whether the named file says it is ours."""
+    """Whether the file says it is ours."""
     try:
         name = files.weights(".safetensors")
         return name is not None and NAME in read_header(files.folder / name).get("__metadata__", {})
@@ -74,31 +109,46 @@ def read(files: Files, questions: Questions) -> Dictionary:
         settings = json.loads(metadata[NAME])
         if settings["format"] not in (FORMAT, FIRST_FORMAT):
             raise DictionaryError(f"{name} has format {shorten(settings['format'])}.", f"This reads {FORMAT}.")
-        activation = dict(settings["activation"])
-        threshold = activation.pop("threshold", None)
-        threshold = tensors["threshold"] if threshold is None and "threshold" in tensors else threshold
-        if settings.get("subtract_b_dec"):
-            tensors["b_in"] = tensors["b_dec"]
-        if settings["format"] == FIRST_FORMAT:  # fp16 to save room, computed in float32 as it always was
-            tensors = {key: value.float() for key, value in tensors.items()}
-            threshold = None if threshold is None else torch.as_tensor(threshold, dtype=torch.float32)
-        site_in = questions.site("site", settings["site_in"], f"{name}: metadata")
-        site_out = questions.site("site_out", settings["site_out"], f"{name}: metadata")
-        for key in sorted(settings.keys() - {"site_in", "site_out"}):
-            questions.note(key, settings[key], f"{name}: metadata")
-        return FeedForward(
-            **{key: tensors[key] for key in _WEIGHTS if key in tensors},
-            activation=Activation(**activation, threshold=threshold),
-            norm=Norm(**settings.get("norm", {})),
-            site_in=site_in,
-            site_out=site_out,
-            architecture=str(settings["architecture"]),
-            card=questions.card(NAME),
-        )
+        first = settings["format"] == FIRST_FORMAT
+        kind = "FeedForward" if first else settings["class"]
+        fields = _first_fields(settings, tensors) if first else _unpack_fields(settings["fields"], tensors)
+        _place(fields, questions, f"{name}: metadata")
+        for key in sorted(fields.keys() - {"site_in", "site_out", "sites", "sites_in", "sites_out"}):
+            if not isinstance(fields[key], Tensor | tuple) and fields[key] is not None:
+                questions.note(key.replace("_", " "), fields[key], f"{name}: metadata")
+        dictionary: Dictionary = _DICTIONARIES[kind](**fields, card=questions.card(NAME))
+        return dictionary
     except SaewidgetsError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, RecursionError, OverflowError) as error:
+    except _REFUSED as error:
         raise DictionaryError(f"{name} is no dictionary of ours ({shorten(error)}).", "Name its format.") from None
+
+
+def _unpack_fields(fields: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {name: _unpack(value, tensors) for name, value in fields.items()}
+
+
+def _place(fields: dict[str, Any], questions: Questions, where: str) -> None:
+    """Let the arguments of the loader move it to another site."""
+    for name, argument in (("site_in", "site"), ("site_out", "site_out")):
+        if name in fields:
+            fields[name] = questions.site(argument, fields[name], where)
+
+
+def _first_fields(settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Fields of the first form: fp16 to save room, computed in float32 as it always was."""
+    weights = {name: tensors[name].float() for name in ("W_enc", "W_dec", "b_enc", "b_dec")}
+    activation = dict(settings["activation"])
+    threshold = tensors.get("threshold", activation.pop("threshold", None))
+    threshold = None if threshold is None else torch.as_tensor(threshold, dtype=torch.float32)
+    return {
+        **weights,
+        "b_in": weights["b_dec"] if settings["subtract_b_dec"] else None,
+        "activation": Activation(activation["kind"], activation.get("k"), threshold),
+        "site_in": Site.parse(settings["site_in"]),
+        "site_out": Site.parse(settings["site_out"]),
+        "architecture": str(settings["architecture"]),
+    }
 
 
 def load(path: Path) -> Dictionary:
