@@ -49,6 +49,14 @@ class DictionaryError(SaewidgetsError):
     """A dictionary file or folder that cannot be loaded without guessing."""
 
 
+class CorpusError(SaewidgetsError):
+    """Text that cannot be read, or that holds nothing."""
+
+
+class TrainingError(SaewidgetsError):
+    """A training plan that does not fit together, or a run that cannot go on."""
+
+
 class PayloadError(SaewidgetsError):
     """A payload or a payload file that is damaged or does not fit its declaration."""
 

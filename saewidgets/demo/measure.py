@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import asdict, dataclass
 
 import torch
@@ -10,8 +9,7 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from saewidgets.demo.activations import Change, cross_entropy, cross_entropy_with
-from saewidgets.dictionaries import Dictionary, FeedForward
-from saewidgets.dictionaries.activation import Activation
+from saewidgets.dictionaries import Dictionary
 
 
 @dataclass(frozen=True)
@@ -79,53 +77,6 @@ def quality(
         recovered_zero=(losses.zero - spliced) / (losses.zero - losses.clean),
         recovered_mean=(losses.mean - spliced) / (losses.mean - losses.clean),
     )
-
-
-def random_like(dictionary: Dictionary, k: int, x: Tensor, y: Tensor, seed: int = 0) -> FeedForward:
-    """A dictionary of the same width with random encoder directions and TopK; its decoder is fitted by least squares.
-
-    Args:
-        dictionary: whose sites and width to take.
-        k: active features a token.
-        x: inputs the decoder is fitted on ``[n, d_in]``.
-        y: its targets ``[n, d_out]``.
-        seed: of the directions.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    encoder = torch.nn.functional.normalize(torch.randn(dictionary.d_in, dictionary.d_dict, generator=generator), dim=0)
-    spread = (x - x.mean(0)).std()
-    random = FeedForward(
-        W_enc=encoder / spread,
-        W_dec=torch.zeros(dictionary.d_dict, dictionary.d_out),
-        b_enc=-(x.mean(0) @ encoder) / spread,
-        b_dec=y.mean(0),
-        activation=Activation("topk", k=k),
-        site_in=dictionary.site_in,
-        site_out=dictionary.site_out,
-        architecture="random",
-    )
-    features = random.encode(x)
-    gram = features.T @ features + 1e-2 * len(x) / dictionary.d_dict * torch.eye(dictionary.d_dict)
-    return dataclasses.replace(random, W_dec=torch.linalg.solve(gram, features.T @ (y - random.b_dec)))
-
-
-def linear_like(dictionary: Dictionary, k: int, x: Tensor, y: Tensor) -> Dictionary:
-    """The best linear map through k dimensions: PCA for an autoencoder, reduced-rank regression for a transcoder.
-
-    It is written as a dictionary with 2k ReLU features, one for each sign.
-    """
-    x_mean, y_mean = x.mean(0), y.mean(0)
-    centred = x - x_mean
-    gram = centred.T @ centred
-    weights = torch.linalg.solve(gram + 1e-5 * gram.diagonal().mean() * torch.eye(len(gram)), centred.T @ (y - y_mean))
-    predicted = centred @ weights
-    directions = torch.linalg.eigh(predicted.T @ predicted).eigenvectors[:, -k:]
-    encoder = weights @ directions
-    return FeedForward(
-        W_enc=torch.cat([encoder, -encoder], 1), W_dec=torch.cat([directions.T, -directions.T]),
-        b_enc=torch.cat([-x_mean @ encoder, x_mean @ encoder]), b_dec=y_mean, activation=Activation("relu"),
-        site_in=dictionary.site_in, site_out=dictionary.site_out, architecture="linear",
-    )  # fmt: skip
 
 
 def as_row(quality: Quality) -> dict[str, float]:

@@ -57,8 +57,8 @@ BOOK: dict[str, TopKPlan] = {
 }
 RECIPE = (
     "Trained on 15.6 million tokens of our own grammar in fp32; the early checkpoint has seen 3.1 million of them. The "
-    "shipped files come from one run of `make demo-model` from an empty folder: 46 minutes on two cores with other work "
-    "beside it, of them 36 for the language model, 8 for the dictionaries and 2 for this report."
+    "shipped files come from one run of `make demo-model` from an empty folder: 46 minutes on two cores with other "
+    "work beside it, of them 36 for the language model, 8 for the dictionaries and 2 for this report."
 )
 TRIES = [
     "A quarter of the text being drills from the start was not enough: after 6 million tokens words were copied "

@@ -19,11 +19,12 @@ from saewidgets.demo.card import F1_BAR, RANDOM_MARGIN, render
 from saewidgets.demo.concepts import SPLITS, Split, detectors, scores
 from saewidgets.demo.corpus import labelled_rows, training_rows
 from saewidgets.demo.labels import CONTEXTUAL, LEXICAL, NAMES
-from saewidgets.demo.measure import Losses, as_row, linear_like, quality, random_like
+from saewidgets.demo.measure import Losses, as_row, quality
 from saewidgets.demo.plants import GATES
 from saewidgets.demo.score import log_probabilities
 from saewidgets.demo.tour import tour
 from saewidgets.dictionaries import Dictionary
+from saewidgets.dictionaries.baselines import pca, random_directions
 
 Report = dict[str, Any]
 Say = Callable[[str], None]
@@ -92,7 +93,7 @@ def concept_table(
     control = {}
     for key, dictionary in dictionaries.items():
         x = splits[0].x[str(dictionary.site_in)]
-        control[key] = scores(random_like(dictionary, k[key], x, x), splits)
+        control[key] = scores(random_directions(x, dictionary.d_dict, k[key], dictionary.site_in), splits)
     best, chance = detectors(trained), [detector.f1 for detector in detectors(control)]
     enough = np.array([split.truth.sum(0) for split in splits]).min(0) >= MIN_TOKENS
 
@@ -173,8 +174,11 @@ def measure(
     for key, dictionary in dictionaries.items():
         site_in, site_out = str(dictionary.site_in), str(dictionary.site_out)
         x, y = data[site_in], data[site_out]
-        baselines = {"random": random_like(dictionary, k[key], fit[site_in], fit[site_out]),
-                     "linear": linear_like(dictionary, k[key], fit[site_in], fit[site_out])}  # fmt: skip
+        places = (site_in, fit[site_out], site_out)
+        baselines = {
+            "random": random_directions(fit[site_in], dictionary.d_dict, k[key], *places),
+            "linear": pca(fit[site_in], k[key], *places),
+        }
         losses = Losses.at(model, ids[:LOSS_ROWS], site_out, y.mean(0))
         entry: Report = {
             "architecture": dictionary.architecture,
