@@ -103,6 +103,8 @@ class Names:
         Raises:
             SiteError: It means nothing here; the message lists what exists.
         """
+        if isinstance(name, Site) and name in self._points:
+            return name
         if isinstance(name, str) and name in self._paths:
             return self._paths[name]
         try:

@@ -8,6 +8,9 @@ import numpy as np
 from saewidgets.errors import PayloadError, shorten
 
 DTYPES = ("uint8", "uint16", "uint32", "float32")
+#: By name, and names by type: numpy spells a name anew each time, and a payload has a hundred arrays.
+TYPES = {name: np.dtype(name) for name in DTYPES}
+NAMES = {dtype: name for name, dtype in TYPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,21 @@ def conform(value: object, kind: ArrayType, field: str) -> Array:
         raise PayloadError(f"{field} holds {shorten(array.dtype.name)}.", "It must hold plain numbers.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise PayloadError(f"{field} holds values that are not finite.", "Check the model and the dictionary.")
-    if kind.dtype != "float32" and array.size and array.dtype.name != kind.dtype:
-        low, high = array.min(), array.max()
-        if low < 0 or high > np.iinfo(kind.dtype).max:
-            raise PayloadError(f"{field} holds values from {low} to {high}.", f"They must fit {kind.dtype}.")
-    with np.errstate(over="ignore"):
-        result: Array = np.ascontiguousarray(array, dtype=kind.dtype)
-    if kind.dtype == "float32" and array.dtype.name == "float64" and not np.isfinite(result).all():
-        raise PayloadError(f"{field} holds values beyond 3e38.", "Check the model and the dictionary.")
-    result = result.view()
+    wanted = TYPES[kind.dtype]
+    result: Array = np.ascontiguousarray(array if array.dtype == wanted else _converted(array, wanted, field)).view()
     result.flags.writeable = False
     return result
+
+
+def _converted(array: Array, wanted: "np.dtype[Any]", field: str) -> Array:
+    if wanted.kind == "f":
+        with np.errstate(over="ignore"):
+            result = array.astype(wanted)
+        if array.dtype.itemsize > wanted.itemsize and not np.isfinite(result).all():
+            raise PayloadError(f"{field} holds values beyond 3e38.", "Check the model and the dictionary.")
+        return result
+    if array.size:
+        low, high = array.min(), array.max()
+        if low < 0 or high > np.iinfo(wanted).max:
+            raise PayloadError(f"{field} holds values from {low} to {high}.", f"They must fit {wanted.name}.")
+    return array.astype(wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,6 @@ from saewidgets.payloads import (
     SiteView,
     Sparse,
 )
-from saewidgets.payloads.arrays import Array
 from saewidgets.runs.control import control_bands
 from saewidgets.runs.run import Run, kl_divergence
 from saewidgets.runs.tokens import payload_tokens
@@ -120,11 +120,10 @@ def heatmap_payload(
     features = tuple(
         _chosen_feature(scope, slot, feature, base, edited, edits) for slot, feature in enumerate(chosen) if feature
     )
-    nothing = _nothing(base.n_tokens)
     sites = tuple(
         _site_view(scope, key, base, edited, positions)
         if key in keys
-        else SiteView(key, d.architecture, d.d_dict, *nothing, *(nothing if edited else ()))
+        else _unseen(key, d.architecture, d.d_dict, base.n_tokens, edited is not None)
         for key, d in scope.dictionaries.items()
     )
     fill = request.fill
@@ -254,18 +253,20 @@ def in_view(scope: Scope, site: str, features: Sequence[str]) -> list[str]:
     return [key for key in scope.dictionaries if key in shown]
 
 
-def _nothing(n_tokens: int) -> tuple[Sparse, Array, Array]:
-    """The columns of a site view in which no feature is active."""
+@lru_cache(maxsize=1024)
+def _unseen(key: str, architecture: str, width: int, n_tokens: int, edited: bool) -> SiteView:
+    """The view of a dictionary that was not encoded: the same for every text of this length."""
     active = np.zeros(n_tokens, np.uint32)
-    return Sparse(np.zeros(n_tokens + 1, np.uint32), active[:0], active[:0].view(np.float32)), active, active
+    nothing = Sparse(np.zeros(n_tokens + 1, np.uint32), active[:0], active[:0].view(np.float32)), active, active
+    return SiteView(key, architecture, width, *nothing, *(nothing if edited else ()))
 
 
 def _labels(scope: Scope, sites: Sequence[SiteView], features: Sequence[ChosenFeature]) -> tuple[FeatureLabel, ...]:
     mentioned = {f.id for f in features}
     for site in sites:
         for sparse in (site.strongest, site.strongest_after):
-            if sparse is not None:
-                mentioned.update(f"{site.key}/{i}" for i in np.unique(sparse.index))
+            if sparse is not None and len(sparse.index):
+                mentioned.update([f"{site.key}/{i}" for i in set(sparse.index.tolist())])
     return tuple(FeatureLabel(f, scope.labels[f]) for f in sorted(mentioned) if scope.labels.get(f))
 
 
@@ -273,9 +274,10 @@ def _context(scope: Scope, request: HeatmapRequest, milliseconds: float) -> Cont
     from saewidgets import __version__
 
     dictionary = scope.dictionaries[request.site]
+    width = f"{_thousands(dictionary.d_dict)} features at {request.site}"
     return Context(
         model=f"{scope.name} · {scope.model.n_layers} layers",
-        dictionaries=f"{dictionary.describe()}, {_thousands(dictionary.d_dict)} features at {request.site}",
+        dictionaries=f"{dictionary.describe()}, {width}, {dictionary.scale_name}",
         error=request.error_term,
         propagation="free",
         seed=request.seed,

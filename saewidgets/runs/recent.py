@@ -41,14 +41,15 @@ class RecentRuns:
 
     def nearest(self, ids: Sequence[int], edits: tuple[Edit, ...], keys: Sequence[str]) -> Run | None:
         """The kept run of these dictionaries, under the same edits, that shares the longest prefix of tokens."""
+        wanted, tokens = set(keys), tuple(ids)
         best, length = None, 0
         with self._lock:
-            for (other, others_edits), run in self._runs.items():
-                if others_edits != edits or not run.features.keys() >= set(keys):
+            for (other, others_edits), run in reversed(self._runs.items()):
+                # Only a run that shares one token more than the best so far is looked at closely.
+                if other[: length + 1] != tokens[: length + 1] or others_edits != edits:
                     continue
-                n = shared_prefix(other, ids)
-                if n >= max(length, 1):
-                    best, length = run, n
+                if run.features.keys() >= wanted:
+                    best, length = run, shared_prefix(other, tokens)
         return best
 
     def put(self, run: Run) -> None:

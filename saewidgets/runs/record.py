@@ -65,8 +65,7 @@ def record_run(
     check_positions(edits, len(ids))
     wanted = {key: dictionaries[key] for key in (dictionaries if keys is None else keys)}
     edited = {key: dictionaries[key] for key in group(edits, dictionaries)}
-    # Every site is read even if few are encoded: reading is cheap, and a later call then needs no forward.
-    read = sites_to_read({**dictionaries, **edited})
+    read = sites_to_read({**wanted, **edited})
     writes = make_writes(edits, dictionaries)
     # Equal edits mean equal writes only on the same dictionaries: two scopes may share one model.
     identity = (edits, *edited.values()) if edits else ()

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 # From this many dictionaries out of view the first picture is made without them.
 GLANCE = 4
-# Seconds between such a first picture and the work for the whole one.
-PAUSE = 0.04
+# Seconds between such a first picture and the work for the whole one, one more forward of what changed: longer than
+# there is between two keys of a fast typist, so that a burst pays for first pictures only.
+PAUSE = 0.06
 _WANTS = ("prompt", "features", "edits", "error_term")
 
 
