@@ -26,6 +26,35 @@ _HOOKS = {
     "ln2.hook_normalized": "mlp_in",
     "attn.hook_z": "attn_z",
 }
+# Hugging Face module paths: within a block, and outside.
+_BLOCK = re.compile(r"(?:[a-z_]+\.){0,3}(?:layers|h)\.(\d{1,4})((?:\.[a-z0-9_]+){0,4})")
+_MODULES = {
+    "input": "resid_pre",
+    "output": "resid_post",
+    "self_attn.o_proj.input": "attn_z",
+    "attn.c_proj.input": "attn_z",
+    "attention.dense.input": "attn_z",
+    "self_attn.output": "attn_out",
+    "attn.output": "attn_out",
+    "attention.output": "attn_out",
+    "ln_2.input": "resid_mid",
+    "ln_2.output": "mlp_in",
+    "post_attention_layernorm.input": "resid_mid",
+    "post_attention_layernorm.output": "mlp_in",
+    "mlp.input": "mlp_in",
+    "mlp.output": "mlp_out",
+}
+# Gemma 2 and 3 normalise what attention and MLP return before it is added: what is added is the norm's output.
+_GEMMA_MODULES = {
+    "post_attention_layernorm.input": None,
+    "post_attention_layernorm.output": "attn_out",
+    "pre_feedforward_layernorm.input": "resid_mid",
+    "pre_feedforward_layernorm.output": "mlp_in",
+    "post_feedforward_layernorm.output": "mlp_out",
+    "self_attn.output": None,
+    "mlp.output": None,
+}
+_OUTSIDE = re.compile(r"(?:[a-z_]+\.){0,3}(?:(embed_tokens|wte|embed_in)|norm|ln_f|final_layer_norm)\.output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +123,38 @@ class Site:
         if own is None:
             raise SiteError(f"Cannot read the site {shorten(name)}.", "Write stream and layer, as in 'resid_post.6'.")
         return cls(own[1], None if own[2] is None else int(own[2]))
+
+    @classmethod
+    def of_module(cls, path: str, model: str = "") -> Site:
+        """Read a Hugging Face module path, as config files of dictionaries hold them.
+
+        The same path may name another place in another family; `TracedModel.site` reads it by the model at hand.
+
+        Args:
+            path: `"model.layers.5.output"`, `"layers.5.mlp"`; without `.input` or `.output` the output is meant.
+            model: Name of the model, for families in which a path means something else.
+
+        Returns:
+            The site.
+
+        Raises:
+            SiteError: The path names no site.
+
+        Example:
+            >>> str(Site.of_module("model.layers.5.output")), str(Site.of_module("transformer.h.2.attn.c_proj.input"))
+            ('resid_post.5', 'attn_z.2')
+        """
+        side = "" if path.endswith((".input", ".output")) else ".output"
+        gemma = re.search(r"gemma-?v?[23]", model.lower()) is not None or "feedforward_layernorm" in path
+        block = _BLOCK.fullmatch(path + side)
+        modules = _MODULES | _GEMMA_MODULES if gemma else _MODULES
+        stream = modules.get(block[2][1:]) if block else None
+        if block and stream:
+            return cls(stream, int(block[1]))
+        outside = _OUTSIDE.fullmatch(path + side)
+        if outside:
+            return cls("embed" if outside[1] else "final")
+        raise SiteError(f"The module {shorten(path)} is no site.", "Write stream and layer, as in 'resid_post.6'.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,10 @@ class Activation:
             (Rajamanoharan et al. 2407.14435), which is also how BatchTopK (Bussmann et al. 2412.06410) runs at
             inference and what a gated encoder folds into; `"prolu"`: `m` where `m > 0` and `m > threshold`, the
             threshold being the negative bias (Taggart 2024); `"groupmax"`: the greatest of each of k contiguous
-            groups; `"batchtopk"`: the `k * n` greatest of all n tokens that are encoded at once, which is what a
-            BatchTopK checkpoint without a threshold does (a token's features depend on its company); `"identity"`: all, with their sign (PCA).
-        k: For `"topk"`, `"abstopk"`, `"groupmax"`.
+            groups, if positive (EleutherAI sparsify); `"batchtopk"`: the `k * n` greatest of all n tokens that are
+            encoded at once, which is what a BatchTopK checkpoint without a threshold does (a token's features depend on
+            its company); `"identity"`: all, with their sign (PCA).
+        k: For `"topk"`, `"abstopk"`, `"batchtopk"`, `"groupmax"`.
         threshold: For `"jumprelu"` and `"prolu"`: scalar or `[d_dict]`.
         rectify: Whether negative values among the k greatest become 0 (`"topk"`; circuit-tracer keeps them).
 
@@ -53,6 +54,24 @@ class Activation:
             raise DictionaryError(f"{self.kind} with k = {shorten(self.k)}.", "k is a whole number from 1.")
         if self.kind in _THRESHOLDED and self.threshold is None:
             raise DictionaryError(f"{self.kind} without a threshold.", "Give a scalar or one value a feature.")
+
+    def expect(self, d_dict: int) -> None:
+        """Check that it fits a dictionary of `d_dict` features, for constructors.
+
+        Raises:
+            DictionaryError: Another number of thresholds, or more features asked for than there are.
+        """
+        if self.threshold is not None:
+            if tuple(self.threshold.shape) not in ((), (d_dict,)):
+                raise DictionaryError(
+                    f"threshold is {tuple(self.threshold.shape)}.", f"It must be {(d_dict,)} or one number."
+                )
+            if not self.threshold.is_floating_point() or not bool(self.threshold.isfinite().all()):
+                raise DictionaryError("threshold holds values that are not finite.", "The file is damaged.")
+        if self.k is not None and self.k > d_dict:
+            raise DictionaryError(f"k = {self.k} of {d_dict} features.", "k is at most the width.")
+        if self.kind == "groupmax" and d_dict % (self.k or 1):
+            raise DictionaryError(f"{d_dict} features in {self.k} groups.", "The groups must be equal in size.")
 
     def __call__(self, pre: Tensor, gate: Tensor | None = None) -> Tensor:
         """Feature activations of pre-activations.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from saewidgets.dictionaries.activation import Activation
-from saewidgets.dictionaries.card import Card, Finding
-from saewidgets.dictionaries.interface import Dictionary, moved
+from saewidgets.dictionaries.card import Card
+from saewidgets.dictionaries.interface import AUTHORS, Dictionary, moved, rescaled
 from saewidgets.errors import DictionaryError
 from saewidgets.sites import Site
 
@@ -35,6 +34,7 @@ class Crosscoder(Dictionary):
         value_scale: `[d_dict]` that multiplies activations; None for 1.
         architecture: What its authors call it.
         card: Where everything was found.
+        scale_name: What its activations are measured in.
 
     Raises:
         DictionaryError: Shapes that do not fit, or weights that are not finite.
@@ -50,6 +50,7 @@ class Crosscoder(Dictionary):
     value_scale: Tensor | None = None
     architecture: str = "crosscoder"
     card: Card = field(default_factory=Card)
+    scale_name: str = AUTHORS
 
     def __post_init__(self) -> None:
         if self.W_enc.ndim != 3 or len(self.sites) != self.W_enc.shape[0]:
@@ -60,7 +61,9 @@ class Crosscoder(Dictionary):
         shapes: dict[str, tuple[int, ...]] = {
             "W_enc": (n, d, m), "W_dec": (n, m, d), "b_enc": (m,), "b_dec": (n, d), "factors": (n,), "value_scale": (m,)
         }  # fmt: skip
-        self.expect(**{name: shape for name, shape in shapes.items() if getattr(self, name) is not None})
+        self.expect(**shapes)
+        self.expect_positive("factors", "value_scale")
+        self.activation.expect(m)
 
     @property
     def site_in(self) -> Site:  # type: ignore[override]
@@ -136,14 +139,7 @@ class Crosscoder(Dictionary):
 
     def unit_norm(self) -> Crosscoder:
         """The same function with directions whose norms add up to 1 over the places."""
-        total = self.norms().sum(-1)
-        total = torch.where(total > 0, total, 1.0)
-        found = Finding("scale", "per unit-norm direction, summed over places", "unit_norm()")
-        return dataclasses.replace(
-            self,
-            value_scale=total if self.value_scale is None else self.value_scale * total,
-            card=dataclasses.replace(self.card, findings=(*self.card.findings, found)),
-        )
+        return rescaled(self, self.norms().sum(-1))
 
     def to(self, device: torch.device | str) -> Crosscoder:
         """The same dictionary on another device (itself if it is there already)."""

@@ -12,14 +12,11 @@ from torch import Tensor
 from saewidgets.dictionaries.activation import Activation
 from saewidgets.dictionaries.blocks import encode_in_blocks
 from saewidgets.dictionaries.card import Card, Finding
-from saewidgets.dictionaries.interface import BLOCK, Dictionary, finite, moved
+from saewidgets.dictionaries.interface import AUTHORS, BLOCK, Dictionary, check_rows, check_weights, moved, rescaled
 from saewidgets.dictionaries.norm import Norm
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import DictionaryError
 from saewidgets.sites import Site
-
-# Weights above this many bytes are checked for NaN where they are read, not at once.
-_CHECKED_AT_ONCE = 1 << 28
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,6 +45,7 @@ class FeedForward(Dictionary):
         W_skip: `[d_in, d_out]` of a skip transcoder.
         architecture: What its authors call it.
         card: Where everything was found.
+        scale_name: What its activations are measured in.
 
     Raises:
         DictionaryError: Shapes that do not fit, or weights that are not finite.
@@ -74,6 +72,7 @@ class FeedForward(Dictionary):
     W_skip: Tensor | None = None
     architecture: str = "standard"
     card: Card = field(default_factory=Card)
+    scale_name: str = AUTHORS
 
     def __post_init__(self) -> None:
         if self.W_enc.ndim != 2 or self.W_dec.ndim != 2:
@@ -97,8 +96,7 @@ class FeedForward(Dictionary):
             "row_scale": ((), (self.d_dict,)),
             "W_skip": ((self.d_in, self.d_out),),
         }
-        given = {name: getattr(self, name) for name in expected} | {"threshold": self.activation.threshold}
-        expected["threshold"] = ((), (self.d_dict,))
+        given = {name: getattr(self, name) for name in expected}
         for name, value in given.items():
             if value is not None and tuple(value.shape) not in expected[name]:
                 shapes = " or ".join(map(str, expected[name]))
@@ -106,13 +104,9 @@ class FeedForward(Dictionary):
         if self.norm.per_token and self.d_in != self.d_out:
             raise DictionaryError(f"{self.norm} cannot be undone from {self.d_in} to {self.d_out} dimensions.")
         for name, value in {"W_enc": self.W_enc, "W_dec": self.W_dec, **given}.items():
-            if value is not None and not value.is_floating_point():
-                raise DictionaryError(f"{name} is of {value.dtype}.", "Weights are floating-point numbers.")
-            small = value is not None and value.nbytes <= _CHECKED_AT_ONCE
-            if value is not None and small and not finite(value):
-                raise DictionaryError(f"{name} holds values that are not finite.", "The file is damaged.")
-        if self.activation.k is not None and self.activation.k > self.d_dict:
-            raise DictionaryError(f"k = {self.activation.k} of {self.d_dict} features.", "k is at most the width.")
+            if value is not None:
+                check_weights(name, value)
+        self.activation.expect(self.d_dict)
 
     @property
     def reads_context(self) -> bool:  # type: ignore[override]
@@ -152,9 +146,7 @@ class FeedForward(Dictionary):
             DictionaryError: They hold values that are not finite.
         """
         index = torch.as_tensor(index, device=self.device)
-        rows = self.W_dec[index].float()
-        if self.W_dec.nbytes > _CHECKED_AT_ONCE and not finite(rows):
-            raise DictionaryError("W_dec holds values that are not finite.", "The file is damaged.")
+        rows = check_rows("W_dec", self.W_dec, self.W_dec[index].float())
         if self.row_scale is None:
             return rows
         return rows * (self.row_scale[index] if self.row_scale.ndim else self.row_scale).float().reshape(-1, 1)
@@ -183,7 +175,7 @@ class FeedForward(Dictionary):
         """Columns, values `[tokens, columns]` and gates of `[tokens, d_in]`, a block of features at a time."""
         x = self._centred(x)
         for part in self._columns(max(len(x), self.d_in)):
-            pre = x @ self.W_enc[:, part].float() + self.b_enc[part].float()
+            pre = (x @ self.W_enc[:, part].float()).add_(self.b_enc[part].float())
             yield part, pre, pre if self.gate_scale is None else pre * self.gate_scale[part]
 
     def scale(self, x: Tensor) -> Tensor | None:
@@ -225,20 +217,10 @@ class FeedForward(Dictionary):
         return torch.cat(parts) * scale
 
     def unit_norm(self) -> FeedForward:
-        """The same function with unit-norm directions: activations on a scale that compares between features.
-
-        Each activation is multiplied by the norm of its direction, each direction divided by it. Features whose
-        direction is 0 stay as they are.
-        """
+        """The same function with unit-norm directions; see `Dictionary.unit_norm`."""
         norms = self.norms()
         norms = torch.where(norms > 0, norms, 1.0)
-        found = Finding("scale", "per unit-norm direction", "unit_norm()")
-        return dataclasses.replace(
-            self,
-            value_scale=norms if self.value_scale is None else self.value_scale * norms,
-            row_scale=1 / norms if self.row_scale is None else self.row_scale / norms,
-            card=dataclasses.replace(self.card, findings=(*self.card.findings, found)),
-        )
+        return rescaled(self, norms, row_scale=1 / norms if self.row_scale is None else self.row_scale / norms)
 
     def prefix(self, size: int) -> FeedForward:
         """The dictionary of the first `size` features: one of the nested ones of a Matryoshka dictionary.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import torch
 from torch import Tensor
 
-from saewidgets.dictionaries.card import Card
+from saewidgets.dictionaries.card import Card, Finding
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import DictionaryError
 from saewidgets.sites import Site
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _Record = TypeVar("_Record", bound="DataclassInstance")
 # Numbers computed at a time where a whole matrix would not fit beside the file: 64 MiB of float32.
 BLOCK = 1 << 24
+# Weights above this many bytes are checked for NaN where they are read, not at once.
+CHECKED_AT_ONCE = 1 << 28
+# Numbers looked at together in that check, which takes a few bytes for each.
+_LOOK = 1 << 18
+# The two scales of activations, as views name them.
+SCALES = AUTHORS, PER_UNIT_NORM = "authors' scale", "per unit-norm direction"
 
 
 class Dictionary(ABC):
@@ -39,6 +45,7 @@ class Dictionary(ABC):
         site_out: Where it writes; another place than `site_in` for a transcoder.
         card: What was found in its files, and where.
         reads_context: Whether a token's features depend on the tokens before it.
+        scale_name: What its activations are measured in: `AUTHORS`, or `PER_UNIT_NORM` after `unit_norm()`.
     """
 
     architecture: str
@@ -46,6 +53,7 @@ class Dictionary(ABC):
     site_out: Site
     card: Card
     reads_context: bool = False
+    scale_name: str = AUTHORS
 
     @property
     @abstractmethod
@@ -82,6 +90,14 @@ class Dictionary(ABC):
 
         Raises:
             DictionaryError: It depends on the input and `x` is None.
+        """
+
+    @abstractmethod
+    def unit_norm(self) -> Self:
+        """The same function with activations on a scale that compares between features.
+
+        Each activation is multiplied by the norm of its direction, each direction divided by it. Features whose
+        direction is 0 stay as they are.
         """
 
     @abstractmethod
@@ -139,17 +155,29 @@ class Dictionary(ABC):
         return target - self.reconstruct(x)
 
     def expect(self, **shapes: tuple[int, ...]) -> None:
-        """Check tensors by name, for constructors.
+        """Check tensors by name, for constructors. One that is None by default may be None.
 
         Raises:
             DictionaryError: A shape does not fit, a size is 0, or a value is not finite.
         """
         for name, shape in shapes.items():
             value = getattr(self, name)
+            if value is None and getattr(type(self), name, value) is None and hasattr(type(self), name):
+                continue
             if tuple(value.shape) != shape or 0 in shape:
                 raise DictionaryError(f"{name} is {tuple(value.shape)}.", f"It must be {shape} with nothing empty.")
-            if not finite(value):
-                raise DictionaryError(f"{name} holds values that are not finite.", "The file is damaged.")
+            check_weights(name, value)
+
+    def expect_positive(self, *names: str) -> None:
+        """Check that tensors that divide, where there are any, are above 0.
+
+        Raises:
+            DictionaryError: One is not.
+        """
+        for name in names:
+            value = getattr(self, name)
+            if value is not None and not bool((value > 0).all()):
+                raise DictionaryError(f"{name} holds values that are not above 0.", "The file is damaged.")
 
     def save(self, path: str | Path) -> None:
         """Write our own lossless form, one safetensors file."""
@@ -173,11 +201,34 @@ class Dictionary(ABC):
         return f"{type(self).__name__}({where}, {self.architecture}, {self.describe()}, {self.d_dict} features)"
 
 
+def check_weights(name: str, value: Tensor) -> None:
+    """Refuse weights that are no numbers. Large ones are looked at where they are read, see `check_rows`.
+
+    Raises:
+        DictionaryError: Another kind of tensor than floating-point, or values that are not finite.
+    """
+    if not value.is_floating_point():
+        raise DictionaryError(f"{name} is of {value.dtype}.", "Weights are floating-point numbers.")
+    if value.nbytes <= CHECKED_AT_ONCE and not finite(value):
+        raise DictionaryError(f"{name} holds values that are not finite.", "The file is damaged.")
+
+
+def check_rows(name: str, weights: Tensor, rows: Tensor) -> Tensor:
+    """Rows read from weights, checked now if the weights were too large to be checked when they were loaded.
+
+    Raises:
+        DictionaryError: They hold values that are not finite.
+    """
+    if weights.nbytes > CHECKED_AT_ONCE and not finite(rows):
+        raise DictionaryError(f"{name} holds values that are not finite.", "The file is damaged.")
+    return rows
+
+
 def finite(values: Tensor) -> bool:
     """Whether all values are finite, looked at in blocks: a mask of all would double the memory."""
     if not values.ndim:
         return bool(torch.isfinite(values))
-    step = max(1, BLOCK // max(1, math.prod(values.shape[1:])))
+    step = max(1, _LOOK // max(1, math.prod(values.shape[1:])))
     return all(bool(torch.isfinite(values[i : i + step]).all()) for i in range(0, len(values), step))
 
 
@@ -201,3 +252,23 @@ def _moved(value: Any, device: torch.device | str) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return moved(value, device)
     return value
+
+
+def rescaled(record: _Record, gain: Tensor, **changes: Any) -> _Record:
+    """A dictionary whose activations are multiplied by the norms of its directions, and whose card says so.
+
+    Args:
+        record: One with the fields `value_scale`, `scale_name` and `card`.
+        gain: `[d_dict]` norms; 0 counts as 1.
+        **changes: Further fields, which keep the function the same.
+    """
+    known, card = record.value_scale, record.card  # type: ignore[attr-defined]
+    gain = torch.where(gain > 0, gain, 1.0)
+    found = Finding("scale", PER_UNIT_NORM, "unit_norm()")
+    return dataclasses.replace(
+        record,
+        value_scale=gain if known is None else known * gain,
+        scale_name=PER_UNIT_NORM,
+        card=dataclasses.replace(card, findings=(*card.findings, found)),
+        **changes,
+    )

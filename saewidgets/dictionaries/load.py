@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from types import ModuleType
 
-from saewidgets.dictionaries.formats import native, saelens
+from saewidgets.dictionaries import hub
+from saewidgets.dictionaries.find import find
+from saewidgets.dictionaries.formats import (
+    circuit_tracer,
+    crosscoders,
+    fields,
+    gemma_scope,
+    gemma_scope_2,
+    llama_scope,
+    llamascopium,
+    matryoshka_saes,
+    native,
+    saelens,
+    switch_sae,
+    temporal_saes,
+)
 from saewidgets.dictionaries.formats.files import Files
 from saewidgets.dictionaries.formats.questions import Questions
 from saewidgets.dictionaries.interface import Dictionary
-from saewidgets.errors import DictionaryError, shorten
+from saewidgets.errors import DictionaryError, SiteError, shorten
 from saewidgets.sites import Site
 
 # Asked in this order whether a file or folder is theirs; each looks at names, configs and headers only.
-_FORMATS: tuple[ModuleType, ...] = (native, saelens)
+_FORMATS: tuple[ModuleType, ...] = (
+    native,
+    saelens,
+    gemma_scope,
+    gemma_scope_2,
+    llama_scope,
+    llamascopium,
+    circuit_tracer,
+    crosscoders,
+    matryoshka_saes,
+    switch_sae,
+    temporal_saes,
+)
 FORMATS = ("auto", *(module.NAME for module in _FORMATS))
-# Names as the hub allows them; anything else (.., drives, look-alikes) is refused before any request.
-_HUB = re.compile(r"hub:([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})((?:/[A-Za-z0-9_][\w.=+-]*)*)", re.ASCII)
 
 
 def load_dictionary(
@@ -33,6 +57,7 @@ def load_dictionary(
     norm_factor: float | None = None,
     subtract_b_dec: bool | None = None,
     decoder_norm: str | None = None,
+    heaviside: bool | None = None,
 ) -> Dictionary:
     """Load a dictionary from a file, a folder, or the Hugging Face hub.
 
@@ -40,7 +65,8 @@ def load_dictionary(
     argument that answers it, unless `strict` is off; then it is assumed, and the card says so.
 
     Args:
-        path: A file, a folder, or `"hub:owner/repo/folder"`.
+        path: A file, a folder, or `"hub:owner/repo/folder[@revision]"`. Folders above the dictionary's are entered as
+            long as there is one dictionary below.
         site: Where it reads.
         format: `"auto"`, or the name of one.
         strict: Refuse what the files leave open.
@@ -51,6 +77,7 @@ def load_dictionary(
         norm_factor: What inputs were multiplied by in training.
         subtract_b_dec: Whether the decoder bias is subtracted from the input.
         decoder_norm: `"raw"` or `"unit"`: whether the authors rescale to unit-norm decoder rows when loading.
+        heaviside: Whether a Switch SAE keeps the router's probability out of its activations.
 
     Returns:
         The dictionary; `.card` says what was found where.
@@ -65,7 +92,8 @@ def load_dictionary(
     """
     if format not in FORMATS:
         raise DictionaryError(f"Unknown format {shorten(format)}.", f"Use one of {', '.join(FORMATS)}.")
-    local = _download(path) if isinstance(path, str) and path.startswith("hub:") else Path(path)
+    fetched = hub.fetch(path, _layer(site)) if isinstance(path, str) and path.startswith("hub:") else None
+    local = fetched.path if fetched else Path(path)
     try:
         exists = local.is_file() or local.is_dir()
     except (OSError, ValueError):
@@ -75,29 +103,33 @@ def load_dictionary(
     given = {
         "site": site, "site_out": site_out, "architecture": architecture, "k": k, "threshold": threshold,
         "norm_factor": norm_factor, "subtract_b_dec": subtract_b_dec, "decoder_norm": decoder_norm,
+        "heaviside": heaviside,
     }  # fmt: skip
-    files = Files(local, str(path))
-    for module in _FORMATS:
-        if format == module.NAME or (format == "auto" and module.matches(files)):
-            dictionary: Dictionary = module.read(files, Questions(files, given, strict))
-            return dictionary
-    raise DictionaryError(f"{shorten(str(path))} is in no format known here.", f"Known: {', '.join(FORMATS[1:])}.")
-
-
-def _download(name: str) -> Path:
-    """Fetch the two files of a SAELens folder from the hub into its cache; returns the folder."""
-    match = _HUB.fullmatch(name)
-    if match is None:
-        raise DictionaryError(f"{shorten(name)} is no hub path.", "Write 'hub:owner/repo/folder'.")
-    from huggingface_hub import hf_hub_download
-
-    repository, folder = match[1], match[2].strip("/")
-    files = [f"{folder}/{file}".lstrip("/") for file in (saelens.CONFIG, saelens.WEIGHTS)]
+    named = next((module for module in _FORMATS if module.NAME == format), None)
     try:
-        local = [hf_hub_download(repository, file) for file in files]
-    except Exception as error:
+        module, place = find(local, str(path), _FORMATS if named is None else (named,), _layer(site))
+    except OSError as error:
+        raise DictionaryError(f"Cannot look into {shorten(str(path))}: {error.strerror}.", "Check the path.") from None
+    files = Files(place, str(path))
+    questions = Questions(files, given, strict)
+    if fetched:
+        questions.note("revision", fetched.commit, fetched.where)
+    try:
+        dictionary: Dictionary = module.read(files, questions)
+    except SiteError as error:
+        raise DictionaryError(error.what, error.todo) from None
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError, OSError) as error:
         raise DictionaryError(
-            f"Cannot fetch {shorten(name)} ({type(error).__name__}).",
-            "Check the name and the network; a folder on disk works without one.",
-        ) from error
-    return Path(local[0]).parent
+            f"{shorten(str(path))} is no {module.NAME} dictionary ({shorten(error)}).",
+            "Name its format, or get it again.",
+        ) from None
+    fields.check_widths(files.configs, dictionary)
+    return dictionary
+
+
+def _layer(site: str | Site | None) -> int | None:
+    """The layer a site means, where a folder holds one dictionary a layer."""
+    try:
+        return None if site is None else Site.parse(site).layer
+    except SiteError:
+        return None

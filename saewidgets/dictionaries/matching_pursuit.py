@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from saewidgets.dictionaries.card import Card
-from saewidgets.dictionaries.interface import Dictionary, moved
+from saewidgets.dictionaries.interface import AUTHORS, Dictionary, moved, rescaled
 from saewidgets.dictionaries.norm import Norm
-from saewidgets.errors import DictionaryError
+from saewidgets.errors import DictionaryError, shorten
 from saewidgets.sites import Site
 
 
@@ -31,6 +31,8 @@ class MatchingPursuit(Dictionary):
         rectify: Whether a negative best match counts as 0 (SAELens) or is taken with its sign (overcomplete).
         norm: Input normalisation.
         card: Where everything was found.
+        value_scale: `[d_dict]` that multiplies activations, and divides directions; None for 1.
+        scale_name: What its activations are measured in.
 
     Raises:
         DictionaryError: Shapes that do not fit, or weights that are not finite.
@@ -45,12 +47,18 @@ class MatchingPursuit(Dictionary):
     rectify: bool = True
     norm: Norm = field(default_factory=Norm)
     card: Card = field(default_factory=Card)
+    value_scale: Tensor | None = None
+    scale_name: str = AUTHORS
     architecture = "matching_pursuit"
 
     def __post_init__(self) -> None:
-        self.expect(W_dec=(self.W_dec.shape[0], self.b_dec.numel()), b_dec=(self.b_dec.numel(),))
-        if self.max_iterations < 1:
-            raise DictionaryError(f"max_iterations = {self.max_iterations}.", "It is a whole number from 1.")
+        d, m = self.b_dec.numel(), self.W_dec.shape[0]
+        self.expect(W_dec=(m, d), b_dec=(d,), value_scale=(m,))
+        self.expect_positive("value_scale")
+        if type(self.max_iterations) is not int or self.max_iterations < 1:
+            raise DictionaryError(f"max_iterations = {shorten(self.max_iterations)}.", "It is a whole number from 1.")
+        if not 0 <= self.residual_threshold < float("inf"):
+            raise DictionaryError(f"residual_threshold = {shorten(self.residual_threshold)}.", "It is finite, from 0.")
 
     @property
     def site_out(self) -> Site:  # type: ignore[override]
@@ -80,7 +88,8 @@ class MatchingPursuit(Dictionary):
     @property
     def directions(self) -> Tensor:
         """`[d_dict, d_in]`, float32."""
-        return self.W_dec.float() / self.norm.factor
+        rows = self.W_dec.float() / self.norm.factor
+        return rows if self.value_scale is None else rows / self.value_scale.float()[:, None]
 
     def encode(self, x: Tensor) -> Tensor:
         """Feature activations `[..., d_dict]`."""
@@ -101,8 +110,11 @@ class MatchingPursuit(Dictionary):
                 busy = busy & ((f != 0) != before).any(-1)
             if self.residual_threshold > 0:
                 busy = busy & (left.norm(dim=-1) >= self.residual_threshold)
+            if not value.any():  # nothing more to take, however many steps are left
+                break
             if not busy.any():
                 break
+        f = f if self.value_scale is None else f * self.value_scale.float()
         return f.reshape(*x.shape[:-1], self.d_dict)
 
     def scale(self, x: Tensor) -> Tensor | None:
@@ -116,6 +128,10 @@ class MatchingPursuit(Dictionary):
             DictionaryError: It normalises each token and `x` is None.
         """
         return self.norm.undo(self.b_dec.float(), x)
+
+    def unit_norm(self) -> MatchingPursuit:
+        """The same function with unit-norm directions; see `Dictionary.unit_norm`."""
+        return rescaled(self, self.directions.norm(dim=1))
 
     def to(self, device: torch.device | str) -> MatchingPursuit:
         """The same dictionary on another device (itself if it is there already)."""

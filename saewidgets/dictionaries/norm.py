@@ -38,6 +38,8 @@ class Norm:
             raise DictionaryError(f"The norm {self.kind} has no factor.", "Only 'factor' has one.")
         if not (0 < self.factor < float("inf")):
             raise DictionaryError(f"Norm factor {shorten(self.factor)}.", "It is a finite number above 0.")
+        if not (0 <= self.eps < float("inf")):
+            raise DictionaryError(f"Norm eps {shorten(self.eps)}.", "It is a finite number from 0.")
 
     @property
     def per_token(self) -> bool:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from saewidgets.dictionaries.card import Card
-from saewidgets.dictionaries.interface import Dictionary, moved
-from saewidgets.errors import DictionaryError
+from saewidgets.dictionaries.interface import AUTHORS, Dictionary, moved, rescaled
+from saewidgets.errors import DictionaryError, shorten
 from saewidgets.sites import Site
 
 
@@ -33,6 +33,8 @@ class Switch(Dictionary):
         site_in: Where it reads and writes.
         heaviside: Whether activations are left as they are instead of being multiplied by p.
         card: Where everything was found.
+        value_scale: `[d_dict]` that multiplies activations, and divides directions; None for 1.
+        scale_name: What its activations are measured in.
 
     Raises:
         DictionaryError: Shapes that do not fit, or weights that are not finite.
@@ -47,15 +49,19 @@ class Switch(Dictionary):
     site_in: Site
     heaviside: bool = False
     card: Card = field(default_factory=Card)
+    value_scale: Tensor | None = None
+    scale_name: str = AUTHORS
     architecture = "switch"
 
     def __post_init__(self) -> None:
         d, m = self.b_dec.numel(), self.W_dec.shape[0]
         self.expect(W_enc=(d, m), W_dec=(m, d), b_dec=(d,), W_router=(d, self.W_router.shape[-1]), b_router=(d,))
+        self.expect(value_scale=(m,))
+        self.expect_positive("value_scale")
         if m % self.n_experts:
             raise DictionaryError(f"{m} features cannot be shared by {self.n_experts} experts.", "The file is damaged.")
-        if not 1 <= self.k <= m // self.n_experts:
-            raise DictionaryError(f"k = {self.k}.", f"An expert has {m // self.n_experts} features.")
+        if type(self.k) is not int or not 1 <= self.k <= m // self.n_experts:
+            raise DictionaryError(f"k = {shorten(self.k)}.", f"An expert has {m // self.n_experts} features.")
 
     @property
     def site_out(self) -> Site:  # type: ignore[override]
@@ -90,7 +96,8 @@ class Switch(Dictionary):
     @property
     def directions(self) -> Tensor:
         """`[d_dict, d_in]`, float32."""
-        return self.W_dec.float()
+        rows = self.W_dec.float()
+        return rows if self.value_scale is None else rows / self.value_scale.float()[:, None]
 
     def route(self, x: Tensor) -> Tensor:
         """`[..., E]` probability of each expert."""
@@ -104,11 +111,16 @@ class Switch(Dictionary):
         z = torch.where(owner == chosen.indices, z, 0.0)
         values, index = z.topk(self.k, dim=-1)
         f = torch.zeros_like(z).scatter(-1, index, values)
-        return f if self.heaviside else f * chosen.values
+        f = f if self.heaviside else f * chosen.values
+        return f if self.value_scale is None else f * self.value_scale.float()
 
     def offset(self, x: Tensor | None) -> Tensor:
         """`b_dec`."""
         return self.b_dec.float()
+
+    def unit_norm(self) -> Switch:
+        """The same function with unit-norm directions; see `Dictionary.unit_norm`."""
+        return rescaled(self, self.directions.norm(dim=1))
 
     def to(self, device: torch.device | str) -> Switch:
         """The same dictionary on another device (itself if it is there already)."""

@@ -11,7 +11,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from saewidgets.dictionaries.activation import Activation
 from saewidgets.dictionaries.card import Card
-from saewidgets.dictionaries.interface import Dictionary, moved
+from saewidgets.dictionaries.interface import AUTHORS, Dictionary, check_weights, moved, rescaled
 from saewidgets.dictionaries.norm import Norm
 from saewidgets.errors import DictionaryError
 from saewidgets.sites import Site
@@ -73,6 +73,8 @@ class Temporal(Dictionary):
         site_in: Where it reads and writes.
         norm: Input normalisation.
         card: Where everything was found.
+        value_scale: `[d_dict]` that multiplies activations, and divides directions; None for 1.
+        scale_name: What its activations are measured in.
 
     Raises:
         DictionaryError: Shapes that do not fit, or weights that are not finite.
@@ -87,19 +89,25 @@ class Temporal(Dictionary):
     site_in: Site
     norm: Norm = field(default_factory=Norm)
     card: Card = field(default_factory=Card)
+    value_scale: Tensor | None = None
+    scale_name: str = AUTHORS
     architecture = "temporal"
 
     def __post_init__(self) -> None:
         d, m = self.b_dec.numel(), self.W_dec.shape[0]
-        self.expect(W_enc=(d, m), W_dec=(m, d), b_in=(d,), b_dec=(d,))
+        self.expect(W_enc=(d, m), W_dec=(m, d), b_in=(d,), b_dec=(d,), value_scale=(m,))
+        self.expect_positive("value_scale")
+        self.activation.expect(m)
         for layer in self.attention:
             width = layer.b_q.numel()
             if width % layer.n_heads or m % layer.n_heads:
                 raise DictionaryError(f"{layer.n_heads} heads do not divide {width} and {m}.", "The file is damaged.")
-            sizes = {"W_q": (m, width), "W_k": (m, width), "W_v": (m, m), "W_o": (m, m)}
-            for name, shape in sizes.items():
-                if tuple(getattr(layer, name).shape) != shape:
-                    raise DictionaryError(f"{name} is {tuple(getattr(layer, name).shape)}.", f"It must be {shape}.")
+            for letter, size in {"q": width, "k": width, "v": m, "o": m}.items():
+                for name, shape in {f"W_{letter}": (m, size), f"b_{letter}": (size,)}.items():
+                    value = getattr(layer, name)
+                    if tuple(value.shape) != shape:
+                        raise DictionaryError(f"{name} is {tuple(value.shape)}.", f"It must be {shape}.")
+                    check_weights(name, value)
 
     @property
     def reads_context(self) -> Literal[True]:  # type: ignore[override]
@@ -134,14 +142,16 @@ class Temporal(Dictionary):
     @property
     def directions(self) -> Tensor:
         """`[d_dict, d_in]`, float32."""
-        return self.W_dec.float() / self.norm.factor
+        rows = self.W_dec.float() / self.norm.factor
+        return rows if self.value_scale is None else rows / self.value_scale.float()[:, None]
 
     def encode(self, x: Tensor) -> Tensor:
         """What is new: feature activations `[..., tokens, d_dict]` of sequences `[..., tokens, d_in]`."""
-        return self.split(x)[0]
+        new = self.split(x)[0]
+        return new if self.value_scale is None else new * self.value_scale.float()
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What is new and what was predicted: `f` and `z_pred`, both `[..., tokens, d_dict]`."""
+        """What is new and what was predicted: `f` and `z_pred`, both `[..., tokens, d_dict]`, authors' scale."""
         W_enc, W_dec = self.W_enc.float(), self.W_dec.float()
         left = (self.norm(x.float()) - self.b_in.float()).reshape(-1, *x.shape[-2:])
         predicted = left.new_zeros(*left.shape[:-1], self.d_dict)
@@ -169,6 +179,10 @@ class Temporal(Dictionary):
         if x is None:
             raise DictionaryError("What the context predicts is not in the features.", "Call decode(features, x).")
         return self.norm.undo(self.split(x)[1] @ self.W_dec.float() + self.b_dec.float(), x)
+
+    def unit_norm(self) -> Temporal:
+        """The same function with unit-norm directions; see `Dictionary.unit_norm`."""
+        return rescaled(self, self.directions.norm(dim=1))
 
     def to(self, device: torch.device | str) -> Temporal:
         """The same dictionary on another device (itself if it is there already)."""

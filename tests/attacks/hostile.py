@@ -10,9 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from saewidgets.payloads import HeatmapPayload, Predictions, Tokens
+from saewidgets.payloads import (
+    DictionaryReportPayload,
+    FrontierPayload,
+    HeatmapPayload,
+    Predictions,
+    Tokens,
+    TrainingPayload,
+    frontier_payload,
+)
 from saewidgets.payloads.heatmap import SPECIAL
 from tests.payload_factory import make_payload
+from tests.view_factory import make_frontier, make_report, make_training
 
 _SOURCE = json.loads(Path(__file__).parents[1].joinpath("hostile.json").read_text("ascii"))
 FIRING: list[str] = _SOURCE["firing"]
@@ -43,3 +52,43 @@ def hostile_payload(strings: list[str], edits: bool = True) -> HeatmapPayload:
             base.context, model=first, dictionaries=first, error=first, propagation=first, version=first, code=first
         ),
     )
+
+
+def hostile_views(text: str) -> tuple[TrainingPayload, FrontierPayload, DictionaryReportPayload]:
+    """A training, a frontier and a report payload with the string in every slot that takes any text."""
+    # It stands in some thousand places.
+    text = text[:2_000]
+    training = make_training(texts=[text, f" {text}", "a", text])
+    context = replace(
+        training.context, model=text, dictionaries=text, error=text, propagation=text, version=text, code=text
+    )
+    curves = tuple(replace(curve, name=f"{text}{i}", chart=text) for i, curve in enumerate(training.curves))
+    passages = tuple(
+        replace(
+            feature, id=f"{text}{i}", passages=tuple(replace(p, text=(text,) * len(p.text)) for p in feature.passages)
+        )
+        for i, feature in enumerate(training.features)
+    )
+    training = replace(training, name=text, curves=curves, features=passages, context=context)
+    report = make_report()
+    names = {name: f"{text}{name}" for name in report.baselines}
+    measures = tuple(
+        replace(
+            m, name=f"{text}{m.name}", group=text, definition=text, mask=text, window=text,
+            baselines=tuple(replace(b, baseline=names[b.baseline]) for b in m.baselines),
+        )
+        for m in report.measures
+    )  # fmt: skip
+    dead, dense = (
+        tuple(replace(f, id=f"{text}{i}", label=text, note=text) for i, f in enumerate(found[:20]))
+        for found in (report.dead, report.dense)
+    )
+    report = replace(
+        report, name=text, architecture=text, measures=measures, baselines=tuple(names.values()), dead=dead,
+        dense=dense, card=f"{text}\n{text}", scale=text, feature=f"{text}0", context=context,
+    )  # fmt: skip
+    points = [
+        replace(point, name=f"{text}{i}", architecture=f"{text}{point.architecture}", report=point.report and report)
+        for i, point in enumerate(make_frontier(2).points)
+    ]
+    return training, frontier_payload(points, context, selected=f"{text}0", ce_name=text), report

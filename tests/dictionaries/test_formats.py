@@ -79,7 +79,7 @@ def test_a_legacy_topk_says_standard_and_is_topk(tmp_path):
         ({"normalize_activations": "expected_average_only_in"}, {}, "factor"),
         ({"architecture": "topk"}, {}, "k = None"),
         ({"architecture": "topk", "k": 10**9}, {}, "k = 1000000000"),
-        ({"architecture": "topk", "activation_fn_kwargs": 3}, {}, "k = None"),
+        ({"architecture": "topk", "activation_fn_kwargs": 3}, {}, "activation_fn_kwargs = 3"),
         ({"architecture": "jumprelu"}, {}, "threshold"),
         ({"metadata": {}}, {}, "Pass site="),
         ({"metadata": {"hook_name": "../x"}}, {}, "Pass site="),

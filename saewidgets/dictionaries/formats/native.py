@@ -19,7 +19,7 @@ from saewidgets.dictionaries.feedforward import FeedForward
 from saewidgets.dictionaries.formats.files import Files
 from saewidgets.dictionaries.formats.questions import Questions
 from saewidgets.dictionaries.formats.safetensors import read_header
-from saewidgets.dictionaries.interface import Dictionary
+from saewidgets.dictionaries.interface import AUTHORS, SCALES, Dictionary
 from saewidgets.dictionaries.matching_pursuit import MatchingPursuit
 from saewidgets.dictionaries.norm import Norm
 from saewidgets.dictionaries.switch import Switch
@@ -113,6 +113,8 @@ def read(files: Files, questions: Questions) -> Dictionary:
         kind = "FeedForward" if first else settings["class"]
         fields = _first_fields(settings, tensors) if first else _unpack_fields(settings["fields"], tensors)
         _place(fields, questions, f"{name}: metadata")
+        if type(fields.get("architecture", "")) is not str or fields.get("scale_name", AUTHORS) not in SCALES:
+            raise ValueError("its architecture or its scale is none")
         for key in sorted(fields.keys() - {"site_in", "site_out", "sites", "sites_in", "sites_out"}):
             if not isinstance(fields[key], Tensor | tuple) and fields[key] is not None:
                 questions.note(key.replace("_", " "), fields[key], f"{name}: metadata")
@@ -133,6 +135,9 @@ def _place(fields: dict[str, Any], questions: Questions, where: str) -> None:
     for name, argument in (("site_in", "site"), ("site_out", "site_out")):
         if name in fields:
             fields[name] = questions.site(argument, fields[name], where)
+    for name in ("sites", "sites_in", "sites_out"):
+        if name in fields:
+            fields[name] = tuple(Site.parse(site) for site in fields[name])
 
 
 def _first_fields(settings: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from saewidgets.dictionaries.card import Card, Finding
@@ -33,6 +34,11 @@ class Questions:
     def note(self, question: str, answer: object, where: str) -> None:
         """Put an answer on the card."""
         self.findings.append(Finding(question, str(answer), where))
+
+    def define(self, **answers: str) -> None:
+        """Put on the card what the format itself defines."""
+        for question, answer in answers.items():
+            self.note(question.replace("_", " "), answer, "by format")
 
     def warn(self, sentence: str) -> None:
         """Put a warning on the card."""
@@ -71,22 +77,52 @@ class Questions:
         self.note(question, answer, where)
         return answer
 
-    def site(self, argument: str, found: Any = None, where: str = "") -> Site:
+    def site(
+        self,
+        argument: str,
+        found: Any = None,
+        where: str = "",
+        assume: str = "resid_post.0",
+        why: str = "a place must be named",
+        model: str = "",
+    ) -> Site:
         """Where it reads (`argument` "site") or writes ("site_out").
+
+        Args:
+            argument: "site" or "site_out".
+            found: Our own name, a TransformerLens hook name, or a Hugging Face module path; None for not said.
+            where: File and key of `found`.
+            assume: The site to assume when nothing says and `strict` is off.
+            why: Why that is likely.
+            model: Name of the model, which a module path may need.
 
         Raises:
             DictionaryError: Nobody says, or the name is none of a site.
         """
         question = "site_in" if argument == "site" else "site_out"
-        name = self.settle(question, argument, found, where, "resid_post.0", "a place must be named")
+        name = self.settle(question, argument, found, where, assume, why)
         try:
-            return Site.parse(name)
+            site = _read_site(name, model)
+            self.findings[-1] = replace(self.findings[-1], answer=str(site))
+            return site
         except SiteError as error:
             if self.strict or self.given.get(argument) is not None:
                 raise DictionaryError(error.what, f"Pass {argument}= with one of our sites.") from None
-        self.note(question, "resid_post.0", f"assumed: {shorten(name)} is no site of ours")
-        return Site("resid_post", 0)
+        self.note(question, assume, f"assumed: {shorten(name)} is no site of ours")
+        return Site.parse(assume)
 
     def card(self, format: str) -> Card:
         """The load card of everything settled so far."""
-        return Card(format, self.files.source, tuple(self.findings), tuple(self.warnings), tuple(self.files.read))
+        return Card(
+            format, self.files.source, tuple(self.findings), tuple(self.warnings), tuple(dict.fromkeys(self.files.read))
+        )
+
+
+def _read_site(name: Any, model: str) -> Site:
+    try:
+        return Site.parse(name)
+    except SiteError as error:
+        try:
+            return Site.of_module(str(name), model)
+        except SiteError:
+            raise error from None

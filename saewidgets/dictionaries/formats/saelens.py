@@ -69,7 +69,7 @@ def read(files: Files, questions: Questions) -> Dictionary:
         questions.site("site_out", config.get("hook_name_out"), f"{CONFIG}: hook_name_out") if transcoder else site_in
     )
     rescaled = bool(config.get("rescale_acts_by_decoder_norm"))
-    norm = tensors["W_dec"].norm(dim=1) if rescaled else None
+    norm = tensors["W_dec"].float().norm(dim=-1) if rescaled else None
     questions.note("decoder norm", "rescales activations" if rescaled else "free", f"{CONFIG}")
     return FeedForward(
         tensors["W_enc"],
