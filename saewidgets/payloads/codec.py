@@ -8,19 +8,27 @@ dtype, shape and offset. A decoder allocates nothing before it has compared thes
 import dataclasses
 import json
 import struct
+import sys
 import zlib
-from typing import Any, get_args, get_origin
+from collections.abc import Hashable
+from functools import cache
+from typing import Any, cast, get_args, get_origin
 
 import numpy as np
 
 from saewidgets.errors import PayloadError, shorten
-from saewidgets.payloads import heatmap
-from saewidgets.payloads.arrays import DTYPES, Array
+from saewidgets.payloads import dictionary_report, frontier, heatmap, training
+from saewidgets.payloads.arrays import DTYPES, NAMES, Array
 from saewidgets.payloads.record import array_type, field_types, optional
 
 MAGIC = b"SAEW"
 VERSION = 1
-KINDS: dict[str, type] = {"heatmap": heatmap.HeatmapPayload}
+KINDS: dict[str, type] = {
+    "heatmap": heatmap.HeatmapPayload,
+    "training": training.TrainingPayload,
+    "frontier": frontier.FrontierPayload,
+    "dictionary_report": dictionary_report.DictionaryReportPayload,
+}
 _HEAD = struct.Struct("<4sIII")
 _MAX_BUFFERS = 10_000
 
@@ -37,15 +45,21 @@ def kind_of(payload: object) -> str:
     raise PayloadError(f"{shorten(type(payload).__name__)} is not a payload.", f"Known: {', '.join(KINDS)}.")
 
 
+@cache
+def _fields(record: Any) -> tuple[str, ...]:
+    """Names of a record's fields; none for what is no record."""
+    return tuple(f.name for f in dataclasses.fields(record)) if dataclasses.is_dataclass(record) else ()
+
+
 def _dump(value: Any, buffers: list[Array]) -> Any:
+    if isinstance(value, str | int | float | None):
+        return value
     if isinstance(value, np.ndarray):
         buffers.append(value)
         return {"$buffer": len(buffers) - 1}
-    if dataclasses.is_dataclass(value):
-        return {f.name: _dump(getattr(value, f.name), buffers) for f in dataclasses.fields(value)}
     if isinstance(value, tuple):
         return [_dump(item, buffers) for item in value]
-    return value
+    return {name: _dump(getattr(value, name), buffers) for name in _fields(cast(Hashable, type(value)))}
 
 
 def _padded(size: int) -> int:
@@ -71,14 +85,14 @@ def encode(payload: Any) -> bytes:
     header: dict[str, Any] = {"kind": kind_of(payload), "data": _dump(payload, arrays)}
     entries, offset = [], 0
     for array in arrays:
-        entries.append({"dtype": array.dtype.name, "shape": list(array.shape), "offset": offset})
+        entries.append({"dtype": NAMES[array.dtype], "shape": list(array.shape), "offset": offset})
         offset += _padded(array.nbytes)
     header["buffers"] = entries
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (_padded(_HEAD.size + len(text)) - _HEAD.size - len(text))
     parts = [text]
     for array in arrays:
-        raw = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        raw = (array if sys.byteorder == "little" else array.byteswap()).tobytes()
         parts.append(raw + b"\0" * (_padded(len(raw)) - len(raw)))
     body = b"".join(parts)
     return _HEAD.pack(MAGIC, VERSION, len(text), zlib.crc32(body)) + body
