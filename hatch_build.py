@@ -8,7 +8,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 # What a user cannot do without, and the command that makes it.
 NEEDED = {
     "saewidgets/static/widget.js": "make js",
-    "saewidgets/static/page.js": "make js",
+    **{
+        f"saewidgets/static/page-{view}.js": "make js"
+        for view in ("heatmap", "training", "frontier", "dictionary_report")
+    },
     "saewidgets/static/shim.js": "make js",
     "saewidgets/demo/assets/model/model.safetensors": "make demo-model",
 }

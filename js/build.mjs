@@ -1,4 +1,4 @@
-// Builds the three files that Python ships in saewidgets/static; `--tests` bundles the tests for `node --test`.
+// Builds the files that Python ships in saewidgets/static; `--tests` bundles the tests for `node --test`.
 import { readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -45,6 +45,11 @@ if (process.argv.includes("--tests")) {
   });
 } else {
   const out = join(here, "..", "saewidgets", "static");
-  const entries = { widget: "src/widget.ts", page: "src/page.ts", shim: "src/shim.ts" };
+  // One page a view: an exported page carries no other view's code.
+  const pages = readdirSync(join(here, "src", "pages")).map((name) => [
+    `page-${name.replace(/\.ts$/, "")}`,
+    `src/pages/${name}`,
+  ]);
+  const entries = { widget: "src/widget.ts", shim: "src/shim.ts", ...Object.fromEntries(pages) };
   await build({ ...common, entryPoints: entries, outdir: out, minify: true });
 }

@@ -22,6 +22,11 @@ _HOMES = {
     "load_dictionary": "saewidgets.dictionaries",
     "Dictionary": "saewidgets.dictionaries",
     "Run": "saewidgets.runs",
+    # text, and dictionaries trained on what a model does with it
+    "Corpus": "saewidgets.corpus",
+    "train_dictionary": "saewidgets.training",
+    "make_trainer": "saewidgets.training",
+    "resume_training": "saewidgets.training",
     # edits
     "ablate": "saewidgets.interventions",
     "scale": "saewidgets.interventions",
@@ -29,23 +34,28 @@ _HOMES = {
     "steer": "saewidgets.interventions",
     # widgets
     "TokenHeatmap": "saewidgets.widgets",
+    "TrainingMonitor": "saewidgets.widgets",
+    "Frontier": "saewidgets.widgets",
+    "DictionaryReport": "saewidgets.widgets",
     "open": "saewidgets.widgets",
     # names of places, and what can go wrong
     "Site": "saewidgets.sites",
     "FeatureId": "saewidgets.sites",
     "SaewidgetsError": "saewidgets.errors",
 }
-# Public names that are modules. `demo` is both the room with the embedded model and, called, the scope over it.
-_MODULES = ("demo", "errors")
+# Public names that are modules. `demo` and `evaluate` are rooms that can be called.
+_MODULES = ("demo", "errors", "evaluate")
 
 __all__ = ["__version__", *_MODULES, *_HOMES]
 
 if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets import errors as errors
+    from saewidgets.corpus import Corpus as Corpus
     from saewidgets.demo import demo as demo
     from saewidgets.dictionaries import Dictionary as Dictionary
     from saewidgets.dictionaries import load_dictionary as load_dictionary
     from saewidgets.errors import SaewidgetsError as SaewidgetsError
+    from saewidgets.evaluate import evaluate as evaluate
     from saewidgets.interventions import ablate as ablate
     from saewidgets.interventions import clamp as clamp
     from saewidgets.interventions import scale as scale
@@ -54,7 +64,13 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.scope import Scope as Scope
     from saewidgets.sites import FeatureId as FeatureId
     from saewidgets.sites import Site as Site
+    from saewidgets.training import make_trainer as make_trainer
+    from saewidgets.training import resume_training as resume_training
+    from saewidgets.training import train_dictionary as train_dictionary
+    from saewidgets.widgets import DictionaryReport as DictionaryReport
+    from saewidgets.widgets import Frontier as Frontier
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap
+    from saewidgets.widgets import TrainingMonitor as TrainingMonitor
     from saewidgets.widgets import open as open
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from saewidgets.dictionaries import CrossLayerTranscoder, Crosscoder, Dictionary
+from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
 from saewidgets.errors import DictionaryError, SiteError, shorten
 from saewidgets.interventions import Edit, from_json
 from saewidgets.model import TracedModel

@@ -85,6 +85,13 @@ print(sw.demo(), sw.demo("early"), sw.demo(checkpoint="early"))
     assert run_python(code).splitlines() == ["final early early"] * 2
 
 
+@pytest.mark.parametrize("first", ["pass", "import saewidgets.evaluate.run", "from saewidgets.evaluate import match"])
+def test_evaluate_is_called_whatever_was_imported_first(first: str) -> None:
+    script = f"import saewidgets as sw\n{first}\nprint(callable(sw.evaluate), sw.evaluate.match.__name__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "True match\n"
+
+
 def test_demo_is_still_a_package() -> None:
     assert isinstance(saewidgets.demo, ModuleType)
     assert str(inspect.signature(saewidgets.demo)).startswith("(checkpoint: ")  # what Shift-Tab shows

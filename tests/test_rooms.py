@@ -19,9 +19,11 @@ ROOMS = [
     "errors",
     "sites",
     "disk",  # the one door through which files are written
+    "corpus",  # text as rows of token ids
     "payloads",
     "dictionaries",
     "model",
+    "training",
     "interventions",
     "runs",
     "atlas",
@@ -39,7 +41,7 @@ ROOMS = [
 ]
 
 # Rooms that open without torch, so that a saved picture does: nothing they import may bring it, however far away.
-TORCH_FREE = ["errors", "sites", "disk", "payloads", "figures", "export", "widgets", "server"]
+TORCH_FREE = ["errors", "sites", "disk", "corpus", "payloads", "figures", "export", "widgets", "server"]
 TORCH = ["torch", "nnsight", "transformers"]
 
 # These take text for a file name or an address, or show it as markup.

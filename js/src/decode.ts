@@ -1,5 +1,14 @@
 // Bytes -> payload. Nothing is read before its place was compared with the bytes that are there.
-import { type HeatmapPayload, KINDS, type Payload, RECORDS } from "./payloads";
+import {
+  type DictionaryReportPayload,
+  type FrontierPayload,
+  type HeatmapPayload,
+  type Histogram,
+  KINDS,
+  type Payload,
+  RECORDS,
+  type TrainingPayload,
+} from "./payloads";
 
 const HEAD = 16;
 const VERSION = 1;
@@ -61,7 +70,7 @@ export function decode(raw: Uint8Array): Payload {
     buffers(field(header, "buffers"), bytes, start),
     record,
   ) as Payload;
-  check(payload as HeatmapPayload);
+  CHECKS.get(record)?.(payload);
   return payload;
 }
 
@@ -138,7 +147,47 @@ function array(index: unknown, type: string, buffers: Buffer[], name: string): u
 }
 
 /** What the views rely on: rows of equal length, indices that exist. */
-function check(payload: HeatmapPayload): void {
+// biome-ignore lint/suspicious/noExplicitAny: each check is of the record it stands under
+const CHECKS: ReadonlyMap<string, (payload: any) => void> = new Map<string, (payload: any) => void>([
+  ["HeatmapPayload", checkHeatmap],
+  ["TrainingPayload", checkTraining],
+  ["FrontierPayload", checkFrontier],
+  ["DictionaryReportPayload", checkReport],
+]);
+
+/** Refuses rows of another number than expected. */
+function rowsOf(name: string, values: { length: number } | null, expected: number): void {
+  if (values && values.length !== expected)
+    throw new PayloadError(`${name} has ${values.length} rows, not ${expected}.`);
+}
+
+function checkHistogram(name: string, { edges, counts }: Histogram): void {
+  if (edges.length || counts.length) rowsOf(name, edges, counts.length + 1);
+}
+
+function checkTraining(payload: TrainingPayload): void {
+  for (const curve of payload.curves) rowsOf(curve.name, curve.values, payload.steps.length);
+  rowsOf("changed_to", payload.changed_to, payload.changed_at.length);
+  checkHistogram("density", payload.density);
+  for (const { id, slot, passages } of payload.features) {
+    if (!isSize(slot)) throw new PayloadError("A feature has no slot.");
+    for (const passage of passages) rowsOf(id, passage.values, passage.text.length);
+  }
+}
+
+function checkFrontier({ points, front_fvu, front_ce }: FrontierPayload): void {
+  for (const front of [front_fvu, front_ce]) {
+    for (const index of front) if (index >= points.length) throw new PayloadError("The frontier names no point.");
+  }
+  for (const { report } of points) if (report) checkReport(report);
+}
+
+function checkReport(report: DictionaryReportPayload): void {
+  checkHistogram("density", report.density);
+  checkHistogram("neighbours", report.neighbours);
+}
+
+function checkHeatmap(payload: HeatmapPayload): void {
   const length = payload.tokens.text.length;
   const rows: [string, { length: number } | null, number][] = [
     ["tokens.ids", payload.tokens.ids, length],
@@ -165,8 +214,5 @@ function check(payload: HeatmapPayload): void {
       throw new PayloadError("The predictions are of unequal shape.");
     }
   }
-  for (const [name, values, expected] of rows) {
-    if (values && values.length !== expected)
-      throw new PayloadError(`${name} has ${values.length} rows, not ${expected}.`);
-  }
+  for (const [name, values, expected] of rows) rowsOf(name, values, expected);
 }

@@ -38,3 +38,31 @@ export const factor = (value: number): string =>
 
 /** "1 token", "2 tokens". */
 export const plural = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
+
+/** Three significant digits, at most three decimals: "0.123", "12.3", "1 234"; else a power of ten. */
+export function significant(value: number, digits = 3): string {
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  if (size < 1e-4 || size >= 1e9) return value.toExponential(1).replace("+", "").replaceAll("-", MINUS);
+  if (size >= 10 ** digits) return (value < 0 ? MINUS : "") + count(size);
+  // Two decimals of a small number are enough: "0.047".
+  const decimals = digits - 1 - Math.floor(Math.log10(size));
+  return signed(value, Math.min(size < 0.01 ? 8 : 3, Math.max(0, decimals - (size < 0.01 ? 1 : 0))));
+}
+
+/** A share in per cent with two significant digits: "0.59 %", "12 %". */
+export const share = (value: number): string =>
+  `${value * 100 >= 99.5 && value < 10 ? count(value * 100) : significant(Number((value * 100).toPrecision(2)), 2)} %`;
+
+/** A number of the unit that a payload names. */
+export function quantity(value: number, unit: string): string {
+  return unit === "share" ? `${significant(value * 100)} %` : significant(value);
+}
+
+/** A time that is left: "40 s", "3 min", "2 h 5 min". */
+export function duration(seconds: number): string {
+  if (seconds < 90) return `${count(Math.ceil(seconds))} s`;
+  const minutes = Math.min(6e6, Math.round(seconds / 60));
+  return minutes < 90 ? `${minutes} min` : `${count(Math.floor(minutes / 60))} h ${minutes % 60} min`;
+}

@@ -1,20 +1,7 @@
 // State of one heatmap: what the picture shows (signals), what the user wants, and the way to Python.
-import { batch, computed, signal } from "@preact/signals";
-import { bytesOf, decode } from "./decode";
+import { computed, signal } from "@preact/signals";
 import type { ChosenFeature, HeatmapPayload, SiteView } from "./payloads";
-import { type Failure, Requests } from "./requests";
-
-/** The part of anywidget's model that we use; an exported page has one of its own. */
-export interface AnyModel {
-  get(name: string): unknown;
-  set(name: string, value: unknown): void;
-  save_changes(): void;
-  // biome-ignore lint/suspicious/noExplicitAny: hosts call listeners with what they like
-  on(event: string, listener: (...values: any[]) => void): void;
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  off(event: string, listener?: (...values: any[]) => void): void;
-  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
-}
+import { type AnyModel, Picture, whole, words } from "./picture";
 
 /** An edit as JSON, the form Python reads (`saewidgets.interventions.from_json`). */
 export interface Edit {
@@ -35,9 +22,7 @@ export interface Draft {
 
 export const LETTERS = 8;
 const MAX_SLIDER = 2;
-const words = (value: unknown): string => (typeof value === "string" ? value : "");
 const list = <T>(value: unknown): T[] => (Array.isArray(value) ? (value as T[]) : []);
-const whole = (value: unknown): number => (Number.isSafeInteger(value) ? (value as number) : 0);
 
 /** The edit that a slider at `value` stands for; at 1 there is none. */
 export function sliderEdit(feature: string, value: number, errorTerm: Draft["errorTerm"]): Edit | null {
@@ -69,21 +54,15 @@ export function withFeature(features: readonly string[], id: string): string[] {
 }
 
 /** State of a heatmap, for one view of one model. */
-export class HeatmapState {
-  readonly payload = signal<HeatmapPayload | null>(null);
-  /** Bytes of the picture, for "save" where there is no kernel. */
-  raw: Uint8Array = new Uint8Array(0);
+export class HeatmapState extends Picture<HeatmapPayload> {
   readonly draft = signal<Draft>({ prompt: "", features: [], edits: [], errorTerm: "kept" });
   readonly site = signal("");
   readonly fill = signal("");
   readonly selection = signal(0);
   readonly focused = signal("");
-  readonly live = signal(false);
-  readonly error = signal<Failure | null>(null);
   readonly undoDepth = signal(0);
   readonly redoDepth = signal(0);
-  readonly options: { height: number; mono: boolean; compact: boolean };
-  readonly requests: Requests;
+  readonly compact: boolean;
   /** Lanes that a page adds by itself, from what the payload lists as strongest. */
   readonly local = signal<ChosenFeature[]>([]);
 
@@ -98,48 +77,13 @@ export class HeatmapState {
     return found;
   });
   readonly edited = computed(() => (this.payload.value?.n_edits ?? 0) > 0);
-  readonly failure = computed(() => this.requests.failure.value ?? this.error.value);
-
-  readonly #model: AnyModel;
 
   constructor(model: AnyModel) {
-    this.#model = model;
-    this.requests = new Requests(
-      (message) => model.send(message),
-      (failed) => this.#adopt(failed),
-    );
-    this.options = {
-      height: Math.min(4000, Math.max(40, whole(model.get("height")) || 120)),
-      mono: model.get("text_face") === "mono",
-      compact: model.get("lanes") === "compact",
-    };
-    // marimo sets one trait after the other and the buffers last: look when all of an update is there.
-    this.#listen("_revision", () =>
-      queueMicrotask(() => {
-        if (this.#ends.length) this.#picture();
-      }),
-    );
-    for (const name of ["prompt", "features", "edits", "error_term"]) this.#listen(name, () => this.#adoptIdle());
-    for (const name of ["site", "fill", "selection", "live", "error", "undo_depth", "redo_depth"]) {
-      this.#listen(name, () => this.#view());
-    }
-    const receive = (message: unknown, buffers?: unknown[]) => {
-      if (typeof message === "object" && message !== null) {
-        this.requests.receive(message as Record<string, unknown>, buffers ?? []);
-      }
-    };
-    model.on("msg:custom", receive);
-    this.#ends.push(() => model.off("msg:custom", receive));
-    this.#picture();
+    super(model);
+    this.compact = model.get("lanes") === "compact";
+    for (const name of ["prompt", "features", "edits", "error_term"]) this.listen(name, () => this.#adoptIdle());
+    this.start(["site", "fill", "selection", "undo_depth", "redo_depth"]);
     this.#adopt();
-  }
-
-  readonly #ends: (() => void)[] = [];
-
-  /** Lets go of the model. */
-  close(): void {
-    this.requests.close();
-    for (const end of this.#ends.splice(0)) end();
   }
 
   // -- what the user does ---------------------------------------------------------------------------------------------
@@ -191,25 +135,24 @@ export class HeatmapState {
     if (this.fill.value === id) this.setFill(this.features.value.find((feature) => feature.id !== id)?.id ?? "error");
   }
 
-  setSite = (site: string): void => this.#share("site", site);
-  setFill = (fill: string): void => this.#share("fill", fill);
+  setSite = (site: string): void => this.#choose("site", site);
+  setFill = (fill: string): void => this.#choose("fill", fill);
 
   select(position: number): void {
     const last = (this.payload.value?.tokens.text.length ?? 1) - 1;
-    this.#share("selection", Math.max(0, Math.min(last, position)));
+    this.#choose("selection", Math.max(0, Math.min(last, position)));
   }
 
   // -- what Python says -----------------------------------------------------------------------------------------------
 
   /** `site`, `fill` and `selection` are ours: set here, synced so that Python can read them. */
-  #share(name: "site" | "fill" | "selection", value: string | number): void {
+  #choose(name: "site" | "fill" | "selection", value: string | number): void {
     if (this[name].value === value) return;
     (this[name] as { value: string | number }).value = value;
     this.#remember();
     // Before Python knows a feature that we just asked for, it would refuse it as a fill: the run tells it.
     if (name === "fill" && !this.#known(value as string)) return;
-    this.#model.set(name, value);
-    this.#model.save_changes();
+    this.share(name, value);
   }
 
   #known(fill: string): boolean {
@@ -225,62 +168,32 @@ export class HeatmapState {
     }
   }
 
-  #listen(name: string, listener: () => void): void {
-    this.#model.on(`change:${name}`, listener);
-    this.#ends.push(() => this.#model.off(`change:${name}`, listener));
+  protected override settled(failed: boolean): void {
+    this.#adopt(failed);
   }
 
-  #picture(): void {
-    const bytes = bytesOf(this.#model.get("_payload"));
-    if (bytes.length) this.#show(bytes);
-    else if (whole(this.#model.get("_revision")) > 0) {
-      this.requests.ask({ type: "payload" }).then(
-        ({ buffers }) => this.#show(bytesOf(buffers[0])),
-        (failure) => {
-          this.error.value = failure as Failure;
-        },
-      );
-    }
+  protected override shown(payload: HeatmapPayload): void {
+    const known = new Set(payload.features.map((feature) => feature.id));
+    if (this.local.value.length) this.local.value = this.local.value.filter((feature) => !known.has(feature.id));
   }
 
-  #show(bytes: Uint8Array): void {
-    try {
-      const payload = decode(bytes) as HeatmapPayload;
-      batch(() => {
-        this.raw = bytes;
-        this.payload.value = payload;
-        const known = new Set(payload.features.map((feature) => feature.id));
-        if (this.local.value.length) this.local.value = this.local.value.filter((feature) => !known.has(feature.id));
-        this.#view();
-      });
-      this.requests.pictured();
-    } catch (error) {
-      this.error.value = { what: error instanceof Error ? error.message : String(error), todo: "Run the cell again." };
-    }
-  }
-
-  /** Takes what belongs to the view from the traits, else from the payload. */
-  #view(): void {
+  protected override view(): void {
+    super.view();
     const payload = this.payload.value;
-    batch(() => {
-      this.live.value = this.#model.get("live") === true;
-      const error = this.#model.get("error") as Failure | null;
-      this.error.value = error ? { what: words(error.what), todo: words(error.todo) } : null;
-      this.undoDepth.value = whole(this.#model.get("undo_depth"));
-      this.redoDepth.value = whole(this.#model.get("redo_depth"));
-      if (!payload) return;
-      this.site.value = words(this.#model.get("site")) || payload.site;
-      const fill = words(this.#model.get("fill")) || payload.fill;
-      // Our wish for a feature that is on its way stays; what the picture does not have goes.
-      const wished = this.requests.busy.value && this.draft.value.features.includes(this.fill.value);
-      if (!wished) this.fill.value = this.#known(fill) ? fill : payload.fill;
-      const selection = this.#model.get("selection");
-      this.selection.value = Math.min(
-        Number.isSafeInteger(selection) ? Math.max(0, selection as number) : payload.selection,
-        Math.max(0, payload.tokens.text.length - 1),
-      );
-      this.#remember();
-    });
+    this.undoDepth.value = whole(this.model.get("undo_depth"));
+    this.redoDepth.value = whole(this.model.get("redo_depth"));
+    if (!payload) return;
+    this.site.value = words(this.model.get("site")) || payload.site;
+    const fill = words(this.model.get("fill")) || payload.fill;
+    // Our wish for a feature that is on its way stays; what the picture does not have goes.
+    const wished = this.requests.busy.value && this.draft.value.features.includes(this.fill.value);
+    if (!wished) this.fill.value = this.#known(fill) ? fill : payload.fill;
+    const selection = this.model.get("selection");
+    this.selection.value = Math.min(
+      Number.isSafeInteger(selection) ? Math.max(0, selection as number) : payload.selection,
+      Math.max(0, payload.tokens.text.length - 1),
+    );
+    this.#remember();
   }
 
   #adoptIdle(): void {
@@ -289,17 +202,16 @@ export class HeatmapState {
 
   /** Nothing is asked any more: what Python says is what the user wants. */
   #adopt(failed = false): void {
-    const prompt = words(this.#model.get("prompt")) || (this.payload.value?.prompt ?? "");
+    const prompt = words(this.model.get("prompt")) || (this.payload.value?.prompt ?? "");
     this.draft.value = {
       // A text that was refused stays in the editor, to be shortened.
       prompt: failed ? this.draft.value.prompt : prompt,
-      features: list<string>(this.#model.get("features")),
-      edits: list<Edit>(this.#model.get("edits")),
-      errorTerm: this.#model.get("error_term") === "dropped" ? "dropped" : "kept",
+      features: list<string>(this.model.get("features")),
+      edits: list<Edit>(this.model.get("edits")),
+      errorTerm: this.model.get("error_term") === "dropped" ? "dropped" : "kept",
     };
-    if (this.filling.value && !this.requests.busy.value && words(this.#model.get("fill")) !== this.fill.value) {
-      this.#model.set("fill", this.fill.value);
-      this.#model.save_changes();
+    if (this.filling.value && !this.requests.busy.value && words(this.model.get("fill")) !== this.fill.value) {
+      this.share("fill", this.fill.value);
     }
   }
 

@@ -1,14 +1,17 @@
 // Draws a view into an element: an open shadow root of its own, so that host and widget never restyle each other.
 import { effect } from "@preact/signals";
-import { render } from "preact";
+import { type ComponentChild, render } from "preact";
 import css from "./css";
-import { type AnyModel, HeatmapState } from "./model";
 import { colors } from "./palette";
+import type { AnyModel, Picture } from "./picture";
 import { followHost } from "./theme";
-import { makeView, type View } from "./view";
-import { Heatmap } from "./views/heatmap";
 
-const VIEWS = new Map([["heatmap", Heatmap]]);
+/** Starts a view: its state, and what draws it. */
+export type Draw = (
+  model: AnyModel,
+  root: HTMLElement,
+  ended: AbortSignal,
+) => { state: Picture; element: ComponentChild };
 
 /** What one page shares among all widgets, whichever copy of the bundle drew them. */
 interface Shared {
@@ -38,8 +41,14 @@ function style(root: ShadowRoot): void {
   }
 }
 
-/** Draw `model` into `el` until `signal` aborts. */
-export function mount({ model, el, signal }: { model: AnyModel; el: HTMLElement; signal?: AbortSignal }): () => void {
+export interface Place {
+  model: AnyModel;
+  el: HTMLElement;
+  signal?: AbortSignal;
+}
+
+/** Draw `model` into `el` until `signal` aborts, by the view that it names. */
+export function mount({ model, el, signal }: Place, views: ReadonlyMap<string, Draw>): () => void {
   const ended = new AbortController();
   const host = document.createElement("div");
   host.className = "saewidgets";
@@ -52,21 +61,19 @@ export function mount({ model, el, signal }: { model: AnyModel; el: HTMLElement;
   shadow.append(root);
   el.replaceChildren(host);
 
-  const state = new HeatmapState(model);
-  root.classList.toggle("mono", state.options.mono);
+  root.classList.toggle("mono", model.get("text_face") === "mono");
   theme(model, host, root, ended.signal);
-  const view: View = makeView(state, root, ended.signal);
-  const View = VIEWS.get(String(model.get("_view"))) ?? Unknown;
-  render(<View view={view} />, root);
+  const drawn = views.get(String(model.get("_view")))?.(model, root, ended.signal);
+  render(drawn ? drawn.element : <p class="er">This view is newer than the front end. Reload the page.</p>, root);
   const stop = effect(() => {
-    host.dataset.busy = String(state.requests.busy.value);
+    host.dataset.busy = String(drawn?.state.requests.busy.value ?? false);
   });
 
   const end = () => {
     if (ended.signal.aborted) return;
     ended.abort();
     stop();
-    state.close();
+    drawn?.state.close();
     render(null, root);
     host.remove();
   };
@@ -91,8 +98,4 @@ function theme(model: AnyModel, host: HTMLElement, root: HTMLElement, signal: Ab
     },
     signal,
   );
-}
-
-function Unknown() {
-  return <p class="er">This view is newer than the front end. Reload the page.</p>;
 }

@@ -1,6 +1,6 @@
-// The same view in an exported page: the payload is in the page, the state is local, nothing is asked of anyone.
-import type { AnyModel } from "./model";
-import { mount } from "./mount";
+// A view in an exported page: the payload is in the page, the state is local, nothing is asked of anyone.
+import { type Draw, mount } from "./mount";
+import type { AnyModel } from "./picture";
 
 type Listener = (...values: unknown[]) => void;
 
@@ -67,18 +67,16 @@ export function options(text: string): [string, unknown][] {
 }
 
 /** Draw the payload of `#saewidgets-payload` into `#saewidgets`; the static picture there stays when that fails. */
-export function start(page: Document): void {
+export function start(page: Document, view: string, draw: Draw): void {
   const el = page.getElementById("saewidgets");
   const data = page.getElementById("saewidgets-payload");
   if (!el || !data) return;
   const model = new PageModel([
-    ["_view", "heatmap"],
+    ["_view", view],
     ["_payload", fromBase64(data.textContent ?? "")],
     ["_revision", 1],
     ["live", false],
     ...options(page.getElementById("saewidgets-options")?.textContent ?? ""),
   ]);
-  mount({ model, el });
+  mount({ model, el }, new Map([[view, draw]]));
 }
-
-start(document);

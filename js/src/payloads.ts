@@ -103,6 +103,136 @@ export interface HeatmapPayload {
   labels: FeatureLabel[];
 }
 
+/** A number over the steps. */
+export interface Curve {
+  name: string;
+  chart: string;
+  values: Float32Array;
+}
+
+/** Counts between edges. */
+export interface Histogram {
+  edges: Float32Array;
+  counts: Uint32Array;
+  outside: number;
+  log: boolean;
+}
+
+/** A context on which a feature fires. */
+export interface Passage {
+  text: string[];
+  values: Float32Array;
+  peak: number;
+}
+
+/** A feature while it forms. */
+export interface FormingFeature {
+  id: string;
+  slot: number;
+  maximum: number;
+  passages: Passage[];
+}
+
+/** Everything a `TrainingMonitor` draws. */
+export interface TrainingPayload {
+  name: string;
+  phase: string;
+  step: number;
+  n_steps: number;
+  tokens: number;
+  tokens_per_second: number;
+  seconds_left: number | null;
+  learning_rate: number;
+  sparsity: number;
+  counted: boolean;
+  steps: Uint32Array;
+  curves: Curve[];
+  changed_at: Uint32Array;
+  changed_to: Float32Array;
+  density: Histogram;
+  features: FormingFeature[];
+  context: Context;
+  scale: string;
+}
+
+/** A number with its confidence interval. */
+export interface Estimate {
+  value: number;
+  low: number | null;
+  high: number | null;
+}
+
+/** The same number of a baseline. */
+export interface Beside {
+  baseline: string;
+  estimate: Estimate;
+}
+
+/** One row of the report. */
+export interface Measure {
+  name: string;
+  group: string;
+  estimate: Estimate;
+  baselines: Beside[];
+  unit: string;
+  better: string;
+  definition: string;
+  mask: string;
+  window: string;
+}
+
+/** A feature that is dead, or fires on too much. */
+export interface ListedFeature {
+  id: string;
+  label: string;
+  density: number;
+  note: string;
+}
+
+/** Everything a `DictionaryReport` draws. */
+export interface DictionaryReportPayload {
+  name: string;
+  architecture: string;
+  width: number;
+  measures: Measure[];
+  baselines: string[];
+  density: Histogram;
+  neighbours: Histogram;
+  dead: ListedFeature[];
+  dense: ListedFeature[];
+  n_dead: number;
+  n_dense: number;
+  context: Context;
+  dense_from: number;
+  card: string;
+  scale: string;
+  feature: string;
+}
+
+/** One dictionary, or one baseline. */
+export interface FrontierPoint {
+  name: string;
+  kind: string;
+  architecture: string;
+  width: number;
+  l0: Estimate;
+  fvu: Estimate;
+  ce: Estimate | null;
+  report: DictionaryReportPayload | null;
+}
+
+/** Everything a `Frontier` draws. */
+export interface FrontierPayload {
+  points: FrontierPoint[];
+  context: Context;
+  front_fvu: Uint32Array;
+  front_ce: Uint32Array;
+  y: string;
+  x: string;
+  selected: string;
+  ce_name: string;
+}
+
 /** Fields of each record, for the decoder: a typed array, text, a number or another record. */
 export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Tokens", "text:string[] ids:uint32 kind:uint8 pieces:string[]"],
@@ -114,11 +244,26 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Control", "n:number seed:number low:float32*2 high:float32*2 kl_features:float32*2 kl_directions:float32*2"],
   ["FeatureLabel", "id:string label:string"],
   ["HeatmapPayload", "prompt:string tokens:Tokens sites:SiteView[] site:string features:ChosenFeature[] fill:string selection:number surprise:float32 predictions:Predictions context:Context surprise_after:float32? control:Control? n_edits:number labels:FeatureLabel[]"],
+  ["Curve", "name:string chart:string values:float32"],
+  ["Histogram", "edges:float32 counts:uint32 outside:number log:boolean"],
+  ["Passage", "text:string[] values:float32 peak:number"],
+  ["FormingFeature", "id:string slot:number maximum:number passages:Passage[]"],
+  ["TrainingPayload", "name:string phase:string step:number n_steps:number tokens:number tokens_per_second:number seconds_left:number? learning_rate:number sparsity:number counted:boolean steps:uint32 curves:Curve[] changed_at:uint32 changed_to:float32 density:Histogram features:FormingFeature[] context:Context scale:string"],
+  ["Estimate", "value:number low:number? high:number?"],
+  ["Beside", "baseline:string estimate:Estimate"],
+  ["Measure", "name:string group:string estimate:Estimate baselines:Beside[] unit:string better:string definition:string mask:string window:string"],
+  ["ListedFeature", "id:string label:string density:number note:string"],
+  ["DictionaryReportPayload", "name:string architecture:string width:number measures:Measure[] baselines:string[] density:Histogram neighbours:Histogram dead:ListedFeature[] dense:ListedFeature[] n_dead:number n_dense:number context:Context dense_from:number card:string scale:string feature:string"],
+  ["FrontierPoint", "name:string kind:string architecture:string width:number l0:Estimate fvu:Estimate ce:Estimate? report:DictionaryReportPayload?"],
+  ["FrontierPayload", "points:FrontierPoint[] context:Context front_fvu:uint32 front_ce:uint32 y:string x:string selected:string ce_name:string"],
 ]);
 
 /** Record of each kind of payload. */
 export const KINDS: ReadonlyMap<string, string> = new Map([
   ["heatmap", "HeatmapPayload"],
+  ["training", "TrainingPayload"],
+  ["frontier", "FrontierPayload"],
+  ["dictionary_report", "DictionaryReportPayload"],
 ]);
 
 export const PLAIN = 0;
@@ -217,4 +362,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload;

@@ -1,6 +1,8 @@
 // What the parts of one mounted view share.
 import { type Signal, signal } from "@preact/signals";
 import type { HeatmapState } from "./model";
+import type { Payload } from "./payloads";
+import type { Picture } from "./picture";
 
 /** The token under the pointer, and where it is drawn. */
 export interface Hover {
@@ -8,35 +10,42 @@ export interface Hover {
   box: DOMRect;
 }
 
-export interface View {
-  state: HeatmapState;
+/** What any view has. */
+export interface BaseView<S extends Picture<Payload> = Picture<Payload>> {
+  state: S;
   /** The element all parts are drawn in. */
   root: HTMLElement;
-  hover: Signal<Hover | null>;
-  editing: Signal<boolean>;
   help: Signal<boolean>;
   /** What a screen reader is told. */
   said: Signal<string>;
-  focusSearch: () => void;
-  focusStrip: () => void;
   /** Aborts when the view goes. */
   signal: AbortSignal;
 }
 
+/** What a heatmap has besides. */
+export interface View extends BaseView<HeatmapState> {
+  hover: Signal<Hover | null>;
+  editing: Signal<boolean>;
+  focusSearch: () => void;
+  focusStrip: () => void;
+}
+
+export const makeBaseView = <S extends Picture<Payload>>(
+  state: S,
+  root: HTMLElement,
+  ended: AbortSignal,
+): BaseView<S> => ({ state, root, help: signal(false), said: signal(""), signal: ended });
+
 export const makeView = (state: HeatmapState, root: HTMLElement, ended: AbortSignal): View => ({
-  state,
-  root,
+  ...makeBaseView(state, root, ended),
   hover: signal<Hover | null>(null),
   editing: signal(false),
-  help: signal(false),
-  said: signal(""),
   focusSearch: () => root.querySelector<HTMLElement>(".search input")?.focus(),
   focusStrip: () => root.querySelector<HTMLElement>("[data-strip]")?.focus(),
-  signal: ended,
 });
 
 /** Why editing is off, or "" when it is on. */
-export function disabledReason(state: HeatmapState): string {
+export function disabledReason(state: Picture<Payload>): string {
   if (!state.live.value) return "A saved picture: editing needs a live model.";
   if (state.requests.silent.value) return "The kernel does not answer. Is it busy, or gone?";
   return "";

@@ -1,15 +1,19 @@
-// The bundle: anywidget calls `render` where it is inline, the shim calls `mount` where a carrier brought it.
-import type { AnyModel } from "./model";
-import { mount } from "./mount";
+// The bundle of all views: anywidget calls `render` where it is inline, the shim calls `mount` where a carrier brought it.
+import { type Draw, mount as draw, type Place } from "./mount";
+import { dictionaryReport } from "./views/dictionaryreport";
+import { frontier } from "./views/frontier";
+import { heatmap } from "./views/heatmap";
+import { training } from "./views/training";
 
-export { mount };
+const VIEWS: ReadonlyMap<string, Draw> = new Map([
+  ["heatmap", heatmap],
+  ["training", training],
+  ["frontier", frontier],
+  ["dictionary_report", dictionaryReport],
+]);
 
-interface Context {
-  model: AnyModel;
-  el: HTMLElement;
-  signal?: AbortSignal;
-}
+export const mount = (place: Place) => draw(place, VIEWS);
 
 export default {
-  render: ({ model, el, signal }: Context) => mount(signal ? { model, el, signal } : { model, el }),
+  render: ({ model, el, signal }: Place) => mount(signal ? { model, el, signal } : { model, el }),
 };

@@ -12,16 +12,18 @@ import re
 from functools import cache
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 from saewidgets.errors import FigureError, shorten
-from saewidgets.figures.alt import alt_text
-from saewidgets.figures.html import fallback
 from saewidgets.figures.palette import palette
-from saewidgets.figures.text import plain
-from saewidgets.payloads import HeatmapPayload, encode
+from saewidgets.figures.views import view_of
+from saewidgets.payloads import encode
+from saewidgets.payloads.codec import kind_of
 
 OPTIONS = {"theme": ("auto", "light", "dark"), "text_face": ("serif", "mono"), "lanes": ("full", "compact")}
-BUNDLE = "page.js"
+# Each view has a page of its own, so that an exported file carries no other's code.
+BUNDLE = "page-{}.js"
+STATIC_BYTES = 9_000
 
 # `auto` follows the reader's system until the front end looks closer.
 _PAGE = """<!doctype html>
@@ -47,11 +49,11 @@ body {{ margin: 0; padding: 16px; background: {light}; }}
 """
 
 
-def to_page(payload: HeatmapPayload, theme: str = "auto", text_face: str = "serif", lanes: str = "full") -> str:
+def to_page(payload: Any, theme: str = "auto", text_face: str = "serif", lanes: str = "full") -> str:
     """One HTML file with the live picture, for mail, a web site or an archive.
 
     Args:
-        payload: Of a heatmap.
+        payload: Of any view.
         theme: `"auto"` follows the reader's system, `"light"` and `"dark"` do not.
         text_face: `"serif"`, or `"mono"` for prompts of code.
         lanes: `"full"`, or `"compact"`: lanes on the focused line and dots elsewhere.
@@ -72,7 +74,7 @@ def to_page(payload: HeatmapPayload, theme: str = "auto", text_face: str = "seri
     for name, value in options.items():
         if value not in OPTIONS[name]:
             raise FigureError(f"Unknown {name} {shorten(value)}.", f"Use one of {', '.join(OPTIONS[name])}.")
-    code = _bundle()
+    view, code = view_of(payload), _bundle(kind_of(payload))
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -81,22 +83,22 @@ def to_page(payload: HeatmapPayload, theme: str = "auto", text_face: str = "seri
     dark = f"body {{ background: {palette('dark')['paper']}; }}"
     return _PAGE.format(
         policy=policy,
-        description=escape(alt_text(payload)),
-        title=escape(f"Token heatmap · {plain(payload.prompt, 80)}"),
+        description=escape(view.alt_text(payload)),
+        title=escape(view.title(payload)),
         light=palette("light")["paper"],
         dark={"light": "", "dark": dark, "auto": f"@media (prefers-color-scheme: dark) {{ {dark} }}"}[theme],
-        picture=fallback(payload),
+        picture=_static(payload),
         payload=base64.b64encode(encode(payload)).decode(),
         options=json.dumps(options),
         bundle=code,
     )
 
 
-def to_iframe(payload: HeatmapPayload, height: int = 780, theme: str = "auto") -> str:
+def to_iframe(payload: Any, height: int = 780, theme: str = "auto") -> str:
     """The page in a sandboxed frame, for a cell output: it may run its script, and see nothing of the notebook.
 
     Args:
-        payload: Of a heatmap.
+        payload: Of any view.
         height: Of the frame in pixels, 50 to 4000.
         theme: As for `to_page`.
 
@@ -109,7 +111,7 @@ def to_iframe(payload: HeatmapPayload, height: int = 780, theme: str = "auto") -
     return _frame(payload, theme, f"width:100%;height:{_pixels(height)}px;border:0px")
 
 
-def layered(payload: HeatmapPayload, height: int = 780, theme: str = "auto") -> str:
+def layered(payload: Any, height: int = 780, theme: str = "auto") -> str:
     """The static picture with the live frame over it.
 
     Where a sanitiser takes the frame away (an untrusted notebook), the picture beneath is what is left.
@@ -117,7 +119,11 @@ def layered(payload: HeatmapPayload, height: int = 780, theme: str = "auto") -> 
     """
     cover = "position:absolute;left:0px;top:0px;width:100%;height:100%;border:0px"
     style = f"position:relative;min-height:{_pixels(height)}px"
-    return f'<div style="{style}">{fallback(payload)}{_frame(payload, theme, cover)}</div>'
+    return f'<div style="{style}">{_static(payload)}{_frame(payload, theme, cover)}</div>'
+
+
+def _static(payload: Any) -> str:
+    return view_of(payload).fallback(payload, STATIC_BYTES)
 
 
 def _pixels(height: int) -> int:
@@ -126,15 +132,15 @@ def _pixels(height: int) -> int:
     return height
 
 
-def _frame(payload: HeatmapPayload, theme: str, style: str) -> str:
-    title, source = escape(alt_text(payload)), escape(to_page(payload, theme))
+def _frame(payload: Any, theme: str, style: str) -> str:
+    title, source = escape(view_of(payload).alt_text(payload)), escape(to_page(payload, theme))
     return f'<iframe sandbox="allow-scripts" title="{title}" style="{style}" srcdoc="{source}"></iframe>'
 
 
 @cache
-def _bundle() -> str:
-    """The built front end, with nothing in it that could end its element."""
-    source = files("saewidgets").joinpath("static", BUNDLE)
+def _bundle(kind: str) -> str:
+    """The built front end of a view, with nothing in it that could end its element."""
+    source = files("saewidgets").joinpath("static", BUNDLE.format(kind))
     if not source.is_file():
         raise FigureError("The front end was not built, so there is no page.", "Run `make js` and try again.")
     # In a string or a regular expression, where alone they occur, the escape means the same.

@@ -1,5 +1,6 @@
 """Payload -> figure: matplotlib for paper (SVG, PNG, PDF) and script-free HTML for places that run no code. No torch.
 
-`heatmap` draws, `html` writes the fallback, `frame` makes the table, `alt` the sentence for screen readers. A payload
-becomes a `scene` (boxes, lines and labels in points) and `draw` turns any scene into a matplotlib figure.
+`views` says which modules belong to which payload. A module named like the view lays its payload out as a `scene`
+(boxes, lines and labels in points), `draw` turns any scene into a matplotlib figure, `files` into SVG, PNG and PDF.
+Words need no matplotlib: the heatmap's are in `html`, `frame` and `alt`, the others' in modules ending in `_text`.
 """

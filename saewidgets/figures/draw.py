@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import pairwise
+from math import dist
 from threading import RLock
 from typing import Any
 
@@ -24,7 +26,7 @@ from PIL import Image
 
 from saewidgets.errors import FigureError
 from saewidgets.figures import fonts
-from saewidgets.figures.scene import Box, Label, Scene
+from saewidgets.figures.scene import Box, Label, Line, Scene
 
 _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -120,6 +122,46 @@ def _patches(boxes: list[Box]) -> Iterator[PathPatch]:
         )
 
 
+def dashes(line: Line) -> list[tuple[tuple[float, float], ...]]:
+    """The strokes of a line; cut here, for matplotlib stretches dashes as the user's settings say."""
+    if not line.dash or len(line.points) < 2:
+        return [line.points] if line.points else []
+    strokes: list[tuple[tuple[float, float], ...]] = []
+    number, left, stroke = 0, line.dash[0], [line.points[0]]
+    for start, end in pairwise(line.points):
+        length, done = dist(start, end), 0.0
+        while length - done >= left:
+            done += left
+            share = done / length
+            at = (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
+            if number % 2 == 0:
+                strokes.append((*stroke, at))
+            number += 1
+            left, stroke = line.dash[number % len(line.dash)], [at]
+        left -= length - done
+        if length > done:
+            stroke.append(end)
+    return [*strokes, tuple(stroke)] if number % 2 == 0 and len(stroke) > 1 else strokes
+
+
+def _line(line: Line, number: int) -> PathPatch:
+    closed = bool(line.fill)
+    points: list[tuple[float, float]] = []
+    codes: list[Any] = []
+    for stroke in [(*line.points, line.points[0])] if closed else dashes(line):
+        points += stroke
+        codes += [Path.MOVETO, *[Path.LINETO] * (len(stroke) - 2), Path.CLOSEPOLY if closed else Path.LINETO]
+    return PathPatch(
+        Path(points, codes),
+        facecolor=line.fill or "none",
+        edgecolor=line.color or "none",
+        linewidth=line.width if line.color else 0,
+        joinstyle="round",
+        capstyle="butt",
+        gid=f"{line.part}.{number}",
+    )
+
+
 def figure(scene: Scene, dpi: float = 72, portable: bool = False) -> Figure:
     """A matplotlib figure of a scene.
 
@@ -135,7 +177,8 @@ def figure(scene: Scene, dpi: float = 72, portable: bool = False) -> Figure:
     result = Figure(size, dpi, facecolor=scene.paper, edgecolor="none", linewidth=0, frameon=True, **_FREE)
     result.patch.set(**_BARE)
     place = Affine2D().scale(1 / 72, -1 / 72).translate(0, scene.height / 72) + result.dpi_scale_trans
-    artists = [*_patches(scene.boxes), *(_text(label, portable) for label in scene.labels)]
+    lines = [_line(line, number) for number, line in enumerate(scene.lines) if len(line.points) > 1]
+    artists = [*_patches(scene.boxes), *lines, *(_text(label, portable) for label in scene.labels)]
     for order, artist in enumerate(artists):
         artist.set(transform=place, clip_on=False, zorder=order, **_BARE)
         result.add_artist(artist)

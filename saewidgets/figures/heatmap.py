@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from saewidgets.errors import FigureError, shorten
 from saewidgets.figures import draw, fonts, panels, text
 from saewidgets.figures.alt import alt_text
+from saewidgets.figures.files import MARGIN, MM, check_width
 from saewidgets.figures.palette import palette
 from saewidgets.figures.reading import chosen, copies
 from saewidgets.figures.scene import Label, Scene
@@ -19,12 +20,10 @@ from saewidgets.payloads.heatmap import HeatmapPayload
 
 __all__ = ["alt_text", "preview", "scene", "to_figure", "to_pdf", "to_png", "to_svg"]
 
-MM = 72 / 25.4
 MAX_TOKENS = 400
 # (dpi, tokens, colours, strip alone), the better first.
 _PREVIEWS = ((96, 80, 128, False), (96, 40, 64, True), (96, 24, 32, True), (72, 20, 32, True))
 MAX_LANES = 16
-MARGIN = 6.0
 
 
 def to_figure(
@@ -121,11 +120,10 @@ def scene(
         raise FigureError(
             f"A figure of {shorten(max_tokens)} tokens.", "Use 1 to 2000; the page and the widget show all."
         )
-    if not 60 <= width_mm <= 400:
-        raise FigureError(f"A width of {shorten(width_mm)} mm.", "Use 60 to 400: 85 for a column, 170 for a page.")
+    check_width(width_mm)
     sheet = Scene(width_mm * MM, palette(theme)["paper"])
     covers = text.everything if portable else partial(fonts.covers, "serif")
-    view = panels.Panel(sheet, palette(theme), payload, text.everything if portable else partial(fonts.covers, "sans"))
+    view = panels.Panel(sheet, palette(theme), text.everything if portable else partial(fonts.covers, "sans"), payload)
     left, right = MARGIN, sheet.width - MARGIN
     drawn = text.drawn(payload.tokens, covers, max_tokens)
     y = _strip(sheet, payload, theme, drawn, left, right)
@@ -139,7 +137,7 @@ def scene(
     else:
         y = view.features(left, right, y + 10)
         y = view.predictions(left, right, y + 6, covers)
-    sheet.height = view.foot(left, right, y + 6) + MARGIN
+    sheet.height = view.sources(left, right, y + 6) + MARGIN
     return sheet
 
 

@@ -8,17 +8,14 @@ and stays readable on a dark page.
 import unicodedata
 from html import escape
 
-import numpy as np
-
 from saewidgets.errors import FigureError
 from saewidgets.figures import text
+from saewidgets.figures.markup import SANS, SERIF, grey, head, note, span, within
 from saewidgets.figures.palette import Ink, Palette, letter, palette, step
 from saewidgets.figures.reading import chosen, copies, fill_name, peaks, prediction_row
 from saewidgets.payloads.heatmap import ChosenFeature, HeatmapPayload
 
 MAX_BYTES = 9_000
-_SANS = "Arial,sans-serif"
-_SERIF = "Georgia,serif"
 
 
 def fallback(payload: HeatmapPayload, max_bytes: int = MAX_BYTES) -> str:
@@ -44,31 +41,11 @@ def fallback(payload: HeatmapPayload, max_bytes: int = MAX_BYTES) -> str:
     if max_bytes < 5_000:
         raise FigureError(f"A static picture of {max_bytes} bytes.", "Allow 5000 or more.")
     look, features = palette("light"), payload.features
-    rest = [_note(f"fill: {fill_name(payload)}; letters: the other chosen features that are active", look)]
-    rest += _within(max_bytes // 4, [_feature(feature, payload, look) for feature in features], "features", look)
+    rest = [note(f"fill: {fill_name(payload)}; letters: the other chosen features that are active", look)]
+    rest += within(max_bytes // 4, [_feature(feature, payload, look) for feature in features], "features", look)
     rest += [*_predictions(payload, look, max_bytes // 4), _foot(payload, look)]
-    style = f"background-color:{look['paper']};color:{look['ink']};padding:12px;font-family:{_SANS};font-size:13px"
-    head, foot = f'<div style="{style};line-height:1.5">', f"{''.join(rest)}</div>"
-    return head + _strips(payload, look, max_bytes - len((head + foot).encode())) + foot
-
-
-def _within(budget: int, rows: list[str], name: str, look: Palette) -> list[str]:
-    """The first rows that take no more bytes than the budget, and a word about the others."""
-    sizes = np.cumsum([len(row.encode()) for row in rows])
-    fit = int((sizes <= budget).sum())
-    return rows if fit == len(rows) else [*rows[:fit], _note(f"and {len(rows) - fit} more {name}", look)]
-
-
-def _span(content: str, style: str) -> str:
-    return f'<span style="{style}">{escape(content)}</span>'
-
-
-def _grey(look: Palette) -> str:
-    return f"color:{look['ink3']};font-size:12px"
-
-
-def _note(content: str, look: Palette) -> str:
-    return f'<div style="{_grey(look)}">{escape(content)}</div>'
+    start, end = head(look), f"{''.join(rest)}</div>"
+    return start + _strips(payload, look, max_bytes - len((start + end).encode())) + end
 
 
 def _strips(payload: HeatmapPayload, look: Palette, budget: int) -> str:
@@ -94,13 +71,13 @@ def _strips(payload: HeatmapPayload, look: Palette, budget: int) -> str:
         for sequence, piece in zip(pieces, new, strict=True):
             sequence.append(piece)
     shown, total = len(pieces[0]), len(payload.tokens)
-    cut = _span(f" … the first {text.count(shown)} of {text.count(total)} tokens", _grey(look)) if shown < total else ""
+    cut = span(f" … the first {text.count(shown)} of {text.count(total)} tokens", grey(look)) if shown < total else ""
     return "".join(f"{head}{''.join(sequence)}{cut}</div>" for head, sequence in zip(heads, pieces, strict=True))
 
 
 def _copy_head(name: str, look: Palette) -> str:
-    style = f"font-family:{_SERIF};font-size:18px;line-height:1.6;white-space:pre-wrap"
-    return f'<div style="{style}">' + (f"{_span(name, f'{_grey(look)};font-family:{_SANS}')} " if name else "")
+    style = f"font-family:{SERIF};font-size:18px;line-height:1.6;white-space:pre-wrap"
+    return f'<div style="{style}">' + (f"{span(name, f'{grey(look)};font-family:{SANS}')} " if name else "")
 
 
 def _token(token: text.Drawn, ink: Ink | None, selected: bool, look: Palette) -> str:
@@ -115,19 +92,19 @@ def _escaped(run: text.Run, look: Palette | None) -> str:
     if run.kind == "text":
         return _isolated(run.text)
     shown = f"‹{run.text}›" if run.kind == "mark" else f" {run.text}" if run.kind == "hex" else run.text
-    return _span(shown, _grey(look)) if look else escape(shown)
+    return span(shown, grey(look)) if look else escape(shown)
 
 
 def _isolated(words: str) -> str:
     """Text that runs from right to left must not pull its neighbours over."""
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in words):
-        return _span(words, "display:inline-block")
+        return span(words, "display:inline-block")
     return escape(words)
 
 
 def _letter(feature: ChosenFeature, look: Palette) -> str:
     chip = look.chip(feature.slot)
-    return _span(
+    return span(
         letter(feature.slot),
         f"background-color:{chip.fill};color:{chip.text};font-size:9px;padding:0px 1px;margin:0px 1px",
     )
@@ -135,7 +112,7 @@ def _letter(feature: ChosenFeature, look: Palette) -> str:
 
 def _feature(feature: ChosenFeature, payload: HeatmapPayload, look: Palette) -> str:
     chip = look.chip(feature.slot)
-    key = _span(letter(feature.slot), f"background-color:{chip.fill};color:{chip.text};padding:0px 4px")
+    key = span(letter(feature.slot), f"background-color:{chip.fill};color:{chip.text};padding:0px 4px")
     label, name = text.plain(feature.label, 60), text.plain(feature.id, 40)
     words = f" {label} {name}" if label else f" {name}"
     if feature.edit:
@@ -144,7 +121,7 @@ def _feature(feature: ChosenFeature, payload: HeatmapPayload, look: Palette) -> 
         f"{_isolated(text.name(payload.tokens, p))} {text.activation(float(feature.values[p]))}"
         for p in peaks(feature, 3)
     ]
-    strongest = f'<span style="{_grey(look)}"> · {", ".join(tops)}</span>' if tops else ""
+    strongest = f'<span style="{grey(look)}"> · {", ".join(tops)}</span>' if tops else ""
     return f"<div>{key}{escape(words)}{strongest}</div>"
 
 
@@ -166,21 +143,21 @@ def _predictions(payload: HeatmapPayload, look: Palette, budget: int) -> list[st
         bar = f"display:inline-block;height:8px;width:{width}px;background-color:{look['ink2']}"
         name = text.plain(shown.vocabulary[word], 30).strip()
         cells = [
-            _span(name, "display:inline-block;min-width:90px"),
-            _span(numbers, "display:inline-block;min-width:140px"),
+            span(name, "display:inline-block;min-width:90px"),
+            span(numbers, "display:inline-block;min-width:140px"),
         ]
-        lines.append(f"<div>{' '.join(cells)} {_span('', bar)}</div>")
-    lines = [title, *_within(budget, lines, "predictions", look)]
+        lines.append(f"<div>{' '.join(cells)} {span('', bar)}</div>")
+    lines = [title, *within(budget, lines, "predictions", look)]
     if shown.kl is not None:
         control = payload.control
         kl = f"{text.probability(float(shown.kl[row]))} nats KL"
         if control is not None:
             kl += f" · control {text.interval(*map(float, control.kl_features[row]))}"
-        lines.append(_note(kl, look))
+        lines.append(note(kl, look))
     return lines
 
 
 def _foot(payload: HeatmapPayload, look: Palette) -> str:
     context = payload.context
-    parts = [text.plain(part, 48) for part in (context.model, context.dictionaries) if part]
-    return f'<div style="{_grey(look)};padding:8px 0px 0px 0px">{escape(" · ".join(parts))}</div>'
+    parts = [text.plain(part, 72) for part in (context.model, context.dictionaries) if part]
+    return f'<div style="{grey(look)};padding:8px 0px 0px 0px">{escape(" · ".join(parts))}</div>'

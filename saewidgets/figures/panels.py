@@ -4,47 +4,28 @@ import re
 from dataclasses import dataclass
 
 from saewidgets.figures import fonts, text
-from saewidgets.figures.palette import Palette, letter
+from saewidgets.figures.palette import letter
+from saewidgets.figures.pen import NOTE, Pen
 from saewidgets.figures.reading import chosen, fills, peaks, prediction_row
-from saewidgets.figures.scene import Box, Label, Scene
+from saewidgets.figures.scene import Box, Label
 from saewidgets.payloads.heatmap import ChosenFeature, HeatmapPayload
 from saewidgets.payloads.marks import SPACE
 
-NOTE, TEXT = 7.0, 8.0
+TEXT = 8.0
 ROW = 13.0
 MAX_ROWS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(Pen):
     """Draws parts of one payload on a sheet; every method takes its left, right and top and returns its bottom.
 
     Args:
-        scene: The sheet.
-        palette: Colours.
+        scene, palette, covers: As for a `Pen`.
         payload: What is shown.
-        covers: Which characters the sans face has.
     """
 
-    scene: Scene
-    palette: Palette
     payload: HeatmapPayload
-    covers: text.Covers
-
-    def _say(
-        self, x: float, y: float, words: str, color: str = "ink3", bold: bool = False, anchor: str = "left",
-        size: float = NOTE, face: str = "sans",
-    ) -> float:  # fmt: skip
-        """Write on a baseline; returns where the text ends (its left end when anchored right)."""
-        # SVG drops a space at the beginning of a text.
-        x += fonts.width(" ", size, face, bold) * (len(words) - len(words.lstrip(" ")))
-        words = words.lstrip(" ")
-        self.scene.labels.append(Label(x, y, words, size, self.palette[color], face, bold, anchor))
-        length = fonts.width(words, size, face, bold)
-        return x - length if anchor == "right" else x + length
-
-    def _box(self, x: float, y: float, width: float, height: float, color: str, part: str) -> None:
-        self.scene.boxes.append(Box(x, y, width, height, color, part=part))
 
     def legend(self, left: float, right: float, top: float) -> float:
         """What fill, lanes and marks mean, in one grey line that wraps."""
@@ -53,15 +34,15 @@ class Panel:
         feature = chosen(self.payload)
         if maximum > 0:
             name = f"{letter(feature.slot)}, activation" if feature else _FILLS.get(self.payload.fill, "")
-            x = self._say(x, y, f"fill: {name} 0") + 3
+            x = self.say(x, y, f"fill: {name} 0") + 3
             for ink in self.palette.ramp(feature.slot if feature else None):
-                self._box(x, y - 5.6, 8, 6.2, ink.fill, "ramp")
+                self.box(x, y - 5.6, 8, 6.2, ink.fill, "ramp")
                 x += 8
-            x = self._say(x + 3, y, text.signed(maximum, 1)) + 12
+            x = self.say(x + 3, y, text.signed(maximum, 1)) + 12
         for words in self._marks():
             if x > left and x + fonts.width(words, NOTE) > right:
                 x, y = left, y + 10
-            x = self._say(x, y, words) + 12
+            x = self.say(x, y, words) + 12
         return y + 2
 
     def _marks(self) -> list[str]:
@@ -76,15 +57,15 @@ class Panel:
         payload, y = self.payload, top + NOTE
         if not payload.features:
             return top
-        x = self._say(left, y, "Features", "ink", bold=True)
+        x = self.say(left, y, "Features", "ink", bold=True)
         edits = f" · {payload.n_edits} edit{'s' * (payload.n_edits != 1)}" if payload.n_edits else ""
-        self._say(x, y, f"{edits} · activation at the strongest token")
+        self.say(x, y, f"{edits} · activation at the strongest token")
         for feature in payload.features[:MAX_ROWS]:
             y += ROW
             self._feature(feature, left, right, y)
         if len(payload.features) > MAX_ROWS:
             y += ROW
-            self._say(left, y, f"and {len(payload.features) - MAX_ROWS} more")
+            self.say(left, y, f"and {len(payload.features) - MAX_ROWS} more")
         return y + 3
 
     def _feature(self, feature: ChosenFeature, left: float, right: float, y: float) -> None:
@@ -100,7 +81,7 @@ class Panel:
         if feature.edit:
             words = re.sub(r"^x (?=\d)", "× ", text.plain(feature.edit, 40, self.covers))
             column = right - 48 if right - left > 240 else right  # edits stand in a column where there is room
-            end = self._say(min(end - 8, column), y, words, "ink", anchor="right")
+            end = self.say(min(end - 8, column), y, words, "ink", anchor="right")
         room = end - 10 - (left + 14)
         name = text.plain(feature.id, 60, self.covers)
         label = text.plain(feature.label, 120, self.covers)
@@ -108,9 +89,9 @@ class Panel:
         if label and space > room * 0.6:
             space = 0.0
         words = fonts.fit(label or name, room - space, NOTE, "sans" if label else "mono")
-        x = self._say(left + 14, y, words, "ink", face="sans" if label else "mono")
+        x = self.say(left + 14, y, words, "ink", face="sans" if label else "mono")
         if space:
-            self._say(x + 5, y, name, "ink3", size=6.0, face="mono")
+            self.say(x + 5, y, name, "ink3", size=6.0, face="mono")
 
     def _value(self, feature: ChosenFeature, right: float, y: float) -> float:
         """The feature's activation, before → after, at the token where it is greatest; at the right edge."""
@@ -118,9 +99,9 @@ class Panel:
         before = text.activation(float(feature.values[top].max(initial=0)))
         after = before if feature.after is None else text.activation(float(feature.after[top].max(initial=0)))
         if before == after:
-            return self._say(right, y, before, "ink2", anchor="right")
-        x = self._say(right, y, after, "ink", bold=True, anchor="right")
-        return self._say(x - 2, y, f"{before} {text.ARROW}", "ink3", anchor="right")
+            return self.say(right, y, before, "ink2", anchor="right")
+        x = self.say(right, y, after, "ink", bold=True, anchor="right")
+        return self.say(x - 2, y, f"{before} {text.ARROW}", "ink3", anchor="right")
 
     def predictions(self, left: float, right: float, top: float, covers: text.Covers) -> float:
         """The next token after the selected one: bar after, tick before, grey band control; then KL."""
@@ -130,10 +111,10 @@ class Panel:
             return top
         shown = payload.predictions
         after = shown.after[row] if shown.after is not None else None
-        x = self._say(left, y, "Next token after ", "ink", bold=True)
+        x = self.say(left, y, "Next token after ", "ink", bold=True)
         name = text.name(payload.tokens, int(shown.positions[row]), covers)
-        x = self._say(x, y, name, "ink", size=TEXT, face="serif")
-        self._say(x, y, " · bar: after, tick: before" if after is not None else " · probability")
+        x = self.say(x, y, name, "ink", size=TEXT, face="serif")
+        self.say(x, y, " · bar: after, tick: before" if after is not None else " · probability")
         words = [text.runs(shown.vocabulary[int(i)], covers, 24) for i in shown.token[row]]
         names = ["".join(f"‹{r.text}›" if r.kind == "mark" else r.text for r in _unspaced(runs)) for runs in words]
         start = left + min(max((fonts.width(n, TEXT, "serif") for n in names), default=0), (right - left) * 0.3) + 8
@@ -141,7 +122,7 @@ class Panel:
         bars = Bars(start, right - numbers - start, _greatest(payload, row))
         for column, word in enumerate(names):
             y += ROW
-            self._say(left, y, fonts.fit(word, start - left - 6, TEXT, "serif"), "ink", size=TEXT, face="serif")
+            self.say(left, y, fonts.fit(word, start - left - 6, TEXT, "serif"), "ink", size=TEXT, face="serif")
             self._prediction(row, column, bars, right, y)
         return self._control(row, left, right, y)
 
@@ -154,31 +135,31 @@ class Panel:
             low, high = float(control.low[row, column]), float(control.high[row, column])
             inside = low <= after <= high
             width = max(1.5, bars.at(high) - bars.at(low))
-            self._box(bars.at(low), y - 7.6, width, 10.4, self.palette["band"], "band")
-        self._box(bars.start, y - 4.6, bars.at(after) - bars.start, 4.4, self.palette["ink2"], "bar")
+            self.box(bars.at(low), y - 7.6, width, 10.4, self.palette["band"], "band")
+        self.box(bars.start, y - 4.6, bars.at(after) - bars.start, 4.4, self.palette["ink2"], "bar")
         if shown.after is None:
-            self._say(right, y, text.probability(before), "ink", anchor="right")
+            self.say(right, y, text.probability(before), "ink", anchor="right")
             return
-        self._box(bars.at(before) - 0.5, y - 7.2, 1.0, 9.6, self.palette["ink"], "tick")
+        self.box(bars.at(before) - 0.5, y - 7.2, 1.0, 9.6, self.palette["ink"], "tick")
         delta = after - before
         color = "ink3" if inside else "raises" if delta > 0 else "lowers"
-        self._say(right, y, text.change(delta), color, anchor="right")
-        self._say(right - 26, y, text.probability(after), "ink3" if inside else "ink", not inside, "right")
-        self._say(right - 50, y, text.probability(before), anchor="right")
+        self.say(right, y, text.change(delta), color, anchor="right")
+        self.say(right - 26, y, text.probability(after), "ink3" if inside else "ink", not inside, "right")
+        self.say(right - 50, y, text.probability(before), anchor="right")
 
     def _control(self, row: int, left: float, right: float, y: float) -> float:
         shown, control = self.payload.predictions, self.payload.control
         if control is not None:
             y += ROW - 1
-            self._box(left, y - 5.6, 12, 6.4, self.palette["band"], "band")
-            self._say(left + 16, y, f"control: {control.n} random features, same edit")
+            self.box(left, y - 5.6, 12, 6.4, self.palette["band"], "band")
+            self.say(left + 16, y, f"control: {control.n} random features, same edit")
         if shown.kl is None:
             return y + 3
         y += ROW + 1
         kl = float(shown.kl[row])
         inside = control is not None and kl <= float(control.kl_features[row, 1])
-        x = self._say(left, y, text.probability(kl), "ink3" if inside else "ink", not inside, size=9.0)
-        x = self._say(x, y, " nats KL")
+        x = self.say(left, y, text.probability(kl), "ink3" if inside else "ink", not inside, size=9.0)
+        x = self.say(x, y, " nats KL")
         if control is not None:
             features, directions = (
                 text.interval(*map(float, k[row])) for k in (control.kl_features, control.kl_directions)
@@ -186,23 +167,16 @@ class Panel:
             words = f"control {features}, random directions {directions}"
             if x + 10 + fonts.width(words, NOTE) > right:
                 x, y = left - 10, y + 10
-            self._say(x + 10, y, words)
+            self.say(x + 10, y, words)
         return y + 3
 
-    def foot(self, left: float, right: float, top: float) -> float:
-        """Model, dictionaries, error policy, propagation, seed: one grey line under a rule."""
+    def sources(self, left: float, right: float, top: float) -> float:
+        """Model, dictionaries, error policy, propagation, seed."""
         context = self.payload.context
-        self._box(left, top, right - left, 0.5, self.palette["rule"], "rule")
         parts = [context.model, context.dictionaries]
         if self.payload.n_edits:
             parts += [f"error term {context.error}", f"{context.propagation} propagation", f"seed {context.seed}"]
-        x, y = left, top + 10
-        for part in filter(None, parts):
-            words = fonts.fit(text.plain(part, 80, self.covers), right - left, 6.0)
-            if x > left and x + fonts.width(f" · {words}", 6.0) > right:
-                x, y = left, y + 8
-            x = self._say(x, y, words if x == left else f" · {words}", size=6.0)
-        return y + 2
+        return self.foot(left, right, top, parts)
 
 
 @dataclass(frozen=True, slots=True)

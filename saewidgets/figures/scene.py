@@ -55,9 +55,30 @@ class Label:
     anchor: str = "left"
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A broken line, or the polygon it closes.
+
+    Args:
+        points: `(x, y)` of each corner.
+        color: `#RRGGBB`, "" for none.
+        width: Of the line.
+        dash: Lengths of dash and gap in points, in turn; `()` for a solid line.
+        fill: `#RRGGBB` of the polygon, which is then closed; "" for none.
+        part: What it is, e.g. `"curve"`.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    color: str
+    width: float = 1.0
+    dash: tuple[float, ...] = ()
+    fill: str = ""
+    part: str = "line"
+
+
 @dataclass(slots=True)
 class Scene:
-    """A sheet that is being filled; labels lie over boxes, later boxes over earlier ones of another look.
+    """A sheet that is being filled: labels lie over lines, lines over boxes, later over earlier ones of another look.
 
     Args:
         width: In points.
@@ -69,4 +90,5 @@ class Scene:
     paper: str
     height: float = 0.0
     boxes: list[Box] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)

@@ -4,6 +4,7 @@ Token text is hostile: control and direction marks are drawn by name, piles of c
 font at hand can draw is named by its code point. So a run handed to a renderer is harmless and visible.
 """
 
+import math
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -220,3 +221,47 @@ def count(value: int) -> str:
 def interval(low: float, high: float) -> str:
     """A range of two-decimal numbers, one number when they print alike."""
     return probability(low) if probability(low) == probability(high) else f"{probability(low)}–{probability(high)}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Three significant digits, at most three decimals; else a power of ten.
+
+    Example:
+        >>> significant(0.1234), significant(-12.34), significant(1234.0), significant(0.0)
+        ('0.123', '−12.3', '1\u2009234', '0')
+    """
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if 10**digits <= size < 1e9:
+        return (MINUS if value < 0 else "") + count(round(size))
+    if size < 1e-4 or size >= 1e9:
+        mantissa, _, exponent = f"{value:.1e}".partition("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
+    decimals = digits - 1 - math.floor(math.log10(size))
+    # Two decimals of a small number are enough: "0.047".
+    return signed(value, min(8, decimals - 1) if size < 0.01 else min(3, max(0, decimals)))
+
+
+def share(value: float) -> str:
+    """A share in per cent with two significant digits.
+
+    Example:
+        >>> share(0.0059), share(0.1234), share(1.0)
+        ('0.59 %', '12 %', '100 %')
+    """
+    percent = value * 100
+    return f"{count(round(percent)) if 99.5 <= percent < 1000 else significant(float(f'{percent:.2g}'), 2)} %"
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number of the unit that a payload names."""
+    return f"{significant(value * 100)} %" if unit == "share" else significant(value)
+
+
+def duration(seconds: float) -> str:
+    """A time: "40 s", "3 min", "2 h 5 min"."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    minutes = min(6_000_000, round(seconds / 60))
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -6,9 +6,11 @@ dataclasses by `python -m saewidgets.payloads.typescript`.
 """
 
 from saewidgets.payloads.codec import decode, encode
+from saewidgets.payloads.context import Context
+from saewidgets.payloads.dictionary_report import Beside, DictionaryReportPayload, Estimate, ListedFeature, Measure
+from saewidgets.payloads.frontier import FrontierPayload, FrontierPoint, frontier_payload
 from saewidgets.payloads.heatmap import (
     ChosenFeature,
-    Context,
     Control,
     FeatureLabel,
     HeatmapPayload,
@@ -17,17 +19,34 @@ from saewidgets.payloads.heatmap import (
     Sparse,
     Tokens,
 )
+from saewidgets.payloads.histogram import Histogram, cosine_histogram, density_histogram
+from saewidgets.payloads.training import Curve, FormingFeature, Passage, TrainingPayload
 
 __all__ = [
+    "Beside",
     "ChosenFeature",
     "Context",
     "Control",
+    "Curve",
+    "DictionaryReportPayload",
+    "Estimate",
     "FeatureLabel",
+    "FormingFeature",
+    "FrontierPayload",
+    "FrontierPoint",
     "HeatmapPayload",
+    "Histogram",
+    "ListedFeature",
+    "Measure",
+    "Passage",
     "Predictions",
     "SiteView",
     "Sparse",
     "Tokens",
+    "TrainingPayload",
+    "cosine_histogram",
     "decode",
+    "density_histogram",
     "encode",
+    "frontier_payload",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from saewidgets.errors import PayloadError
 from saewidgets.payloads.arrays import F32, U8, U32, F32x2, U32x2
+from saewidgets.payloads.context import Context
 from saewidgets.payloads.record import check, same_length
 
 PLAIN, SPECIAL, SPLIT, CONTINUATION = range(4)
@@ -192,34 +193,6 @@ class Control:
         same_length(self, len(self.low), "high", "kl_features", "kl_directions")
         if self.high.shape != self.low.shape or self.kl_features.shape[1] != 2 or self.kl_directions.shape[1] != 2:
             raise PayloadError("Control has fields of unequal shape.", "low and high [P, K], kl_* [P, 2].")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Context:
-    """What stands in the foot of every view: where the numbers come from.
-
-    Args:
-        model: Name of the model.
-        dictionaries: One line, e.g. "TopK 16, 1 024 features a site".
-        error: `"kept"` or `"dropped"`: the SAE's error term under the edits.
-        propagation: `"free"`: everything after an edit is recomputed.
-        seed: Of the control's random draws.
-        milliseconds: Time of the model work for this picture.
-        version: Version of saewidgets.
-        code: Python that makes this view again.
-    """
-
-    model: str
-    dictionaries: str
-    error: str = "kept"
-    propagation: str = "free"
-    seed: int = 0
-    milliseconds: float = 0.0
-    version: str = ""
-    code: str = ""
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,12 +4,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from saewidgets.widgets.base import BaseWidget
+    from saewidgets.widgets.dictionary_report import DictionaryReport
     from saewidgets.widgets.files import open
+    from saewidgets.widgets.frontier import Frontier
     from saewidgets.widgets.heatmap import TokenHeatmap
+    from saewidgets.widgets.training import TrainingMonitor
 
-_HOMES = {"BaseWidget": "base", "TokenHeatmap": "heatmap", "open": "files"}
+_HOMES = {
+    "BaseWidget": "base",
+    "DictionaryReport": "dictionary_report",
+    "Frontier": "frontier",
+    "TokenHeatmap": "heatmap",
+    "TrainingMonitor": "training",
+    "open": "files",
+}
 
-__all__ = ["BaseWidget", "TokenHeatmap", "open"]
+__all__ = ["BaseWidget", "DictionaryReport", "Frontier", "TokenHeatmap", "TrainingMonitor", "open"]
 
 
 def __getattr__(name: str) -> Any:

@@ -81,11 +81,10 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
         super().__init__(
             theme=theme,
             height=height,
-            live=step is not None,
             _payload=raw if len(raw) <= PAYLOAD_IN_STATE else b"",
             _revision=1,
             **carrier.delivery(bundle),
-            **traits,
+            **{"live": step is not None, **traits},
         )
         self._own_layout = self.layout
         self._ready = True
@@ -237,12 +236,17 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
             token.check()  # under the lock: from here on no newer request can come in between
             if self.closed:
                 return
-            self._picture, self._shown = payload, step
+            self._shown = step
             with self._setting():
-                self._payload = raw if len(raw) <= PAYLOAD_IN_STATE else b""
-                self._revision += 1
-                self.error = None
+                self._put(payload, raw)
                 self._show(step, payload)
+
+    def _put(self, payload: Any, raw: bytes) -> None:
+        """Make this the good picture; call it with the lock, while setting."""
+        self._picture = payload
+        self._payload = raw if len(raw) <= PAYLOAD_IN_STATE else b""
+        self._revision += 1
+        self.error = None
 
     def _show(self, step: Step, payload: Any) -> None:
         """Set the traits that go with a picture."""

@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from saewidgets.errors import PayloadError, shorten
-from saewidgets.payloads import HeatmapPayload, decode
+from saewidgets.payloads import DictionaryReportPayload, FrontierPayload, HeatmapPayload, TrainingPayload, decode
 from saewidgets.widgets.base import BaseWidget
+from saewidgets.widgets.dictionary_report import DictionaryReport
+from saewidgets.widgets.frontier import Frontier
 from saewidgets.widgets.heatmap import TokenHeatmap
+from saewidgets.widgets.training import TrainingMonitor
 
 # No view needs more; a file that claims to is refused unread.
 MAX_BYTES = 512 * 2**20
 
-_WIDGETS: dict[type, type[BaseWidget]] = {HeatmapPayload: TokenHeatmap}
+_WIDGETS: dict[type, type[BaseWidget]] = {
+    HeatmapPayload: TokenHeatmap,
+    TrainingPayload: TrainingMonitor,
+    FrontierPayload: Frontier,
+    DictionaryReportPayload: DictionaryReport,
+}
 
 
 def open(path: str | Path, **options: Any) -> Any:

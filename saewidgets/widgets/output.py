@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import sys
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from saewidgets import disk
 from saewidgets.errors import WidgetError, shorten
-from saewidgets.payloads import encode
+from saewidgets.figures.views import view_of
+from saewidgets.payloads import HeatmapPayload, encode
 
 # Bytes that the static copy may add to a notebook, PNG in base64: the whole figure of a prompt one reads in one go, or
 # the head of a long one.
@@ -38,8 +37,8 @@ class Outputs:
         raise NotImplementedError
 
     @property
-    def _figures(self) -> ModuleType:
-        return import_module(f"saewidgets.figures.{self._view}")
+    def _figures(self) -> Any:
+        return view_of(self.payload).figures
 
     def to_html(self, path: str | Path | None = None) -> str | Path:
         """One offline page with the live view: hover, feature switching and selection work without a kernel.
@@ -79,10 +78,8 @@ class Outputs:
         return _written(path, self._figures.to_pdf(self.payload))
 
     def to_frame(self) -> Any:
-        """The numbers behind the picture, a `pandas.DataFrame` with one row a token."""
-        from saewidgets.figures.frame import to_frame
-
-        return to_frame(self.payload)
+        """The numbers behind the picture, a `pandas.DataFrame`: of a heatmap one row a token."""
+        return view_of(self.payload).to_frame(self.payload)
 
     def save(self, path: str | Path) -> Path:
         """Write the view to a file; the suffix says how: .sae .html .svg .png .pdf.
@@ -123,11 +120,10 @@ class Outputs:
         Together at most `WHOLE_BUDGET` bytes, `HEAD_BUDGET` for a prompt of more than `WHOLE_TOKENS` tokens: both show
         as much as fits.
         """
-        from saewidgets.figures.html import fallback
-
         payload = self.payload
-        budget = WHOLE_BUDGET if len(payload.tokens) <= WHOLE_TOKENS else HEAD_BUDGET
-        markup = fallback(payload, max_bytes=budget * 2 // 5)
+        is_whole = not isinstance(payload, HeatmapPayload) or len(payload.tokens) <= WHOLE_TOKENS
+        budget = WHOLE_BUDGET if is_whole else HEAD_BUDGET
+        markup = view_of(payload).fallback(payload, budget * 2 // 5)
         data = {"text/plain": repr(self), "text/html": markup}
         image = self._figures.preview(payload, max_bytes=(budget - len(markup.encode())) * 3 // 4 - 2)
         return data if image is None else {**data, "image/png": base64.b64encode(image).decode()}

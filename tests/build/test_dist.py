@@ -44,7 +44,8 @@ def tracked_assets() -> list[str]:
 
 def test_wheel_has_what_a_user_needs(wheel: dict[str, int]) -> None:
     assert wheel.get("saewidgets/static/widget.js", 0) > 1000
-    assert wheel.get("saewidgets/static/page.js", 0) > 1000
+    for view in ("heatmap", "training", "frontier", "dictionary_report"):
+        assert wheel.get(f"saewidgets/static/page-{view}.js", 0) > 1000
     assert wheel.get("saewidgets/static/shim.js", 0) > 100
     assert wheel.get("saewidgets/py.typed") == 0
     assets = tracked_assets()
@@ -82,7 +83,7 @@ def test_metadata() -> None:
 def test_sdist_can_be_rebuilt_with_and_without_node(sdist: dict[str, int]) -> None:
     for name in (
         "saewidgets/static/widget.js",  # without
-        "saewidgets/static/page.js",
+        "saewidgets/static/page-heatmap.js",
         "saewidgets/static/shim.js",
         "js/package.json",  # with
         "js/package-lock.json",

@@ -75,7 +75,7 @@ def test_what_is_in_it() -> None:
 
 def test_sizes() -> None:
     assert len(to_page(make_payload()).encode()) <= 250_000
-    bundle = len(page._bundle().encode())
+    bundle = len(page._bundle("heatmap").encode())
     large = make_payload(10_000)
     assert len(to_page(large).encode()) <= bundle + 1.34 * len(encode(large)) + 12_000
 
@@ -109,7 +109,7 @@ def bundle(monkeypatch: pytest.MonkeyPatch, tmp_path):  # type: ignore[no-untype
     static.mkdir()
     monkeypatch.setattr(page, "files", lambda package: tmp_path)
     page._bundle.cache_clear()
-    yield static / page.BUNDLE
+    yield static / page.BUNDLE.format("heatmap")
     page._bundle.cache_clear()
 
 

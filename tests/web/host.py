@@ -5,7 +5,8 @@ import json
 from typing import Any
 
 from saewidgets.export.page import to_page
-from saewidgets.payloads import HeatmapPayload, encode
+from saewidgets.payloads import FrontierPayload, HeatmapPayload, encode
+from saewidgets.payloads.codec import kind_of
 from saewidgets.widgets.carrier import bundle
 
 # What anywidget gives to `render`, answered by the test: messages are recorded, replies are sent with `reply`.
@@ -48,7 +49,25 @@ requestAnimationFrame(() => setTimeout(() => {{ host.painted = performance.now()
 </script>"""
 
 
-def live_page(payload: HeatmapPayload, dark: bool = False, **traits: Any) -> str:
+def heatmap_traits(payload: HeatmapPayload) -> dict[str, Any]:
+    """Traits of a live heatmap."""
+    slots = [""] * (max((f.slot for f in payload.features), default=-1) + 1)
+    for feature in payload.features:
+        slots[feature.slot] = feature.id
+    return {
+        "prompt": payload.prompt, "features": slots, "edits": [], "error_term": "kept", "site": payload.site,
+        "fill": payload.fill, "selection": payload.selection, "text_face": "serif", "lanes": "full",
+    }  # fmt: skip
+
+
+def shown_traits(payload: Any) -> dict[str, Any]:
+    """Traits of a view that shows what it has: those fields of the payload that the front end turns."""
+    names = ("selected", "feature", "y", "x", "scale")
+    found = {name: getattr(payload, name) for name in names if hasattr(payload, name)}
+    return {**found, "feature": ""} if isinstance(payload, FrontierPayload) else found
+
+
+def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
     """A page with a live widget; `host` in it is the test's end of the comm.
 
     Args:
@@ -56,14 +75,10 @@ def live_page(payload: HeatmapPayload, dark: bool = False, **traits: Any) -> str
         dark: Whether the host says that it is dark, as JupyterLab does.
         **traits: Traits that differ from those of a fresh widget.
     """
-    slots = [""] * (max((f.slot for f in payload.features), default=-1) + 1)
-    for feature in payload.features:
-        slots[feature.slot] = feature.id
+    own = heatmap_traits(payload) if isinstance(payload, HeatmapPayload) else shown_traits(payload)
     values = {
-        "_view": "heatmap", "_revision": 1, "prompt": payload.prompt, "features": slots, "edits": [],
-        "error_term": "kept", "site": payload.site, "fill": payload.fill, "selection": payload.selection,
-        "theme": "auto", "height": 360, "text_face": "serif", "lanes": "full", "error": None, "undo_depth": 0,
-        "redo_depth": 0, "live": True, **traits,
+        "_view": kind_of(payload), "_revision": 1, "theme": "auto", "height": 360, "error": None, "undo_depth": 0,
+        "redo_depth": 0, "live": True, **own, **traits,
     }  # fmt: skip
     return _HOST.format(
         attributes='data-theme="dark"' if dark else "",
@@ -74,6 +89,6 @@ def live_page(payload: HeatmapPayload, dark: bool = False, **traits: Any) -> str
     )
 
 
-def saved_page(payload: HeatmapPayload, theme: str = "light") -> str:
+def saved_page(payload: Any, theme: str = "light") -> str:
     """The page that `widget.to_html` writes."""
     return to_page(payload, theme)

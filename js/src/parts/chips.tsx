@@ -5,19 +5,12 @@ import { hue, letter } from "../palette";
 import type { ChosenFeature } from "../payloads";
 import { plain } from "../signs";
 import { disabledReason, type View } from "../view";
+import { Key } from "./key";
 import { SearchBox } from "./search";
-import { Segments } from "./toolbar";
+import { Segments } from "./segments";
 
 /** Nearer to 1 than this, the slider snaps to the notch. */
 const SNAP = 0.035;
-
-/** The letter of a feature in its colour; hollow when ablated. */
-export function Key({ feature, hollow = false }: { feature: { slot: number }; hollow?: boolean }) {
-  const name = letter(feature.slot);
-  return (
-    <span class={`key ${hue(feature.slot)}${hollow ? " hollow" : ""}${name.length > 1 ? " long" : ""}`}>{name}</span>
-  );
-}
 
 /** Where a feature is greatest; position 0 is left out, as in the fill. */
 function peak(values: ArrayLike<number>): number {

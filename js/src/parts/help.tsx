@@ -1,9 +1,29 @@
 // The keys, on one sheet.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { KEYS } from "../commands";
-import type { View } from "../view";
+import type { BaseView } from "../view";
 
-export function Help({ view }: { view: View }) {
+/** `?` and Esc, in any view that has a help. */
+export function helpKey(view: BaseView): (event: KeyboardEvent) => void {
+  return (event) => {
+    const { tagName } = event.composedPath()[0] as HTMLElement;
+    if (event.key === "Escape" && view.help.value) view.help.value = false;
+    else if (event.key === "?" && tagName !== "INPUT") view.help.value = !view.help.value;
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+}
+
+interface Props {
+  view: BaseView;
+  /** Keys and what they do. */
+  keys: readonly (readonly [string, string])[];
+  note?: string;
+  /** Where the focus goes afterwards. */
+  back: () => void;
+}
+
+export function Help({ view, keys, note, back }: Props) {
   const close = useRef<HTMLButtonElement>(null);
   const open = view.help.value;
   useLayoutEffect(() => {
@@ -12,13 +32,13 @@ export function Help({ view }: { view: View }) {
   if (!open) return null;
   const done = () => {
     view.help.value = false;
-    view.focusStrip();
+    back();
   };
   return (
     <div class="pop help" role="dialog" aria-label="Keyboard">
       <h3>Keyboard</h3>
       <dl>
-        {KEYS.map(([keys, words]) => (
+        {keys.map(([keys, words]) => (
           <div key={keys}>
             <dt>
               <kbd>{keys}</kbd>
@@ -27,7 +47,7 @@ export function Help({ view }: { view: View }) {
           </div>
         ))}
       </dl>
-      <p class="sub">Letters act while the strip has focus and the text is not being edited.</p>
+      {note && <p class="sub">{note}</p>}
       <button type="button" class="btn" ref={close} onClick={done}>
         Close
       </button>

@@ -7,7 +7,7 @@ import { piled } from "../signs";
 import type { View } from "../view";
 import { LongText } from "./long";
 import { Rail } from "./rail";
-import { Segments } from "./toolbar";
+import { Segments } from "./segments";
 import { describe } from "./tooltip";
 
 export function LongStrip({ view }: { view: View }) {

@@ -1,7 +1,7 @@
 // The menu: code, files, help. Files come from Python; without it a page can give its own payload.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { View } from "../view";
+import type { BaseView } from "../view";
 
 const FORMATS = ["html", "svg", "png", "pdf", "sae"] as const;
 const TYPES: Record<(typeof FORMATS)[number], string> = {
@@ -13,7 +13,7 @@ const TYPES: Record<(typeof FORMATS)[number], string> = {
 };
 
 /** Hand a file to the browser. */
-function download(view: View, name: string, type: string, data: BlobPart): void {
+function download(view: BaseView, name: string, type: string, data: BlobPart): void {
   const url = URL.createObjectURL(new Blob([data], { type }));
   const link = document.createElement("a");
   link.href = url;
@@ -29,16 +29,19 @@ function download(view: View, name: string, type: string, data: BlobPart): void 
   });
 }
 
-async function save(view: View, format: (typeof FORMATS)[number]): Promise<void> {
+async function save(view: BaseView, format: (typeof FORMATS)[number]): Promise<void> {
   const { state } = view;
   if (!state.live.value && format === "sae") {
-    download(view, "heatmap.sae", TYPES.sae, state.raw.slice());
+    download(view, `${state.name}.sae`, TYPES.sae, state.raw.slice());
     return;
   }
   view.said.value = `Saving ${format}`;
   try {
     const { result, buffers } = await state.requests.ask({ type: "save", format });
-    const name = String((result as { name?: unknown } | null)?.name ?? `heatmap.${format}`).replace(/[^\w.-]/g, "_");
+    const name = String((result as { name?: unknown } | null)?.name ?? `${state.name}.${format}`).replace(
+      /[^\w.-]/g,
+      "_",
+    );
     download(view, name, TYPES[format], buffers[0] as BlobPart);
     view.said.value = `Saved ${name}`;
   } catch (failure) {
@@ -47,7 +50,7 @@ async function save(view: View, format: (typeof FORMATS)[number]): Promise<void>
 }
 
 /** Put the code that makes this view on the clipboard. */
-async function copyCode(view: View): Promise<void> {
+async function copyCode(view: BaseView): Promise<void> {
   const code = view.state.payload.value?.context.code ?? "";
   try {
     await navigator.clipboard.writeText(code);
@@ -69,7 +72,7 @@ interface Item {
   off: string;
 }
 
-function items(view: View, full: boolean): Item[] {
+function items(view: BaseView, full: boolean): Item[] {
   const { state } = view;
   const why = state.live.value ? "" : "needs a live model";
   const code = {
@@ -86,7 +89,7 @@ function items(view: View, full: boolean): Item[] {
   return full ? [code, ...files, help] : files;
 }
 
-export function CopyCode({ view }: { view: View }) {
+export function CopyCode({ view }: { view: BaseView }) {
   return view.state.payload.value?.context.code ? (
     <button type="button" class="plain" onClick={() => copyCode(view)}>
       Copy code
@@ -102,7 +105,7 @@ export function Menu({
   bare = false,
   full = false,
 }: {
-  view: View;
+  view: BaseView;
   label: string;
   name: string;
   bare?: boolean;

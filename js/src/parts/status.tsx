@@ -1,7 +1,7 @@
 // One line that says whether the picture is true: counts, progress with a stop, stale, disabled. Its height is reserved.
 import { count, plural } from "../format";
 import { plain } from "../signs";
-import { disabledReason, type View } from "../view";
+import { type BaseView, disabledReason, type View } from "../view";
 
 function left(seconds: number): string {
   return seconds > 0 && Number.isFinite(seconds) ? ` · ${count(Math.ceil(seconds))} s left` : "";
@@ -52,7 +52,7 @@ export function Status({ view }: { view: View }) {
 }
 
 /** The top edge: solid while refining, dashed while stale. Takes no room. */
-export function Edge({ view }: { view: View }) {
+export function Edge({ view }: { view: BaseView }) {
   const { stale, progress, busy } = view.state.requests;
   if (progress.value && busy.value) {
     const { done, total } = progress.value;
@@ -67,7 +67,7 @@ export function Edge({ view }: { view: View }) {
 }
 
 /** What went wrong, the value, what to do. */
-export function Failed({ view }: { view: View }) {
+export function Failed({ view }: { view: BaseView }) {
   const failure = view.state.failure.value;
   if (!failure) return null;
   return (

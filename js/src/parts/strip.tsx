@@ -47,7 +47,7 @@ function Margin({ view, text, lanes }: { view: View; text: string; lanes: boolea
 export function Strip({ view }: { view: View }) {
   const { state } = view;
   const payload = state.payload.value;
-  const compact = state.options.compact;
+  const compact = state.compact;
   const edited = state.edited.value && !compact;
   const top = useRef<HTMLDivElement>(null);
   const bottom = useRef<HTMLDivElement>(null);

@@ -5,7 +5,7 @@ import { hue } from "../palette";
 import type { SiteView } from "../payloads";
 import { asText, draw, plain } from "../signs";
 import type { View } from "../view";
-import { Key } from "./chips";
+import { Key } from "./key";
 
 const FEW = 6;
 /** Share of the row that the greatest activation takes. */

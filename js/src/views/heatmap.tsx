@@ -1,11 +1,13 @@
 // The TokenHeatmap: bar, strip, legend, features beside predictions, strongest at the token, foot.
 import { useComputed } from "@preact/signals";
-import { viewKey } from "../commands";
+import { KEYS, viewKey } from "../commands";
+import { HeatmapState } from "../model";
+import type { Draw } from "../mount";
 import { Features } from "../parts/chips";
+import { Foot } from "../parts/foot";
 import { Help } from "../parts/help";
 import { Legend } from "../parts/legend";
 import { LongStrip } from "../parts/longstrip";
-import { CopyCode, Menu } from "../parts/menu";
 import { NextToken } from "../parts/predictions";
 import { Edge, Failed } from "../parts/status";
 import { Strip } from "../parts/strip";
@@ -13,12 +15,17 @@ import { Strongest } from "../parts/strongest";
 import { Toolbar } from "../parts/toolbar";
 import { Tooltip } from "../parts/tooltip";
 import { piled, plain } from "../signs";
-import { disabledReason, type View } from "../view";
+import { makeView, type View } from "../view";
 
 /** More tokens than this are drawn as blocks of text, with a rail above. */
 export const LONG = 400;
 
-export function Heatmap({ view }: { view: View }) {
+export const heatmap: Draw = (model, root, ended) => {
+  const state = new HeatmapState(model);
+  return { state, element: <Heatmap view={makeView(state, root, ended)} /> };
+};
+
+function Heatmap({ view }: { view: View }) {
   const { state } = view;
   const { requests } = state;
   const long = useComputed(() => (state.payload.value?.tokens.text.length ?? 0) > LONG);
@@ -38,7 +45,7 @@ export function Heatmap({ view }: { view: View }) {
   return (
     <div
       class="w"
-      style={{ "min-height": empty ? `${state.options.height}px` : undefined }}
+      style={{ "min-height": empty ? `${state.height}px` : undefined }}
       onKeyDown={key}
       onBeforeInput={input}
     >
@@ -46,9 +53,7 @@ export function Heatmap({ view }: { view: View }) {
       <Toolbar view={view} />
       <div class={picture.value}>{!empty && (long.value ? <LongStrip view={view} /> : <Strip view={view} />)}</div>
       <Failed view={view} />
-      {!empty && (
-        <Legend view={view} merged={state.options.compact && state.edited.value && !long.value} long={long.value} />
-      )}
+      {!empty && <Legend view={view} merged={state.compact && state.edited.value && !long.value} long={long.value} />}
       {!empty && (
         <div class="grid cols">
           <Features view={view} />
@@ -56,34 +61,18 @@ export function Heatmap({ view }: { view: View }) {
         </div>
       )}
       {!empty && <Strongest view={view} />}
-      <Foot view={view} />
+      <Foot view={view} editable>
+        <span>{plain(state.payload.value?.context.propagation ?? "")} propagation</span>
+        <span>seed {state.payload.value?.context.seed}</span>
+      </Foot>
       <Tooltip view={view} />
-      <Help view={view} />
+      <Help
+        view={view}
+        keys={KEYS}
+        note="Letters act while the strip has focus and the text is not being edited."
+        back={view.focusStrip}
+      />
       <Announcer view={view} />
-    </div>
-  );
-}
-
-function Foot({ view }: { view: View }) {
-  const { state } = view;
-  const payload = state.payload.value;
-  if (!payload) return null;
-  const { context } = payload;
-  const reason = state.live.value ? "" : disabledReason(state);
-  return (
-    <div class="foot">
-      <span>
-        {[context.model, context.dictionaries]
-          .filter(Boolean)
-          .map((text) => plain(text))
-          .join(" · ")}
-      </span>
-      <span>{plain(context.propagation)} propagation</span>
-      <span>seed {context.seed}</span>
-      {reason && <span>{reason}</span>}
-      <span class="sp" />
-      <CopyCode view={view} />
-      <Menu view={view} label="Save figure" name="Save figure" />
     </div>
   );
 }

@@ -1,0 +1,4 @@
+import { start } from "../page";
+import { heatmap } from "../views/heatmap";
+
+start(document, "heatmap", heatmap);

@@ -1,0 +1,286 @@
+// What a report says of a dictionary: numbers beside their baselines, two histograms, odd features, definitions, card.
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { count, plural, quantity, share, significant } from "../format";
+import type { DictionaryReportPayload, Estimate, ListedFeature, Measure } from "../payloads";
+import { plain } from "../signs";
+import { Histogram } from "./histogram";
+
+/** Features of a list that are shown at first. */
+const FEW = 12;
+const BETTER: Readonly<Record<string, string>> = { lower: "lower is better", higher: "higher is better" };
+
+/** Measures by group, both in order. */
+export function groupsOf(measures: readonly Measure[]): Map<string, Measure[]> {
+  const groups = new Map<string, Measure[]>();
+  for (const measure of measures) groups.set(measure.group, [...(groups.get(measure.group) ?? []), measure]);
+  return groups;
+}
+
+/** "[0.90, 0.95]", or "" without an interval. */
+export function intervalOf({ low, high }: Estimate, unit = ""): string {
+  if (low === null || high === null) return "";
+  const by = unit === "share" ? 100 : 1;
+  return `[${significant(low * by)}, ${significant(high * by)}]${unit === "share" ? " %" : ""}`;
+}
+
+/** Range of a measure's track: all that is drawn on it, from 0 where nothing is below. */
+export function trackOf({ estimate, baselines }: Measure): [number, number] {
+  const all = [estimate, ...baselines.map((beside) => beside.estimate)].flatMap((e) =>
+    [e.value, e.low, e.high].filter((value): value is number => value !== null),
+  );
+  const [low, high] = [Math.min(0, ...all), Math.max(...all)];
+  return high > low ? [low, high] : [low, low + 1];
+}
+
+function Track({ measure }: { measure: Measure }) {
+  const [low, high] = trackOf(measure);
+  const x = (value: number) => `${((value - low) / (high - low)) * 100}%`;
+  const { estimate, baselines } = measure;
+  return (
+    <div class="track" aria-hidden="true">
+      {baselines.map(({ baseline, estimate: { value } }) => (
+        <i key={baseline} class="base" style={{ left: x(value) }} />
+      ))}
+      {estimate.low !== null && estimate.high !== null && (
+        <i class="ci" style={{ left: x(estimate.low), right: `calc(100% - ${x(estimate.high)})` }} />
+      )}
+      <i class="own" style={{ left: x(estimate.value) }} />
+    </div>
+  );
+}
+
+function Row({ measure, baselines, choose }: { measure: Measure; baselines: string[]; choose: (m: Measure) => void }) {
+  const { name, estimate, unit, definition, better } = measure;
+  const shown = [definition, BETTER[better]].filter(Boolean).join("; ");
+  return (
+    <tr onPointerEnter={() => choose(measure)}>
+      <th scope="row" title={plain(shown, 400)}>
+        {plain(name, 60)}
+      </th>
+      <td class="tracks">
+        <Track measure={measure} />
+      </td>
+      <td class="num">
+        <b>{quantity(estimate.value, unit)}</b>
+        <span class="q ci-text under">{intervalOf(estimate, unit)}</span>
+      </td>
+      <td class="num q ci-text own-column">{intervalOf(estimate, unit)}</td>
+      {baselines.map((baseline) => {
+        const beside = measure.baselines.find((other) => other.baseline === baseline);
+        return (
+          <td key={baseline} class="num i2" title={beside ? intervalOf(beside.estimate, unit) : ""}>
+            {beside ? quantity(beside.estimate.value, unit) : "–"}
+          </td>
+        );
+      })}
+    </tr>
+  );
+}
+
+function Measures({ report }: { report: DictionaryReportPayload }) {
+  const read = useSignal<Measure | null>(null);
+  const { baselines } = report;
+  const here = read.value;
+  return (
+    <section class="measures" aria-label="Measures">
+      <table onPointerLeave={() => (read.value = null)}>
+        <thead>
+          <tr>
+            <th scope="col">
+              <span class="hear">measure</span>
+            </th>
+            <td class="tracks" />
+            <th scope="col" class="num">
+              this
+            </th>
+            <th scope="col" class="num own-column">
+              95 %
+            </th>
+            {baselines.map((name) => (
+              <th key={name} scope="col" class="num">
+                {plain(name, 24)}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        {[...groupsOf(report.measures)].map(([group, measures]) => (
+          <tbody key={group}>
+            <tr class="group">
+              <th scope="rowgroup" colSpan={4 + baselines.length}>
+                {plain(group, 60)}
+              </th>
+            </tr>
+            {measures.map((measure) => (
+              <Row
+                key={measure.name}
+                measure={measure}
+                baselines={baselines}
+                choose={(m) => {
+                  read.value = m;
+                }}
+              />
+            ))}
+          </tbody>
+        ))}
+      </table>
+      <p class="sub reading-line">
+        {here ? (
+          <>
+            <b>{plain(here.name, 60)}</b> {plain(here.definition, 300)}
+            {here.mask && ` · ${plain(here.mask, 100)}`}
+            {here.window && ` · ${plain(here.window, 100)}`}
+          </>
+        ) : (
+          <span class="tracks-key">dot: this dictionary, line: its interval, hollow marks: the baselines</span>
+        )}
+      </p>
+    </section>
+  );
+}
+
+interface ListProps {
+  title: string;
+  note: string;
+  features: ListedFeature[];
+  total: number;
+  feature: string;
+  choose: (id: string) => void;
+}
+
+function List({ title, note, features, total, feature, choose }: ListProps) {
+  const all = useSignal(false);
+  const shown = all.value ? features : features.slice(0, FEW);
+  return (
+    <section aria-label={title}>
+      <h3>
+        {title} <span class="sub">· {note}</span>
+      </h3>
+      {total === 0 && <p class="sub">none</p>}
+      <ul
+        class={
+          features.every(({ label, note }) => !label && !note) && features[0]?.density === 0
+            ? "listed packed"
+            : "listed"
+        }
+      >
+        {shown.map(({ id, label, density, note }) => (
+          <li key={id}>
+            <button type="button" aria-pressed={feature === id} onClick={() => choose(id)}>
+              <span class="id">{plain(id, 60)}</span>
+              {label && <span class="clip">{plain(label, 80)}</span>}
+              <span class="sp" />
+              {note && <span class="q clip">{plain(note, 60)}</span>}
+              {density > 0 && <span class="num">{share(density)}</span>}
+            </button>
+          </li>
+        ))}
+      </ul>
+      <p class="more">
+        {features.length > FEW && (
+          <button type="button" class="link" onClick={() => (all.value = !all.value)}>
+            {all.value ? "show fewer" : `show ${count(features.length - FEW)} more`}
+          </button>
+        )}
+        {total > features.length && <span class="sub"> {count(total - features.length)} are not listed</span>}
+      </p>
+    </section>
+  );
+}
+
+/** A heading that opens what stands under it. */
+function Fold({ title, children }: { title: string; children: () => ComponentChildren }) {
+  const open = useSignal(false);
+  return (
+    <section class="fold">
+      <button type="button" class="plain" aria-expanded={open.value} onClick={() => (open.value = !open.value)}>
+        <span aria-hidden="true">{open.value ? "▾" : "▸"}</span> {title}
+      </button>
+      {open.value && children()}
+    </section>
+  );
+}
+
+function Definitions({ measures }: { measures: Measure[] }) {
+  return (
+    <dl class="definitions">
+      {measures.map(({ name, definition, mask, window, better }) => (
+        <div key={name}>
+          <dt>{plain(name, 60)}</dt>
+          <dd>
+            {plain([definition, mask, window, BETTER[better]].filter(Boolean).join(" · "), 600) ||
+              "no definition given"}
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** Name, architecture and scale: the first line of a report. */
+export function ReportTitle({ report }: { report: DictionaryReportPayload }) {
+  return (
+    <div class="title">
+      <h2>{plain(report.name, 80)}</h2>
+      <span class="sub">
+        {plain(report.architecture, 40)} · {plural(report.width, "feature")} · activations in {plain(report.scale, 60)}{" "}
+        scale
+      </span>
+    </div>
+  );
+}
+
+interface Props {
+  report: DictionaryReportPayload;
+  feature: string;
+  choose: (id: string) => void;
+}
+
+export function Report({ report, feature, choose }: Props) {
+  const lists = { feature, choose };
+  return (
+    <div class="report">
+      <Measures report={report} />
+      <div class="grid halves">
+        <Histogram
+          title="Density"
+          note={`share of tokens, log; ${count(report.density.outside)} dead`}
+          counts={report.density}
+          from={{
+            edge: Math.log10(Math.max(1e-9, report.dense_from)),
+            word: `dense: over ${share(report.dense_from)}`,
+          }}
+        />
+        <Histogram title="Nearest decoder row" note="greatest cosine with another" counts={report.neighbours} />
+      </div>
+      <div class="grid halves">
+        <List
+          title={`${count(report.n_dead)} dead`}
+          note="never fired"
+          features={report.dead}
+          total={report.n_dead}
+          {...lists}
+        />
+        <List
+          title={`${count(report.n_dense)} dense`}
+          note={`fire on more than ${share(report.dense_from)} of tokens`}
+          features={report.dense}
+          total={report.n_dense}
+          {...lists}
+        />
+      </div>
+      <Fold title="Definitions">{() => <Definitions measures={report.measures} />}</Fold>
+      {report.card && (
+        <Fold title="Load card">
+          {() => (
+            <div class="card">
+              {report.card.split("\n").map((line, i) => (
+                <div key={i}>{line ? plain(line, 400) : "\u00a0"}</div>
+              ))}
+            </div>
+          )}
+        </Fold>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,126 @@
+// What every view's state begins with: the payload as it comes, whether there is a model, what failed, the way to Python.
+import { batch, computed, signal } from "@preact/signals";
+import { bytesOf, decode } from "./decode";
+import type { Payload } from "./payloads";
+import { type Failure, Requests } from "./requests";
+
+/** The part of anywidget's model that we use; an exported page has one of its own. */
+export interface AnyModel {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  // biome-ignore lint/suspicious/noExplicitAny: hosts call listeners with what they like
+  on(event: string, listener: (...values: any[]) => void): void;
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  off(event: string, listener?: (...values: any[]) => void): void;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+}
+
+export const words = (value: unknown): string => (typeof value === "string" ? value : "");
+export const whole = (value: unknown): number => (Number.isSafeInteger(value) ? (value as number) : 0);
+
+/** State of one view of one model. A subclass ends its constructor with `start()`. */
+export class Picture<P extends Payload = Payload> {
+  readonly payload = signal<P | null>(null);
+  /** Bytes of the picture, for "save" where there is no kernel. */
+  raw: Uint8Array = new Uint8Array(0);
+  readonly live = signal(false);
+  readonly error = signal<Failure | null>(null);
+  readonly requests: Requests;
+  readonly failure = computed(() => this.requests.failure.value ?? this.error.value);
+  /** Of the view: what its files are called. */
+  readonly name: string;
+  /** Reserved before the first picture, in px. */
+  readonly height: number;
+  readonly #ends: (() => void)[] = [];
+
+  constructor(protected readonly model: AnyModel) {
+    this.requests = new Requests(
+      (message) => model.send(message),
+      (failed) => this.settled(failed),
+    );
+    this.name = words(model.get("_view")) || "view";
+    this.height = Math.min(4000, Math.max(40, whole(model.get("height")) || 120));
+  }
+
+  /** Lets go of the model. */
+  close(): void {
+    this.requests.close();
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  /** Set a trait that Python is to know. */
+  share(name: string, value: unknown): void {
+    this.model.set(name, value);
+    this.model.save_changes();
+  }
+
+  // -- what a subclass adds -------------------------------------------------------------------------------------------
+
+  /** The last run was answered. */
+  protected settled(_failed: boolean): void {}
+
+  /** A new payload is there. */
+  protected shown(_payload: P): void {}
+
+  /** Takes what belongs to the view from the traits, else from the payload. */
+  protected view(): void {
+    this.live.value = this.model.get("live") === true;
+    const error = this.model.get("error") as Failure | null;
+    this.error.value = error ? { what: words(error.what), todo: words(error.todo) } : null;
+  }
+
+  // -- what Python says -----------------------------------------------------------------------------------------------
+
+  /** Listen to Python and show the first picture. `traits` are those of the view. */
+  protected start(traits: readonly string[]): void {
+    // marimo sets one trait after the other and the buffers last: look when all of an update is there.
+    this.listen("_revision", () =>
+      queueMicrotask(() => {
+        if (this.#ends.length) this.#picture();
+      }),
+    );
+    for (const name of ["live", "error", ...traits]) this.listen(name, () => batch(() => this.view()));
+    const receive = (message: unknown, buffers?: unknown[]) => {
+      if (typeof message === "object" && message !== null) {
+        this.requests.receive(message as Record<string, unknown>, buffers ?? []);
+      }
+    };
+    this.model.on("msg:custom", receive);
+    this.#ends.push(() => this.model.off("msg:custom", receive));
+    this.#picture();
+  }
+
+  protected listen(name: string, listener: () => void): void {
+    this.model.on(`change:${name}`, listener);
+    this.#ends.push(() => this.model.off(`change:${name}`, listener));
+  }
+
+  #picture(): void {
+    const bytes = bytesOf(this.model.get("_payload"));
+    if (bytes.length) this.#show(bytes);
+    else if (whole(this.model.get("_revision")) > 0) {
+      this.requests.ask({ type: "payload" }).then(
+        ({ buffers }) => this.#show(bytesOf(buffers[0])),
+        (failure) => {
+          this.error.value = failure as Failure;
+        },
+      );
+    }
+  }
+
+  #show(bytes: Uint8Array): void {
+    try {
+      const payload = decode(bytes) as P;
+      batch(() => {
+        this.raw = bytes;
+        this.payload.value = payload;
+        this.shown(payload);
+        this.view();
+      });
+      this.requests.pictured();
+    } catch (error) {
+      this.error.value = { what: error instanceof Error ? error.message : String(error), todo: "Run the cell again." };
+    }
+  }
+}

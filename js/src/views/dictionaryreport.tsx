@@ -1,0 +1,68 @@
+// The DictionaryReport: how good one dictionary is, beside its baselines; features are chosen by a click.
+import { signal } from "@preact/signals";
+import type { Draw } from "../mount";
+import { Foot } from "../parts/foot";
+import { Help, helpKey } from "../parts/help";
+import { Menu } from "../parts/menu";
+import { Report, ReportTitle } from "../parts/report";
+import { Failed } from "../parts/status";
+import type { DictionaryReportPayload } from "../payloads";
+import { type AnyModel, Picture, words } from "../picture";
+import { plain } from "../signs";
+import { type BaseView, makeBaseView } from "../view";
+
+const KEYS = [
+  ["← →", "read a chart, bar by bar"],
+  ["Home End", "first and last"],
+  ["Esc", "leave the chart's cursor"],
+  ["?", "this help"],
+] as const;
+
+class ReportState extends Picture<DictionaryReportPayload> {
+  readonly feature = signal("");
+
+  constructor(model: AnyModel) {
+    super(model);
+    this.start(["feature"]);
+  }
+
+  choose = (id: string): void => {
+    this.feature.value = id;
+    this.share("feature", id);
+  };
+
+  protected override view(): void {
+    super.view();
+    const feature = this.model.get("feature");
+    this.feature.value = typeof feature === "string" ? feature : words(this.payload.value?.feature);
+  }
+}
+
+export const dictionaryReport: Draw = (model, root, ended) => {
+  const state = new ReportState(model);
+  return { state, element: <DictionaryReport view={makeBaseView(state, root, ended)} /> };
+};
+
+function DictionaryReport({ view }: { view: BaseView<ReportState> }) {
+  const { state } = view;
+  const report = state.payload.value;
+  return (
+    <div class="w" style={{ "min-height": report ? undefined : `${state.height}px` }} onKeyDown={helpKey(view)}>
+      <div class="bar0">
+        {report && <ReportTitle report={report} />}
+        <span class="sp" />
+        <span class="sub status">{state.feature.value ? `chosen: ${plain(state.feature.value, 60)}` : ""}</span>
+        <span class="steps">
+          <Menu view={view} label="⋯" name="Menu" bare full />
+        </span>
+      </div>
+      <Failed view={view} />
+      {report && <Report report={report} feature={state.feature.value} choose={state.choose} />}
+      <Foot view={view} />
+      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".plot")?.focus()} />
+      <div class="hear" role="status" aria-live="polite">
+        {state.feature.value && `Feature ${plain(state.feature.value, 60)} chosen.`} {view.said}
+      </div>
+    </div>
+  );
+}

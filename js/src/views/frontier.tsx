@@ -1,0 +1,246 @@
+// The Frontier: many dictionaries at a glance, the same in a table, and the report of the selected one beside.
+import { signal, useComputed } from "@preact/signals";
+import { count, plural, quantity, significant } from "../format";
+import type { Draw } from "../mount";
+import { Foot } from "../parts/foot";
+import { Help, helpKey } from "../parts/help";
+import { Menu } from "../parts/menu";
+import { intervalOf, Report, ReportTitle } from "../parts/report";
+import { architectures, DICTIONARY, Mark, nameOf, Scatter } from "../parts/scatter";
+import { Segments } from "../parts/segments";
+import { Failed } from "../parts/status";
+import type { Estimate, FrontierPayload } from "../payloads";
+import { type AnyModel, Picture, words } from "../picture";
+import { plain } from "../signs";
+import { type BaseView, makeBaseView } from "../view";
+
+const KEYS = [
+  ["← →", "from dictionary to dictionary, by L0"],
+  ["Enter", "open its report"],
+  ["Home End", "the sparsest, the densest"],
+  ["Esc", "close the report"],
+  ["?", "this help"],
+] as const;
+
+class FrontierState extends Picture<FrontierPayload> {
+  readonly selected = signal("");
+  readonly feature = signal("");
+  readonly y = signal("FVU");
+  readonly x = signal("log");
+
+  constructor(model: AnyModel) {
+    super(model);
+    this.start(["selected", "feature", "y", "x"]);
+  }
+
+  set(name: "selected" | "feature" | "y" | "x", value: string): void {
+    this[name].value = value;
+    this.share(name, value);
+  }
+
+  protected override view(): void {
+    super.view();
+    const payload = this.payload.value;
+    if (!payload) return;
+    const selected = this.model.get("selected");
+    this.selected.value = typeof selected === "string" ? selected : payload.selected;
+    this.feature.value = words(this.model.get("feature"));
+    this.y.value = words(this.model.get("y")) || payload.y;
+    this.x.value = words(this.model.get("x")) || payload.x;
+  }
+}
+
+type View = BaseView<FrontierState>;
+
+export const frontier: Draw = (model, root, ended) => {
+  const state = new FrontierState(model);
+  return { state, element: <Frontier view={makeBaseView(state, root, ended)} /> };
+};
+
+function Frontier({ view }: { view: View }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const selected = payload?.points.find(({ name }) => name === state.selected.value);
+  const help = helpKey(view);
+  const key = (event: KeyboardEvent) => {
+    if (event.key === "Escape" && !view.help.value && state.selected.value) {
+      state.set("selected", "");
+      event.stopPropagation();
+    } else help(event);
+  };
+  const report = selected?.report ?? null;
+  return (
+    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
+      {payload && <Bar view={view} payload={payload} />}
+      <Failed view={view} />
+      {payload && (
+        <div class={report ? "grid beside" : "grid"}>
+          <section aria-label="Frontier">
+            {payload.points.length === 0 ? (
+              <p class="em">No dictionaries. Give reports: sw.Frontier([report, …]).</p>
+            ) : (
+              <Scatter
+                payload={payload}
+                y={state.y.value}
+                log={state.x.value === "log"}
+                selected={state.selected}
+                choose={(name) => state.set("selected", name)}
+              />
+            )}
+            <Legend payload={payload} />
+            <Table view={view} payload={payload} />
+          </section>
+          {report && (
+            <section class="opened" aria-label="Report">
+              <button type="button" class="x" aria-label="Close the report" onClick={() => state.set("selected", "")}>
+                ×
+              </button>
+              <ReportTitle report={report} />
+              <Report
+                key={selected?.name}
+                report={report}
+                feature={state.feature.value}
+                choose={(id) => state.set("feature", id)}
+              />
+            </section>
+          )}
+        </div>
+      )}
+      <Foot view={view} />
+      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".plot")?.focus()} />
+      <Announcer view={view} />
+    </div>
+  );
+}
+
+function Bar({ view, payload }: { view: View; payload: FrontierPayload }) {
+  const { state } = view;
+  const own = payload.points.filter(({ kind }) => kind === DICTIONARY).length;
+  const measured = payload.points.some(({ ce }) => ce !== null);
+  return (
+    <div class="bar0">
+      {measured && (
+        <Segments
+          label="Fidelity"
+          choices={["FVU", "CE"].map((value) => ({ value, label: nameOf(payload, value) }))}
+          value={state.y.value}
+          set={(y) => state.set("y", y)}
+        />
+      )}
+      <span class="i2">L0</span>
+      <Segments
+        label="Axis of L0"
+        choices={[
+          { value: "log", label: "log" },
+          { value: "linear", label: "linear" },
+        ]}
+        value={state.x.value}
+        set={(x) => state.set("x", x)}
+      />
+      <span class="sp" />
+      <span class="sub status">
+        {count(own)} {own === 1 ? "dictionary" : "dictionaries"}
+        {payload.points.length > own && ` · ${plural(payload.points.length - own, "baseline")}`}
+      </span>
+      <span class="steps">
+        <Menu view={view} label="⋯" name="Menu" bare full />
+      </span>
+    </div>
+  );
+}
+
+function Legend({ payload }: { payload: FrontierPayload }) {
+  return (
+    <div class="legend">
+      {architectures(payload.points).map((name, i) => (
+        <span key={name} class="with-mark">
+          <Mark kind={i} /> {plain(name, 30)}
+        </span>
+      ))}
+      <span>full: on the frontier, hollow: behind it</span>
+      <span>cross: 95 % interval</span>
+    </div>
+  );
+}
+
+/** The same in rows: for screen readers, and for reading numbers off. */
+function Table({ view, payload }: { view: View; payload: FrontierPayload }) {
+  const { state } = view;
+  const kinds = architectures(payload.points);
+  const front = new Set(state.y.value === "CE" ? payload.front_ce : payload.front_fvu);
+  const rows = payload.points.map((point, i) => ({ point, on: front.has(i) }));
+  rows.sort((a, b) => a.point.l0.value - b.point.l0.value);
+  const measured = payload.points.some(({ ce }) => ce !== null);
+  const cell = (estimate: Estimate | null) => (
+    <td class="num">
+      {estimate ? quantity(estimate.value, "") : "–"}{" "}
+      <span class="q ci-text">{estimate ? intervalOf(estimate) : ""}</span>
+    </td>
+  );
+  if (rows.length === 0) return null;
+  return (
+    <div class="rowsbox" role="region" aria-label="Table of dictionaries" tabIndex={0}>
+      <table class="points">
+        <thead>
+          <tr>
+            <th scope="col">dictionary</th>
+            <th scope="col" class="hide-s">
+              architecture
+            </th>
+            <th scope="col" class="num hide-s">
+              features
+            </th>
+            <th scope="col" class="num">
+              L0
+            </th>
+            <th scope="col" class="num">
+              FVU
+            </th>
+            {measured && (
+              <th scope="col" class="num">
+                {nameOf(payload, "CE")}
+              </th>
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ point, on }) => (
+            <tr key={point.name} class={state.selected.value === point.name ? "on" : ""}>
+              <th scope="row">
+                <button
+                  type="button"
+                  aria-pressed={state.selected.value === point.name}
+                  onClick={() => state.set("selected", point.name)}
+                >
+                  {point.kind === DICTIONARY && <Mark kind={kinds.indexOf(point.architecture)} />}
+                  <span class="clip">{plain(point.name, 60)}</span>
+                </button>
+                {on && <span class="hear">, on the frontier</span>}
+              </th>
+              <td class="hide-s i2">{plain(point.kind === DICTIONARY ? point.architecture : point.kind, 30)}</td>
+              <td class="num hide-s">{count(point.width)}</td>
+              <td class="num">{significant(point.l0.value)}</td>
+              {cell(point.fvu)}
+              {measured && cell(point.ce)}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Announcer({ view }: { view: View }) {
+  const { state } = view;
+  const text = useComputed(() => {
+    const name = state.selected.value;
+    const point = state.payload.value?.points.find((other) => other.name === name);
+    if (!point) return "";
+    return `${plain(name, 80)} selected${point.report ? ", its report is open" : ", it has no report"}.`;
+  });
+  return (
+    <div class="hear" role="status" aria-live="polite">
+      {text} {view.said}
+    </div>
+  );
+}

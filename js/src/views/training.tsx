@@ -1,0 +1,289 @@
+// The TrainingMonitor: pause, resume, stop, sparsity; curves, density, features as they form.
+import { signal, useComputed, useSignal } from "@preact/signals";
+import { count, duration, percent, plural, share, significant } from "../format";
+import type { Draw } from "../mount";
+import { Foot } from "../parts/foot";
+import { Help, helpKey } from "../parts/help";
+import { Histogram } from "../parts/histogram";
+import { LineChart } from "../parts/linechart";
+import { Menu } from "../parts/menu";
+import { Passages } from "../parts/passages";
+import { Segments } from "../parts/segments";
+import { Failed } from "../parts/status";
+import type { Curve, TrainingPayload } from "../payloads";
+import { type AnyModel, Picture, words } from "../picture";
+import type { Failure } from "../requests";
+import { shareLabel, tickLabel } from "../scale";
+import { plain } from "../signs";
+import { type BaseView, disabledReason, makeBaseView } from "../view";
+
+type Action = "start" | "pause" | "resume" | "stop" | "sparsity";
+
+const KEYS = [
+  ["← →", "read a chart, point by point"],
+  ["Home End", "first and last point"],
+  ["Esc", "back to the newest"],
+  ["?", "this help"],
+] as const;
+
+const TITLES: Readonly<Record<string, string>> = { loss: "Loss", dead: "Dead features" };
+
+/** What another press of lower or raise makes of a sparsity. */
+export function nudged(value: number, counted: boolean, up: boolean): number {
+  if (!counted) return Number((up ? value * 1.25 : value * 0.8).toPrecision(3));
+  const by = Math.max(1, Math.round(value / 8));
+  return Math.max(1, Math.round(value) + (up ? by : -by));
+}
+
+/** Charts in order, each with its curves. */
+export function chartsOf(curves: readonly Curve[]): Map<string, Curve[]> {
+  const charts = new Map<string, Curve[]>();
+  for (const curve of curves) charts.set(curve.chart, [...(charts.get(curve.chart) ?? []), curve]);
+  return charts;
+}
+
+class TrainingState extends Picture<TrainingPayload> {
+  readonly scale = signal("log");
+  /** All curves are read at the same step. */
+  readonly cursor = signal<number | null>(null);
+
+  constructor(model: AnyModel) {
+    super(model);
+    this.start(["scale"]);
+  }
+
+  setScale = (scale: string): void => {
+    this.scale.value = scale;
+    this.share("scale", scale);
+  };
+
+  /** Steer the run; Python answers at once. */
+  async act(action: Action, value?: number): Promise<void> {
+    this.requests.failure.value = null;
+    try {
+      await this.requests.ask({ type: "train", action, ...(value === undefined ? {} : { value }) });
+    } catch (failure) {
+      this.requests.failure.value = failure as Failure;
+    }
+  }
+
+  protected override view(): void {
+    super.view();
+    this.scale.value = words(this.model.get("scale")) || this.payload.value?.scale || "log";
+  }
+}
+
+type View = BaseView<TrainingState>;
+
+export const training: Draw = (model, root, ended) => {
+  const state = new TrainingState(model);
+  return { state, element: <Training view={makeBaseView(state, root, ended)} /> };
+};
+
+function Training({ view }: { view: View }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const failed = state.failure.value !== null || payload?.phase === "failed";
+  return (
+    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={helpKey(view)}>
+      {payload && <Done payload={payload} />}
+      {payload && <Bar view={view} payload={payload} />}
+      <Failed view={view} />
+      {payload && (
+        <div class={failed ? "drained" : ""}>
+          <Charts view={view} payload={payload} />
+          <div class="grid halves">
+            <section aria-label="Density">
+              <Histogram
+                title="Density"
+                note={`share of tokens, log; ${plural(payload.density.outside, "feature")} silent`}
+                counts={payload.density}
+                from={{ edge: -1, word: "dense" }}
+              />
+            </section>
+            <Features payload={payload} />
+          </div>
+        </div>
+      )}
+      {payload && (
+        <Foot view={view} editable>
+          <span>learning rate {tickLabel(payload.learning_rate)}</span>
+        </Foot>
+      )}
+      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".plot")?.focus()} />
+      <Announcer view={view} />
+    </div>
+  );
+}
+
+/** The top edge: how much of the run is done. */
+function Done({ payload }: { payload: TrainingPayload }) {
+  const share = payload.n_steps > 0 ? Math.min(1, payload.step / payload.n_steps) : 0;
+  return (
+    <div class="edge pg" aria-hidden="true">
+      <i style={{ width: `${share * 100}%` }} />
+    </div>
+  );
+}
+
+function Bar({ view, payload }: { view: View; payload: TrainingPayload }) {
+  const { state } = view;
+  const { phase } = payload;
+  const off = disabledReason(state);
+  const button = (label: string, action: Action, on: boolean) => (
+    <button type="button" class="btn" disabled={!on || off !== ""} title={off} onClick={() => state.act(action)}>
+      {label}
+    </button>
+  );
+  return (
+    <div class="bar0">
+      <span class="buttons">
+        {phase === "running" && button("Pause", "pause", true)}
+        {phase === "paused" && button("Resume", "resume", true)}
+        {phase === "ready" && button("Start", "start", true)}
+        {phase === "stopped" && button("Go on", "start", true)}
+        {(phase === "finished" || phase === "failed") && button("Pause", "pause", false)}
+        {button("Stop", "stop", phase === "running" || phase === "paused")}
+      </span>
+      <Sparsity view={view} payload={payload} off={off || (phase === "finished" ? "The run is over." : "")} />
+      <Segments
+        label="Loss axis"
+        choices={[
+          { value: "log", label: "log" },
+          { value: "linear", label: "linear" },
+        ]}
+        value={state.scale.value}
+        set={state.setScale}
+      />
+      <span class="sp" />
+      <span class="sub status">{live(off, state) || standing(payload)}</span>
+      <span class="steps">
+        <Menu view={view} label="⋯" name="Menu" bare full />
+      </span>
+    </div>
+  );
+}
+
+/** Why the buttons are off in a live notebook; a saved picture says it in the foot. */
+const live = (off: string, state: TrainingState): string => (state.live.value ? off : "");
+
+/** Where the run stands, in one line. */
+export function standing({ phase, step, n_steps, tokens_per_second, seconds_left }: TrainingPayload): string {
+  const parts = [`${plain(phase, 20)} · step ${count(step)} of ${count(n_steps)}`];
+  if (phase === "running" && tokens_per_second > 0) parts.push(`${count(tokens_per_second)} tokens/s`);
+  if (phase === "running" && seconds_left !== null && seconds_left > 0) parts.push(`${duration(seconds_left)} left`);
+  return parts.join(" · ");
+}
+
+/** The coefficient, or k: lower, raise, or type. */
+function Sparsity({ view, payload, off }: { view: View; payload: TrainingPayload; off: string }) {
+  const { state } = view;
+  const { sparsity, counted } = payload;
+  const typed = useSignal<string | null>(null);
+  const name = counted ? "k" : "Sparsity";
+  const long = counted ? "Features a token, k" : "Sparsity coefficient";
+  const set = (value: number) => state.act("sparsity", value);
+  const commit = () => {
+    const text = typed.value;
+    typed.value = null;
+    const value = Number((text ?? "").replace(",", "."));
+    if (text !== null && text.trim() !== "" && Number.isFinite(value) && value !== sparsity) set(value);
+  };
+  const step = (up: boolean, sign: string, title: string) => (
+    <button
+      type="button"
+      disabled={off !== ""}
+      title={off || title}
+      aria-label={title}
+      onClick={() => set(nudged(sparsity, counted, up))}
+    >
+      {sign}
+    </button>
+  );
+  return (
+    <span class="sparsity">
+      <span class="i2">{name}</span>
+      <span class="seg" role="group" aria-label={long}>
+        {step(false, "−", `Lower: ${counted ? "sparser" : "denser"}`)}
+        <input
+          type="text"
+          inputMode="decimal"
+          autocomplete="off"
+          aria-label={long}
+          disabled={off !== ""}
+          value={typed.value ?? tickLabel(sparsity)}
+          onInput={(event) => (typed.value = event.currentTarget.value)}
+          onBlur={commit}
+          onKeyDown={(event) => {
+            event.stopPropagation();
+            if (event.key === "Enter") commit();
+            if (event.key === "Escape") typed.value = null;
+          }}
+        />
+        {step(true, "+", `Raise: ${counted ? "denser" : "sparser"}`)}
+      </span>
+    </span>
+  );
+}
+
+function Charts({ view, payload }: { view: View; payload: TrainingPayload }) {
+  const { state } = view;
+  const marks = payload.changed_at;
+  return (
+    <section class="charts" aria-label="Curves">
+      {[...chartsOf(payload.curves)].map(([name, curves]) => {
+        const ofShare = name === "dead";
+        return (
+          <LineChart
+            key={name}
+            title={TITLES[name] ?? plain(name, 24)}
+            lines={curves}
+            steps={payload.steps}
+            end={Math.max(payload.n_steps, payload.step)}
+            log={name === "loss" && state.scale.value === "log"}
+            cursor={state.cursor}
+            write={ofShare ? share : significant}
+            tick={ofShare ? shareLabel : tickLabel}
+            marks={marks}
+          />
+        );
+      })}
+      {marks.length > 0 && (
+        <p class="sub changes">
+          dotted line: {payload.counted ? "k" : "sparsity"} changed to{" "}
+          {Array.from(payload.changed_to.slice(-6), (value) => tickLabel(value)).join(", ")}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Features({ payload }: { payload: TrainingPayload }) {
+  return (
+    <section aria-label="Features as they form">
+      <h3>
+        Features as they form <span class="sub">· where they fire most now, peaks in one column</span>
+      </h3>
+      {payload.features.length === 0 && <p class="sub">None fires on the contexts that are watched yet.</p>}
+      {payload.features.map((feature) => (
+        <Passages key={feature.id} feature={feature} />
+      ))}
+    </section>
+  );
+}
+
+/** Said when the phase changes and at each tenth of the run, not at each picture. */
+function Announcer({ view }: { view: View }) {
+  const { state } = view;
+  const text = useComputed(() => {
+    const payload = state.payload.value;
+    if (!payload) return "";
+    const tenth = payload.n_steps > 0 ? Math.floor((10 * payload.step) / payload.n_steps) / 10 : 0;
+    return `Training ${plain(payload.phase, 20)}, ${percent(tenth)} done.`;
+  });
+  return (
+    <div class="hear" role="status" aria-live="polite">
+      {text} {view.said}
+    </div>
+  );
+}

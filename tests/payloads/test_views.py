@@ -1,0 +1,144 @@
+"""Payloads of training, frontier and report: they come back as they went, and what does not fit is refused."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from saewidgets.errors import PayloadError
+from saewidgets.payloads import (
+    Beside,
+    Curve,
+    Estimate,
+    FrontierPoint,
+    Histogram,
+    ListedFeature,
+    Measure,
+    Passage,
+    cosine_histogram,
+    decode,
+    density_histogram,
+    encode,
+)
+from saewidgets.payloads.frontier import frontier
+from tests.payloads.test_codec import mutate, pack, parts, same
+from tests.view_factory import make_frontier, make_report, make_training
+
+ALL = {
+    "training": make_training(),
+    "training at step 0": make_training(0, features=(), curves=()),
+    "frontier": make_frontier(),
+    "frontier without reports": make_frontier(2, reports=False, y="CE", x="linear"),
+    "report": make_report(feature="resid_post.2/9"),
+}
+
+
+@pytest.mark.parametrize("payload", ALL.values(), ids=ALL)
+def test_what_goes_in_comes_out(payload: Any) -> None:
+    raw = encode(payload)
+    assert same(decode(raw), payload)
+    assert encode(decode(raw)) == raw
+    for end in range(0, len(raw), max(1, len(raw) // 500)):
+        with pytest.raises(PayloadError):
+            decode(raw[:end])
+
+
+@pytest.mark.parametrize("payload", ALL.values(), ids=ALL)
+def test_1000_wrong_headers_with_a_right_checksum(payload: Any) -> None:
+    header, body = parts(encode(payload))
+    source, outcomes = random.Random(3), Counter[str]()
+    for _ in range(1_000):
+        try:
+            read = decode(pack(mutate(header, source), body))
+            assert same(decode(encode(read)), read)
+            outcomes["read"] += 1
+        except PayloadError:
+            outcomes["refused"] += 1
+    assert min(outcomes["read"], outcomes["refused"]) > 50
+
+
+TRAINING, FRONTIER, REPORT = ALL["training"], ALL["frontier"], ALL["report"]
+POINT = FRONTIER.points[0]
+WRONG = {
+    "phase": lambda: replace(TRAINING, phase="flying"),
+    "scale": lambda: replace(TRAINING, scale="cubic"),
+    "negative step": lambda: replace(TRAINING, step=-1),
+    "steps fall": lambda: replace(TRAINING, steps=TRAINING.steps[::-1]),
+    "steps repeat": lambda: replace(TRAINING, steps=np.repeat(TRAINING.steps[:30], 2)),
+    "short curve": lambda: replace(TRAINING, curves=(Curve("loss", "loss", np.ones(3)),)),
+    "loss is nan": lambda: Curve("loss", "loss", np.array([np.nan])),
+    "many curves": lambda: replace(TRAINING, curves=TRAINING.curves * 9),
+    "unequal changes": lambda: replace(TRAINING, changed_at=np.array([1, 2])),
+    "peak outside": lambda: Passage(("a", "b"), np.ones(2), 2),
+    "passage of unequal length": lambda: Passage(("a",), np.ones(2), 0),
+    "slot": lambda: replace(TRAINING.features[0], slot=-1),
+    "edges fall": lambda: Histogram(np.array([1.0, 0.0]), np.array([3])),
+    "edges do not fit": lambda: Histogram(np.array([0.0, 1.0, 2.0]), np.array([3])),
+    "negative outside": lambda: Histogram(np.array([0.0, 1.0]), np.array([3]), -1),
+    "half an interval": lambda: Estimate(1.0, 0.5),
+    "interval upside down": lambda: Estimate(1.0, 2.0, 0.5),
+    "beyond all measure": lambda: Estimate(1e300),
+    "infinite": lambda: Estimate(float("inf")),
+    "unit": lambda: Measure("x", "y", Estimate(1.0), unit="furlongs"),
+    "better": lambda: Measure("x", "y", Estimate(1.0), better="greener"),
+    "unknown baseline": lambda: replace(
+        REPORT, measures=(Measure("x", "y", Estimate(1.0), (Beside("magic", Estimate(1.0)),)),)
+    ),
+    "more listed than there are": lambda: replace(REPORT, n_dead=1),
+    "too many listed": lambda: replace(REPORT, dead=(ListedFeature("a", "", 0.0),) * 1001, n_dead=5000),
+    "kind": lambda: replace(POINT, kind="oracle"),
+    "negative L0": lambda: replace(POINT, l0=Estimate(-1.0)),
+    "one name twice": lambda: replace(FRONTIER, points=(POINT, POINT)),
+    "axis": lambda: replace(FRONTIER, y="vibes"),
+    "selected is not there": lambda: replace(FRONTIER, selected="nobody"),
+    "front of no point": lambda: replace(FRONTIER, front_fvu=np.array([99])),
+    "density over 1": lambda: density_histogram(np.array([1.5])),
+    "density nan": lambda: density_histogram(np.array([np.nan])),
+    "cosine nan": lambda: cosine_histogram(np.array([np.nan])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", WRONG.values(), ids=WRONG)
+def test_what_does_not_fit_is_refused_in_words(make: Any) -> None:
+    with pytest.raises(PayloadError) as caught:
+        make()
+    assert 10 < len(str(caught.value)) < 300
+
+
+def test_density_histogram_counts_every_feature_once() -> None:
+    random_numbers = np.random.default_rng(0)
+    density = np.concatenate([np.zeros(7), 10 ** random_numbers.uniform(-9, 0, 5_000), [1.0]])
+    found = density_histogram(density)
+    assert (found.outside, found.total) == (7, 5_008)
+    # Independently: the exponent in quarters, what is below the lowest edge in the first bin.
+    quarters = np.floor(np.clip(np.log10(density[density > 0]), -7, 0 - 1e-12) * 4)
+    expected = {edge / 4: int((quarters == edge).sum()) for edge in range(-28, 0)}
+    assert dict(zip(found.edges[:-1].tolist(), found.counts.tolist(), strict=True)) == expected
+
+
+def test_cosine_histogram() -> None:
+    assert cosine_histogram(np.array([0.1, 0.5, 1.0])).edges[0] == 0
+    found = cosine_histogram(np.array([-0.5, 1.0 + 1e-9]))
+    assert found.edges[0] == -1
+    assert int(found.counts.sum()) == 2
+
+
+def test_frontier_equals_a_search_over_all_pairs() -> None:
+    source = np.random.default_rng(0)
+    for _ in range(300):
+        pairs = source.integers(0, 6, (source.integers(0, 12), 2)).tolist()
+        points = [
+            FrontierPoint(str(i), "dictionary", "topk", 8, Estimate(x), Estimate(y), Estimate(y))
+            for i, (x, y) in enumerate(pairs)
+        ]
+        points.append(FrontierPoint("best", "pca", "pca", 8, Estimate(0.0), Estimate(-1.0), Estimate(9.0)))
+        for axis, sign in (("FVU", 1), ("CE", -1)):
+            costs = [(x, sign * y) for x, y in pairs]
+            free = {pair for pair in costs if not any(q[0] <= pair[0] and q[1] <= pair[1] and q != pair for q in costs)}
+            found = frontier(points, axis)
+            assert {costs[i] for i in found} == free
+            assert len(found) == len(free), "of equal ones, one"
+            assert [costs[i][0] for i in found] == sorted({pair[0] for pair in free})

@@ -1,0 +1,165 @@
+"""Sample payloads of the training, frontier and report views, without a model; numbers are invented."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from saewidgets.payloads import (
+    Beside,
+    Context,
+    Curve,
+    DictionaryReportPayload,
+    Estimate,
+    FormingFeature,
+    FrontierPayload,
+    FrontierPoint,
+    Histogram,
+    Measure,
+    Passage,
+    TrainingPayload,
+    frontier_payload,
+)
+from saewidgets.payloads.reporting import report_payload
+
+CONTEXT = Context("demo", "TopK 16, 1 024 features", version="0.1.0", code="sw.Frontier(reports)")
+PASSAGES = [
+    ([" Tom", " gave", " it", " to", " Mira", " before", " the", " bell"], 3),
+    ([" the", " old", " baker", " handed", " a", " warm", " roll", " to", " Ada", "."], 7),
+    ([" and", " sent", " the", " postcard", " to", " them"], 4),
+]
+
+
+def passage(text: list[str], peak: int, scale: float = 6.0) -> Passage:
+    """A context whose activations fall off before its peak."""
+    values = [scale / (1 + 2 * abs(i - peak)) if i in (peak, peak - 2) else 0.0 for i in range(len(text))]
+    return Passage(tuple(text), np.array(values), peak)
+
+
+def make_training(n_points: int = 60, texts: list[str] | None = None, **changes: Any) -> TrainingPayload:
+    """A run in progress.
+
+    Args:
+        n_points: Points of the curves.
+        texts: Token texts instead of the invented ones.
+        **changes: Fields to replace.
+    """
+    random = np.random.default_rng(0)
+    steps = np.arange(1, n_points + 1) * 20
+    fall = np.exp(-np.arange(n_points) / 15)
+    noise = 1 + 0.06 * random.normal(size=n_points)
+    curves = (
+        Curve("loss", "loss", (40 * fall + 2.4) * noise),
+        Curve("error", "loss", (39 * fall + 1.9) * noise),
+        Curve("sparsity", "loss", (0.9 * (1 - fall) + 0.05) * noise),
+        Curve("aux", "loss", np.where(np.arange(n_points) > 20, 0.03 * noise, 0.0)),
+        Curve("L0", "L0", (60 * fall + 18) * noise),
+        Curve("FVU", "FVU", np.minimum(1, (0.9 * fall + 0.08) * noise)),
+        Curve("dead", "dead", np.clip(0.35 * fall + 0.03, 0, 1)),
+    )
+    density = np.round(180 * np.exp(-(((np.arange(20) - 9) / 3.5) ** 2))).astype(int)
+    contexts = [(texts, len(texts) // 2)] if texts is not None else PASSAGES
+    features = tuple(
+        FormingFeature(f"resid_post.2/{17 * (i + 1)}", i, 6.0, tuple(passage(words, peak) for words, peak in contexts))
+        for i in range(3)
+    )
+    fields: dict[str, Any] = {
+        "name": "relu, 1024 features at resid_post.2",
+        "phase": "running",
+        "step": int(steps[-1]) if n_points else 0,
+        "n_steps": 4000,
+        "tokens": 1_228_800,
+        "tokens_per_second": 48_213.0,
+        "seconds_left": 58.0,
+        "learning_rate": 1e-3,
+        "sparsity": 5.0,
+        "counted": False,
+        "steps": steps,
+        "curves": curves,
+        "changed_at": [600] if n_points > 30 else [],
+        "changed_to": [4.0] if n_points > 30 else [],
+        "density": Histogram(-5 + 0.25 * np.arange(21), density, 31, log=True),
+        "features": features,
+        "context": Context("resid_post.2", "relu, 1024 features, batches of 1024 tokens, seed 0", version="0.1.0"),
+    }
+    return TrainingPayload(**{**fields, **changes})
+
+
+def estimate(value: float, spread: float = 0.03) -> Estimate:
+    """A number with an interval around it."""
+    return Estimate(value, value * (1 - spread), value * (1 + spread))
+
+
+def make_report(
+    name: str = "resid_post.2", l0: float = 16.0, fvu: float = 0.12, **changes: Any
+) -> DictionaryReportPayload:
+    """A report with three baselines.
+
+    Args:
+        name: Of the dictionary.
+        l0: Its L0.
+        fvu: Its FVU.
+        **changes: Fields to replace.
+    """
+    random = np.random.default_rng(1)
+    density = np.where(random.random(1024) < 0.03, 0.0, 10 ** random.normal(-2.4, 0.7, 1024).clip(-5, -0.3))
+    cosine = random.beta(4, 6, 1024)
+
+    def rows(pca: float, chance: float, frozen: float) -> tuple[Beside, ...]:
+        values = {"PCA": pca, "random": chance, "frozen decoder": frozen}
+        return tuple(Beside(name, estimate(value)) for name, value in values.items())
+
+    window = {"mask": "all but the first token and specials", "window": "400 000 tokens, 3 200 documents"}
+    measures = [
+        Measure("FVU", "Fidelity", estimate(fvu), rows(fvu * 3, 0.93, fvu * 2), "", "lower",
+                "sum |x - x'|² / sum |x - mean(x)|²", **window),
+        Measure("CE recovered (mean)", "Fidelity", estimate(1 - fvu / 4, 0.004), rows(0.71, 0.02, 0.9), "", "higher",
+                "(CE_mean - CE_sae) / (CE_mean - CE), mean ablation", **window),
+        Measure("KL", "Fidelity", estimate(fvu / 3), rows(0.61, 3.2, 0.12), "nats", "lower",
+                "mean KL(p | p_sae)", **window),
+        Measure("cosine", "Fidelity", estimate(0.94, 0.004), rows(0.8, 0.31, 0.9), "", "higher",
+                "mean cos(x, x')", **window),
+        Measure("shrinkage γ", "Fidelity", Estimate(0.97), (), "", "", "E|x'|² / E[x · x']", **window),
+        Measure("L0", "Sparsity", estimate(l0), rows(l0, l0, l0), "features", "lower", "mean count of active features"),
+        Measure("L1", "Sparsity", estimate(31.0), (), "", "", "mean sum of activations", **window),
+        Measure("dead", "Sparsity", Estimate(float((density == 0).mean())), (), "share", "lower",
+                "never fired", **window),
+    ]  # fmt: skip
+    labels = {int(i): "opening quote, speaker next" for i in np.argsort(-density)[:2]}
+    card = (
+        "format      native\narchitecture topk, k = 16\nsite        resid_post.2 (file name)\n\nno assumption was made"
+    )
+    payload = report_payload(name, "topk", measures, density, cosine, labels=labels, context=CONTEXT, card=card)
+    return replace(payload, **changes)
+
+
+def make_frontier(n: int = 4, reports: bool = True, **changes: Any) -> FrontierPayload:
+    """Three architectures of `n` dictionaries each, and three baselines.
+
+    Args:
+        n: Dictionaries of an architecture.
+        reports: Whether each opens a report.
+        **changes: Fields to replace.
+    """
+    points = []
+    for number, architecture in enumerate(("topk", "jumprelu", "relu")):
+        for i in range(n):
+            l0, fvu = 6.0 * 2**i * (1 + 0.15 * number), 0.42 / (1 + i) * (1 + 0.25 * number)
+            name = f"{architecture}, L0 {l0:.0f}"
+            report = make_report(name, l0, fvu, architecture=architecture) if reports else None
+            points.append(
+                FrontierPoint(name, "dictionary", architecture, 1024, estimate(l0, 0.05), estimate(fvu, 0.06),
+                              Estimate(1 - fvu / 4), report)
+            )  # fmt: skip
+    for kind, start in (("pca", 0.95), ("random", 0.99), ("frozen decoder", 0.7)):
+        for i in range(3):
+            l0 = 8.0 * 2 ** (i * 1.4)
+            value = start / (1 + (0.02 if kind == "random" else 0.35) * i)
+            points.append(
+                FrontierPoint(
+                    f"{kind}, L0 {l0:.0f}", kind, kind, 64, Estimate(l0), Estimate(value), Estimate(1 - value / 2)
+                )
+            )
+    return replace(frontier_payload(points, CONTEXT), **changes)

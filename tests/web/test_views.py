@@ -1,0 +1,335 @@
+"""Training, frontier and report as they are seen: charts read by pointer and key, clicks, pages, no overflow."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.attacks.hostile import STRINGS, hostile_views
+from tests.view_factory import make_frontier, make_report, make_training
+from tests.web.conftest import Open
+from tests.web.host import live_page, saved_page
+from tests.web.test_hostile import ELEMENTS
+from tests.web.test_look import violations
+
+pytestmark = pytest.mark.browser
+
+VIEWS: dict[str, Any] = {
+    "training": make_training(),
+    "training at step 0": make_training(0, features=(), phase="ready"),
+    "failed": make_training(phase="failed"),
+    "frontier": make_frontier(),
+    "frontier with a report": make_frontier(selected="topk, L0 24"),
+    "frontier of none": make_frontier(0, reports=False),
+    "report": make_report(feature="resid_post.2/9"),
+}
+# Elements of these views, besides those of the heatmap.
+OURS = {
+    "b", "button", "circle", "dd", "div", "dl", "dt", "g", "h2", "h3", "i", "input", "kbd", "li", "line", "p", "path",
+    "rect", "section", "span", "svg", "table", "tbody", "td", "text", "th", "thead", "tr", "ul",
+}  # fmt: skip
+BASES = {"style"}
+
+
+@pytest.mark.parametrize("payload", VIEWS.values(), ids=VIEWS)
+@pytest.mark.parametrize("width", [1000, 640, 360])
+def test_axe_and_overflow(open_page: Open, payload: Any, width: int) -> None:
+    for dark in (False, True):
+        page = open_page(live_page(payload, dark), viewport={"width": width, "height": 900})
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for fold in page.locator(".fold > button").all():
+        fold.click()
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_axe_with_an_error(open_page: Open) -> None:
+    error = {"what": "The loss is nan at step 300.", "todo": "Lower learning_rate."}
+    page = open_page(live_page(make_training(phase="failed"), error=error))
+    expect(page.get_by_role("alert")).to_contain_text("The loss is nan at step 300. Lower learning_rate.")
+    assert violations(page) == []
+    drained = page.locator(".drained")
+    assert drained.evaluate("(e) => getComputedStyle(e).filter") == "grayscale(1)"
+    expect(drained.locator(".plot").first).to_be_visible()
+
+
+# ------------------------------------------------------------------------------------------------------------- training
+
+
+def sent(page: Page) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = page.evaluate("host.sent.map(({ at, id, ...rest }) => rest)")
+    return found
+
+
+def test_buttons_ask_python(open_page: Open) -> None:
+    page = open_page(live_page(make_training()))
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Lower: denser").click()
+    page.get_by_role("button", name="Raise: sparser").click()
+    field = page.get_by_role("textbox", name="Sparsity coefficient")
+    field.fill("1,5")
+    field.press("Enter")
+    field.fill("nonsense")
+    field.press("Enter")
+    field.fill("7")
+    field.press("Escape")
+    page.get_by_role("button", name="Stop").click()
+    expect(field).to_have_value("5")
+    ask = {"type": "train"}
+    assert sent(page) == [
+        {**ask, "action": "pause"},
+        {**ask, "action": "sparsity", "value": 4},
+        {**ask, "action": "sparsity", "value": 6.25},
+        {**ask, "action": "sparsity", "value": 1.5},
+        {**ask, "action": "stop"},
+    ]
+    page.evaluate("host.reply({ type: 'error', id: host.sent.at(-1).id, what: 'No.', todo: 'Wait.' })")
+    expect(page.get_by_role("alert")).to_contain_text("No. Wait.")
+
+
+@pytest.mark.parametrize(
+    ("phase", "buttons"),
+    [
+        ("ready", {"Start": True, "Stop": False}),
+        ("running", {"Pause": True, "Stop": True}),
+        ("paused", {"Resume": True, "Stop": True}),
+        ("stopped", {"Go on": True, "Stop": False}),
+        ("finished", {"Pause": False, "Stop": False}),
+    ],
+)
+def test_buttons_follow_the_phase(open_page: Open, phase: str, buttons: dict[str, bool]) -> None:
+    page = open_page(live_page(make_training(phase=phase)))
+    shown = page.locator(".buttons .btn")
+    assert {b.inner_text(): b.is_enabled() for b in shown.all()} == buttons
+    page = open_page(live_page(make_training(phase=phase), live=False))
+    assert all(not b.is_enabled() for b in page.locator(".buttons .btn").all())
+    expect(page.locator(".foot")).to_contain_text("A saved picture")
+
+
+def test_a_counted_sparsity_steps_in_whole_numbers(open_page: Open) -> None:
+    page = open_page(live_page(make_training(counted=True, sparsity=32.0)))
+    page.get_by_role("button", name="Lower: sparser").click()
+    page.get_by_role("button", name="Raise: denser").click()
+    assert [message["value"] for message in sent(page)] == [28, 36]
+
+
+def test_a_chart_is_read_by_pointer_and_keys(open_page: Open) -> None:
+    payload = make_training()
+    page = open_page(live_page(payload))
+    plots = page.get_by_role("slider")
+    expect(plots).to_have_count(5)
+    loss = plots.first
+    expect(loss).to_have_attribute("aria-label", re.compile("^Loss: from 4[0-9.]+ to .* in 1\u2009200 steps$"))
+    loss.focus()
+    page.keyboard.press("Home")
+    words = loss.get_attribute("aria-valuetext")
+    first = {curve.name: float(curve.values[0]) for curve in payload.charts["loss"]}
+    assert words is not None
+    assert words.startswith(f"step 20: loss {first['loss']:.1f}, error {first['error']:.1f}, sparsity")
+    # All charts are read at the same step.
+    expect(plots.nth(1)).to_have_attribute("aria-valuenow", "0")
+    expect(page.locator(".cursor")).to_have_count(4)
+    page.keyboard.press("ArrowRight")
+    expect(loss).to_have_attribute("aria-valuenow", "1")
+    page.keyboard.press("Escape")
+    expect(page.locator(".cursor")).to_have_count(0)
+    axis = plots.nth(1).locator(".axis").bounding_box()
+    assert axis is not None
+    # The axis goes to 4 000 steps, of which 1 200 are done.
+    page.mouse.move(axis["x"] + axis["width"] * 600 / 4000, axis["y"] - 60)
+    expect(page.locator(".charthead").nth(1)).to_contain_text(re.compile("step (600|620)"))
+    page.mouse.move(0, 0)
+    expect(page.locator(".charthead").nth(1)).not_to_contain_text("step")
+    density = plots.last
+    density.focus()
+    page.keyboard.press("Home")
+    expect(density).to_have_attribute("aria-valuetext", "0.001 % to 0.0018 %: 0")
+
+
+def test_hover_moves_nothing(open_page: Open) -> None:
+    page = open_page(live_page(make_training()))
+    boxes = """[...document.querySelector('.saewidgets').shadowRoot.querySelectorAll('.plot, .bar0, section, .foot')]
+        .map((e) => JSON.stringify(e.getBoundingClientRect())).join()"""
+    before = page.evaluate(boxes)
+    page.get_by_role("slider").nth(1).hover()
+    expect(page.locator(".cursor").first).to_be_attached()
+    assert page.evaluate(boxes) == before
+
+
+def test_the_curve_follows_python(open_page: Open) -> None:
+    import base64
+
+    from saewidgets.payloads import encode
+
+    page = open_page(live_page(make_training(10)))
+    curve = page.locator(".plot .curve.l0").first
+    before = curve.get_attribute("d")
+    longer = base64.b64encode(encode(make_training(40))).decode()
+    page.evaluate("(p) => host.set({ _payload: p, _revision: 2 })", longer)
+    expect(curve).not_to_have_attribute("d", str(before))
+    assert str(curve.get_attribute("d")).count("L") == 39
+    page.get_by_role("radio", name="linear").click()
+    assert page.evaluate("host.value('scale')") == "linear"
+    expect(page.locator(".charthead").first).not_to_contain_text("log")
+
+
+# ------------------------------------------------------------------------------------------------------------- frontier
+
+
+def test_a_click_and_enter_open_a_report(open_page: Open) -> None:
+    payload = make_frontier()
+    page = open_page(live_page(payload))
+    expect(page.locator(".scatter .mark-own")).to_have_count(12)
+    expect(page.locator(".scatter .mark-own:not(.behind)")).to_have_count(4)
+    expect(page.get_by_role("region", name="Report")).to_have_count(0)
+    plot = page.get_by_role("slider").first
+    plot.focus()
+    page.keyboard.press("Home")
+    expect(plot).to_have_attribute("aria-valuetext", "topk, L0 6: L0 6.00, FVU 0.420 [0.395, 0.445]")
+    page.keyboard.press("Enter")
+    report = page.get_by_role("region", name="Report")
+    expect(report.get_by_role("heading", level=2)).to_have_text("topk, L0 6")
+    assert page.evaluate("host.value('selected')") == "topk, L0 6"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(report.get_by_role("heading", level=2)).to_have_text("jumprelu, L0 7")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(report).to_have_count(0)
+    mark = page.locator(".scatter .mark-own").nth(3).bounding_box()
+    assert mark is not None
+    page.mouse.click(mark["x"] + mark["width"] / 2 + 2, mark["y"] + mark["height"] / 2)
+    expect(report).to_be_visible()
+    expect(page.locator(".points tr.on")).to_have_count(1)
+    report.locator(".listed button").first.click()
+    assert "/" in page.evaluate("host.value('feature')")
+    page.get_by_role("button", name="Close the report").click()
+    assert page.evaluate("host.value('selected')") == ""
+
+
+def test_the_table_says_the_same(open_page: Open) -> None:
+    payload = make_frontier()
+    page = open_page(live_page(payload))
+    rows = page.locator(".points tbody tr")
+    expect(rows).to_have_count(len(payload.points))
+    row = rows.first
+    expect(row).to_contain_text("topk, L0 6")
+    expect(row).to_contain_text("on the frontier")
+    expect(row).to_contain_text("0.420 [0.395, 0.445]")
+    row.get_by_role("button").click()
+    expect(page.get_by_role("region", name="Report")).to_be_visible()
+    page.get_by_role("radio", name="CE recovered").click()
+    assert page.evaluate("host.value('y')") == "CE"
+    expect(page.locator(".charthead").first).to_contain_text("top left is better")
+    page.get_by_role("radio", name="linear").click()
+    assert page.evaluate("host.value('x')") == "linear"
+
+
+# --------------------------------------------------------------------------------------------------------------- report
+
+
+def test_a_report_says_its_definitions_and_takes_clicks(open_page: Open) -> None:
+    page = open_page(live_page(make_report()))
+    measures = page.get_by_role("region", name="Measures")
+    row = measures.get_by_role("row", name=re.compile("^FVU"))
+    expect(row).to_contain_text("0.120")
+    expect(row).to_contain_text("[0.116, 0.124]")
+    row.hover()
+    expect(measures.locator(".reading-line")).to_contain_text("FVU sum |x - x'|² / sum |x - mean(x)|²")
+    page.get_by_role("button", name="Definitions").click()
+    expect(page.locator(".definitions dt")).to_have_count(8)
+    page.get_by_role("button", name="Load card").click()
+    expect(page.locator(".card")).to_contain_text("no assumption was made")
+    dense = page.get_by_role("region", name=re.compile("dense"))
+    feature = dense.get_by_role("button").first
+    feature.click()
+    expect(feature).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("host.value('feature')") == "resid_post.2/406"
+    more = dense.get_by_role("button", name=re.compile("show 21 more"))
+    more.click()
+    expect(dense.locator("li")).to_have_count(33)
+
+
+# ---------------------------------------------------------------------------------------------------------------- pages
+
+
+@pytest.mark.parametrize("name", ["training", "frontier", "report"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme: str) -> None:
+    markup = saved_page(VIEWS[name], theme)
+    assert len(markup.encode()) <= 250_000
+    page = open_page(markup)
+    assert violations(page) == []
+    plot = page.get_by_role("slider").first
+    plot.focus()
+    page.keyboard.press("Home")
+    assert plot.get_attribute("aria-valuenow") == "0"
+    if name == "training":
+        expect(page.locator(".cursor")).to_have_count(4)
+        page.get_by_role("radio", name="linear").click()
+    elif name == "frontier":
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("region", name="Report")).to_be_visible()
+    else:
+        button = page.locator(".listed button").first
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Menu").click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="Save as SAE").click()
+    assert download.value.suggested_filename.endswith(".sae")
+
+
+def test_keyboard_help(open_page: Open) -> None:
+    for name in ("training", "frontier", "report"):
+        page = open_page(live_page(VIEWS[name]))
+        page.get_by_role("slider").first.focus()
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog", name="Keyboard")).to_have_count(0)
+
+
+# -------------------------------------------------------------------------------------------------------------- hostile
+
+
+@pytest.mark.parametrize("number", range(3), ids=["training", "frontier", "dictionary_report"])
+def test_hostile_text_is_shown_and_nothing_happens(open_page: Open, number: int) -> None:
+    for start in range(number, len(STRINGS), 4):
+        payload = hostile_views(STRINGS[start])[number]
+        page = open_page(live_page(payload, error={"what": STRINGS[start][:500], "todo": STRINGS[start][:500]}))
+        for fold in page.locator(".fold > button").all():
+            fold.click()
+        page.get_by_role("slider").first.focus()
+        page.keyboard.press("Home")
+        page.wait_for_timeout(30)
+        assert page.evaluate("window.firings") == 0
+        assert set(page.evaluate(ELEMENTS)) <= OURS
+        assert page.evaluate("Object.keys(Object.prototype).length") == 0
+        page.context.close()
+
+
+def test_a_payload_of_another_kind_gives_a_sentence(open_page: Open) -> None:
+    import base64
+
+    from saewidgets.payloads import encode
+
+    page = open_page(live_page(make_training()))
+    raw = encode(make_training())
+    damaged = base64.b64encode(raw[:-40]).decode()
+    page.evaluate("(p) => host.set({ _payload: p, _revision: 2 })", damaged)
+    expect(page.get_by_role("alert")).to_contain_text("damaged or cut short")
+    expect(page.locator(".plot").first).to_be_visible()
+
+
+def test_the_view_lets_go_of_its_model(open_page: Open) -> None:
+    for name in ("training", "frontier", "report"):
+        page = open_page(live_page(replace(VIEWS[name])))
+        assert page.evaluate("host.listeners()") > 0
+        page.evaluate("host.end()")
+        expect(page.locator(".saewidgets")).to_have_count(0)
+        assert page.evaluate("host.listeners()") == 0
