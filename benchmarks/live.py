@@ -2,9 +2,9 @@
 
 Run with `python benchmarks/live.py`. Every round presses one key in a trivial widget (an input whose text Python
 echoes: the floor of server, kernel and browser), one at the end of the prompt of a `TokenHeatmap`, and times plain
-forwards of the same model in the same kernel, torch on one thread. Times in the browser run from the event's time stamp
-to the DOM that shows the result. Medians; the ratio is that of medians. The same again with the opt-in server extension
-`saewidgets.server`.
+forwards of the same model in the same kernel, torch on one thread, each after the rest that a key comes after. Times
+in the browser run from the event's time stamp to the DOM that shows the result. Medians; the ratio is that of medians.
+The same again with the opt-in server extension `saewidgets.server`.
 
 Two models: the embedded one, where the goal is heatmap <= 1.3 x (floor + forward of the changed suffix), and random
 weights at the size of GPT-2 small with a 24,576-feature dictionary and a prompt of 64 tokens, where the goal is
@@ -87,7 +87,11 @@ class Trivial(anywidget.AnyWidget):
 Trivial()
 '''
 HEATMAP = "view = sw.TokenHeatmap(scope, prompt)\nview"
-FORWARDS = """
+# Longer than the pause that ends a burst.
+REST = 0.2
+FORWARDS = (
+    f"REST = {REST}"
+    + """
 def _forwards(key):
     # Milliseconds of a plain forward of the changed suffix, and of the whole prompt.
     import time
@@ -101,13 +105,17 @@ def _forwards(key):
     with torch.no_grad(), scope.lock:
         cache = DynamicCache(config=module.config)
         module(torch.tensor([new[:same]]), past_key_values=cache, use_cache=True)
-        times = [time.perf_counter()]
+        time.sleep(REST)  # as idle as the kernel is when a key comes
+        began = time.perf_counter()
         module(torch.tensor([new[same:]]), past_key_values=cache, use_cache=True)
-        times.append(time.perf_counter())
+        suffix = time.perf_counter() - began
+        time.sleep(REST)
+        began = time.perf_counter()
         module(torch.tensor([new]), use_cache=False)
-        times.append(time.perf_counter())
-    return [1000 * (b - a) for a, b in zip(times, times[1:])], len(new), len(new) - same
+        full = time.perf_counter() - began
+    return [1000 * suffix, 1000 * full], len(new), len(new) - same
 """
+)
 # Resolves with the milliseconds from the key's event to the first DOM that shows it.
 TRIVIAL_SHOWN = """([cell, key]) => {
   const output = cell.querySelector("output");
@@ -162,7 +170,7 @@ def measure(browser: Browser, server: Server, setup: str, keys: Sequence[str]) -
             notebook.cell(1).locator("input").focus()
             floor = press(page, notebook, 1, key, TRIVIAL_SHOWN)
             (suffix, full), n_tokens, n_new = notebook.python(f"_forwards({key!r})")
-            time.sleep(0.2)  # longer than the pause that ends a burst
+            time.sleep(REST)
             if turn >= 2:
                 for name, value in zip(times, (floor, heatmap, suffix, full), strict=True):
                     times[name].append(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -45,7 +46,7 @@ class SparseActivations:
         """`[tokens]` number of active features (L0)."""
         return self.indptr.diff()
 
-    @property
+    @cached_property
     def rows(self) -> Tensor:
         """`[n]` token position of each entry."""
         return torch.arange(self.n_tokens).repeat_interleave(self.counts)

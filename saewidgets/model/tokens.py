@@ -69,7 +69,7 @@ def as_batch(ids: object, vocab_size: int, context_length: int) -> Tensor:
         )
     batch = batch.long().reshape(-1, batch.shape[-1])
     check_length(batch.shape[1], context_length)
-    low, high = int(batch.min()), int(batch.max())
+    low, high = (int(bound) for bound in batch.aminmax())
     if low < 0 or high >= vocab_size:
         raise PromptError(
             f"Token id {low if low < 0 else high} is outside the vocabulary of {vocab_size}.",

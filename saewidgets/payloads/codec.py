@@ -31,6 +31,8 @@ KINDS: dict[str, type] = {
 }
 _HEAD = struct.Struct("<4sIII")
 _MAX_BUFFERS = 10_000
+# Bytes up to which an array is compared with the others.
+_SMALL = 4096
 
 
 def kind_of(payload: object) -> str:
@@ -51,12 +53,29 @@ def _fields(record: Any) -> tuple[str, ...]:
     return tuple(f.name for f in dataclasses.fields(record)) if dataclasses.is_dataclass(record) else ()
 
 
-def _dump(value: Any, buffers: list[Array]) -> Any:
+class _Buffers:
+    """The arrays of a payload; small equal ones, such as those of sites without numbers yet, are written once."""
+
+    def __init__(self) -> None:
+        self.arrays: list[Array] = []
+        self._known: dict[tuple[str, tuple[int, ...], bytes], int] = {}
+
+    def place(self, array: Array) -> int:
+        """The index under which the array is written."""
+        if array.nbytes > _SMALL:
+            self.arrays.append(array)
+            return len(self.arrays) - 1
+        place = self._known.setdefault((array.dtype.str, array.shape, array.tobytes()), len(self.arrays))
+        if place == len(self.arrays):
+            self.arrays.append(array)
+        return place
+
+
+def _dump(value: Any, buffers: _Buffers) -> Any:
     if isinstance(value, str | int | float | None):
         return value
     if isinstance(value, np.ndarray):
-        buffers.append(value)
-        return {"$buffer": len(buffers) - 1}
+        return {"$buffer": buffers.place(value)}
     if isinstance(value, tuple):
         return [_dump(item, buffers) for item in value]
     return {name: _dump(getattr(value, name), buffers) for name in _fields(cast(Hashable, type(value)))}
@@ -81,17 +100,17 @@ def encode(payload: Any) -> bytes:
         ...     decode(encode(view.payload)).prompt
         'Mira saw a red boat.'
     """
-    arrays: list[Array] = []
-    header: dict[str, Any] = {"kind": kind_of(payload), "data": _dump(payload, arrays)}
+    buffers = _Buffers()
+    header: dict[str, Any] = {"kind": kind_of(payload), "data": _dump(payload, buffers)}
     entries, offset = [], 0
-    for array in arrays:
+    for array in buffers.arrays:
         entries.append({"dtype": NAMES[array.dtype], "shape": list(array.shape), "offset": offset})
         offset += _padded(array.nbytes)
     header["buffers"] = entries
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (_padded(_HEAD.size + len(text)) - _HEAD.size - len(text))
     parts = [text]
-    for array in arrays:
+    for array in buffers.arrays:
         raw = (array if sys.byteorder == "little" else array.byteswap()).tobytes()
         parts.append(raw + b"\0" * (_padded(len(raw)) - len(raw)))
     body = b"".join(parts)

@@ -181,8 +181,9 @@ def _positions(n_tokens: int, selection: int, asked: Sequence[int]) -> list[int]
 def _predictions(base: Run, edited: Run | None, positions: Sequence[int]) -> tuple[Predictions, Tensor]:
     """Predictions after the positions, and the `[P, K]` token ids they are about."""
     if edited is None:
-        ids = base.likely[positions]
-        before = base.logits[positions].float().gather(1, ids) - base.log_normalizer[positions][:, None]
+        rows = torch.as_tensor(positions)
+        ids = base.likely[rows]
+        before = base.logits[rows[:, None], ids].float() - base.log_normalizer[rows][:, None]
         after = kl = None
     else:
         log_p, log_q = base.log_probabilities(positions), edited.log_probabilities(positions)

@@ -40,21 +40,35 @@ def token_bytes(tokenizer: Any, ids: Sequence[int]) -> list[bytes | None]:
     Returns:
         One entry a token; joined they are the text's UTF-8.
     """
-    special = set(tokenizer.all_special_ids)
-    pieces = tokenizer.convert_ids_to_tokens(list(ids))
-    table = _byte_of_character() if is_byte_level(tokenizer) else None
-    result: list[bytes | None] = []
-    for number, piece in zip(ids, pieces, strict=True):
-        byte = _BYTE.fullmatch(piece) if table is None else None
-        if number in special:
-            result.append(None)
-        elif byte:
-            result.append(bytes([int(byte[1], 16)]))
-        elif table is not None and all(c in table for c in piece):
-            result.append(bytes(table[c] for c in piece))
-        else:
-            result.append(piece.replace("▁", " ").encode("utf-8", "replace"))
-    return result
+    return [raw for _, raw in _named(tokenizer, ids)]
+
+
+@lru_cache(maxsize=8)
+def _seen(tokenizer: Any) -> dict[int, tuple[str, bytes | None]]:
+    """Name and bytes of the ids that were asked for: a tokenizer takes its time, and a text repeats itself."""
+    return {}
+
+
+def _named(tokenizer: Any, ids: Sequence[int]) -> list[tuple[str, bytes | None]]:
+    """The tokenizer's name of each id, and its bytes."""
+    seen = _seen(tokenizer)
+    new = [number for number in set(ids) if number not in seen]
+    if new:
+        special = set(tokenizer.all_special_ids)
+        table = _byte_of_character() if is_byte_level(tokenizer) else None
+        for number, name in zip(new, tokenizer.convert_ids_to_tokens(new), strict=True):
+            seen[number] = name, None if number in special else _bytes(name, table)
+    return [seen[number] for number in ids]
+
+
+def _bytes(name: str, table: dict[str, int] | None) -> bytes:
+    """The bytes of a token that is not special; `table` is there for a byte-level vocabulary."""
+    byte = _BYTE.fullmatch(name) if table is None else None
+    if byte:
+        return bytes([int(byte[1], 16)])
+    if table is not None and all(c in table for c in name):
+        return bytes(table[c] for c in name)
+    return name.replace("▁", " ").encode("utf-8", "replace")
 
 
 def token_strings(tokenizer: Any, ids: Sequence[int]) -> tuple[str, ...]:
@@ -66,9 +80,7 @@ def token_strings(tokenizer: Any, ids: Sequence[int]) -> tuple[str, ...]:
         >>> token_strings(model.tokenizer, model.tokenize("a boat"))[1:]
         ('a', ' boat')
     """
-    names = tokenizer.convert_ids_to_tokens(list(ids))
-    raw = token_bytes(tokenizer, ids)
-    return tuple(n if b is None else b.decode("utf-8", "replace") for n, b in zip(names, raw, strict=True))
+    return tuple(name if raw is None else raw.decode("utf-8", "replace") for name, raw in _named(tokenizer, ids))
 
 
 def payload_tokens(tokenizer: Any, ids: Sequence[int]) -> Tokens:
@@ -81,8 +93,8 @@ def payload_tokens(tokenizer: Any, ids: Sequence[int]) -> Tokens:
     Returns:
         The payload's tokens.
     """
-    raw = token_bytes(tokenizer, ids)
-    names = tokenizer.convert_ids_to_tokens(list(ids))
+    named = _named(tokenizer, ids)
+    raw = [piece for _, piece in named]
     text: list[str] = []
     kind: list[int] = []
     pieces: list[str] = []
@@ -90,7 +102,7 @@ def payload_tokens(tokenizer: Any, ids: Sequence[int]) -> Tokens:
     while position < len(ids):
         here = raw[position]
         if here is None:
-            text.append("bos" if ids[position] == tokenizer.bos_token_id else names[position])
+            text.append("bos" if ids[position] == tokenizer.bos_token_id else named[position][0])
             kind.append(SPECIAL)
             position += 1
             continue
