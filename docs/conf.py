@@ -2,6 +2,7 @@
 # from elsewhere. `make docs` treats every warning as an error.
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -33,3 +34,20 @@ napoleon_numpy_docstring = False
 
 # The pictures on the pages are our own exports, made anew at every build.
 write_live(Path(__file__).parent / "_static")
+
+
+def fences(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """Make the fenced formulas of docstrings, as Markdown writes them, literal blocks."""
+    inside, made = False, []
+    for line in lines:
+        if line.strip() == "```":
+            made += [""] if inside else ["::", ""]
+            inside = not inside
+        else:
+            made.append(f"    {line}" if inside else line)
+    lines[:] = made
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", fences)

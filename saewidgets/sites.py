@@ -94,6 +94,18 @@ class Site:
             return (-1, 0) if self.stream == "embed" else (1 << 20, 0)
         return (self.layer, BLOCK_STREAMS.index(self.stream))
 
+    @property
+    def hook(self) -> str:
+        """Its TransformerLens name.
+
+        Example:
+            >>> Site("attn_z", 3).hook
+            'blocks.3.attn.hook_z'
+        """
+        if self.layer is None:
+            return "hook_embed" if self.stream == "embed" else "ln_final.hook_normalized"
+        return f"blocks.{self.layer}.{next(hook for hook, stream in _HOOKS.items() if stream == self.stream)}"
+
     @classmethod
     def parse(cls, name: str | Site) -> Site:
         """Read our own form or a TransformerLens hook name.

@@ -23,7 +23,11 @@ from typing import Any
 from saewidgets.dictionaries.hubname import HubName
 from saewidgets.errors import DictionaryError, shorten
 
-_CONFIGS = ("cfg.json", "config.json", "config.yaml", "conf.yaml", "hyperparams.json")
+_CONFIGS = (
+    "cfg.json", "config.json", "config.yaml", "conf.yaml", "hyperparams.json",
+    # what a training checkpoint of SAELens needs besides
+    "activation_scaler.json", "activation_whitening.safetensors",
+)  # fmt: skip
 _SUFFIXES = (".safetensors", ".npz", ".pt", ".pth")
 # What lies beside weights and is none.
 _BESIDE = re.compile(r"(sparsity|trainer_state|activation_|optim|scheduler|runner_)")

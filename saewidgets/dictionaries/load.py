@@ -9,7 +9,9 @@ from saewidgets.dictionaries import hub
 from saewidgets.dictionaries.find import find
 from saewidgets.dictionaries.formats import (
     circuit_tracer,
+    ckkissane_attn,
     crosscoders,
+    e2e_sae,
     fields,
     gemma_scope,
     gemma_scope_2,
@@ -17,9 +19,11 @@ from saewidgets.dictionaries.formats import (
     llamascopium,
     matryoshka_saes,
     native,
+    overcomplete,
     saelens,
     switch_sae,
     temporal_saes,
+    transcoder_circuits,
 )
 from saewidgets.dictionaries.formats.files import Files
 from saewidgets.dictionaries.formats.questions import Questions
@@ -40,6 +44,10 @@ _FORMATS: tuple[ModuleType, ...] = (
     matryoshka_saes,
     switch_sae,
     temporal_saes,
+    ckkissane_attn,
+    e2e_sae,
+    overcomplete,
+    transcoder_circuits,
 )
 FORMATS = ("auto", *(module.NAME for module in _FORMATS))
 

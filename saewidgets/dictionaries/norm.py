@@ -20,7 +20,7 @@ class Norm:
             `x * sqrt(d) / |x|` for each token (SAELens `constant_norm_rescale`); `"layer_norm"`:
             `(x - mean(x)) / (std(x) + eps)`, std unbiased (OpenAI, SAELens `layer_norm`).
         factor: For `"factor"`. What undoes it is part of the decoder rows, not of this record.
-        eps: For `"layer_norm"`, added to the standard deviation.
+        eps: For `"layer_norm"`, added to the standard deviation in the norm, not in what undoes it, as their authors do.
 
     Example:
         >>> Norm("layer_norm")(torch.tensor([1.0, 2.0, 3.0]))
@@ -53,7 +53,7 @@ class Norm:
         if self.kind == "token_norm":
             return x / self.scale(x)
         if self.kind == "layer_norm":
-            return (x - x.mean(-1, keepdim=True)) / self.scale(x)
+            return (x - x.mean(-1, keepdim=True)) / (self.scale(x) + self.eps)
         return x
 
     def scale(self, x: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class Norm:
         if self.kind == "token_norm":
             return x.norm(dim=-1, keepdim=True) / x.shape[-1] ** 0.5
         if self.kind == "layer_norm":
-            return x.std(-1, keepdim=True) + self.eps
+            return x.std(-1, keepdim=True)
         return torch.ones_like(x[..., :1])
 
     def shift(self, x: Tensor) -> Tensor:

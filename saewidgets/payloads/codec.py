@@ -31,6 +31,7 @@ KINDS: dict[str, type] = {
 }
 _HEAD = struct.Struct("<4sIII")
 _MAX_BUFFERS = 10_000
+_PLAIN = (str, int, float)
 # Bytes up to which an array is compared with the others.
 _SMALL = 4096
 
@@ -72,7 +73,7 @@ class _Buffers:
 
 
 def _dump(value: Any, buffers: _Buffers) -> Any:
-    if isinstance(value, str | int | float | None):
+    if value is None or isinstance(value, _PLAIN):
         return value
     if isinstance(value, np.ndarray):
         return {"$buffer": buffers.place(value)}

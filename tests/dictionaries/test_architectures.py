@@ -100,8 +100,8 @@ def normalise(norm, x):
         size = np.sqrt((x**2).sum(1, keepdims=True))
         return x * math.sqrt(x.shape[1]) / size, size / math.sqrt(x.shape[1]), zero
     if norm.kind == "layer_norm":
-        mean, spread = x.mean(1, keepdims=True), x.std(1, ddof=1, keepdims=True) + 1e-5
-        return (x - mean) / spread, spread, mean
+        mean, spread = x.mean(1, keepdims=True), x.std(1, ddof=1, keepdims=True)
+        return (x - mean) / (spread + 1e-5), spread, mean
     return x, one, zero
 
 

@@ -13,8 +13,8 @@ from saewidgets.dictionaries.interface import Dictionary
 from saewidgets.errors import DictionaryError, shorten
 
 _FLAGS = frozenset({
-    "affine_connection", "apply_b_dec_to_input", "apply_decoder_bias_to_pre_encoder", "heaviside", "input_unit_norm",
-    "keep_relative_variance", "rescale_acts_by_decoder_norm", "signed", "skip_connection",
+    "affine_connection", "apply_b_dec_to_input", "apply_decoder_bias_to_pre_encoder", "finetuning_scaling_factor",
+    "has_whitening", "heaviside", "input_unit_norm", "keep_relative_variance", "rescale_acts_by_decoder_norm", "signed", "skip_connection",
     "sparsity_include_decoder_norm", "stop_on_duplicate_support", "tied_weights", "transcode", "use_decoder_bias",
     "use_glu_encoder",
 })  # fmt: skip
@@ -30,9 +30,11 @@ _MAPPINGS = frozenset({"activation_fn_kwargs", "dataset_average_activation_norm"
 _NO_FLAG, _NO_COUNT = "neither true nor false", "no whole number"
 _NO_NUMBER, _NO_MAPPING = "no number", "no mapping"
 _MAX_COUNT = 1 << 40
+# What SAELens notes of the training, such as a mean k of 6.5.
+_NOTES = frozenset({"training_architecture_details"})
 # The widths of a dictionary under the names that mean them in every format that has them.
 _WIDTHS = {
-    "d_in": ("d_in", "activation_dim", "act_size"), "d_dict": ("d_sae", "dict_size"), "n_experts": ("experts",),
+    "d_in": ("d_in", "activation_dim", "act_size"), "d_dict": ("d_sae", "dict_size"), "d_out": ("d_out",), "n_experts": ("experts",),
 }  # fmt: skip
 
 
@@ -80,7 +82,7 @@ def _items(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         items: Iterable[tuple[str, Any]] = levels.pop().items()
         for key, value in items:
             yield key, value
-            if isinstance(value, dict):
+            if isinstance(value, dict) and key not in _NOTES:
                 levels.append(value)
 
 

@@ -20,6 +20,7 @@ Example:
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -35,6 +36,7 @@ from saewidgets.errors import DictionaryError, shorten
 
 NAME, CONFIG, WEIGHTS = "temporal_saes", "conf.yaml", "latest_ckpt.safetensors"
 _LAYER = re.compile(r"attn_layers\.(\d{1,3})\.(q_target|k_ctx|v_ctx|c_proj)\.(weight|bias)")
+_MAX_LAYERS = 1000
 _PARTS = {"q_target": "q", "k_ctx": "k", "v_ctx": "v", "c_proj": "o"}
 
 
@@ -83,14 +85,32 @@ def read(files: Files, questions: Questions) -> Dictionary:
 def _attention(tensors: dict[str, Tensor], name: str, config: dict[str, Any]) -> tuple[CodeAttention, ...]:
     found = {match[1] for key in tensors if (match := _LAYER.fullmatch(key))}
     n_layers = values.count(config.get("n_attn_layers", len(found)), "n_attn_layers")
-    keys = {f"attn_layers.{i}.{part}.{kind}" for i in range(n_layers) for part in _PARTS for kind in ("weight", "bias")}
     untied = not config.get("tied_weights", "E" not in tensors)
-    orient.require(tensors, name, {"D", "b", *keys} | ({"E"} if untied else set()))
-    heads = values.count(config.get("n_heads"), "n_heads")
+    orient.require(tensors, name, {"D", "b", *attention_keys(n_layers)} | ({"E"} if untied else set()))
+    return attention(tensors, n_layers, values.count(config.get("n_heads"), "n_heads"))
+
+
+def attention_keys(n_layers: int) -> set[str]:
+    """Names of the tensors of the attention layers.
+
+    Raises:
+        DictionaryError: More layers than any such dictionary has.
+    """
+    if n_layers > _MAX_LAYERS:
+        raise DictionaryError(f"{n_layers} attention layers.", "The file is damaged; get it again.")
+    return {f"attn_layers.{i}.{part}.{kind}" for i in range(n_layers) for part in _PARTS for kind in ("weight", "bias")}
+
+
+def attention(tensors: Mapping[str, Tensor], n_layers: int, heads: int) -> tuple[CodeAttention, ...]:
+    """The attention layers, of weights as `torch.nn.Linear` keeps them.
+
+    Raises:
+        DictionaryError: Weights and biases that do not fit.
+    """
     return tuple(CodeAttention(**_weights(tensors, i), n_heads=heads) for i in range(n_layers))
 
 
-def _weights(tensors: dict[str, Tensor], layer: int) -> dict[str, Tensor]:
+def _weights(tensors: Mapping[str, Tensor], layer: int) -> dict[str, Tensor]:
     made: dict[str, Tensor] = {}
     for part, letter in _PARTS.items():
         place = f"attn_layers.{layer}.{part}"
