@@ -53,6 +53,10 @@ class CorpusError(SaewidgetsError):
     """Text that cannot be read, or that holds nothing."""
 
 
+class AtlasError(SaewidgetsError):
+    """An atlas that is not there, torn, of something else, or in use; or a sweep that cannot go on."""
+
+
 class TrainingError(SaewidgetsError):
     """A training plan that does not fit together, or a run that cannot go on."""
 
