@@ -22,6 +22,8 @@ _HOMES = {
     "load_dictionary": "saewidgets.dictionaries",
     "Dictionary": "saewidgets.dictionaries",
     "Run": "saewidgets.runs",
+    # every feature over a corpus
+    "Atlas": "saewidgets.atlas.atlas",
     # text, and dictionaries trained on what a model does with it
     "Corpus": "saewidgets.corpus",
     "train_dictionary": "saewidgets.training",
@@ -50,6 +52,7 @@ __all__ = ["__version__", *_MODULES, *_HOMES]
 
 if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets import errors as errors
+    from saewidgets.atlas.atlas import Atlas as Atlas
     from saewidgets.corpus import Corpus as Corpus
     from saewidgets.demo import demo as demo
     from saewidgets.dictionaries import Dictionary as Dictionary

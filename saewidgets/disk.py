@@ -95,11 +95,54 @@ def _remove(path: Path) -> bool:
     return True
 
 
-def sweep_temporaries(folder: str | Path) -> int:
+def make_folder(path: str | Path) -> Path:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        DiskError: Not permitted, no space, or a file has that name.
+    """
+    path = Path(path)
+    try:
+        os.makedirs(path, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        todo = _TODO.get(getattr(error, "errno", None) or 0, "Choose another place.")
+        raise DiskError(f"Cannot make the folder {shorten(path.name)}: {reason}.", todo) from None
+    return path
+
+
+def claim(path: str | Path, owner: bytes) -> bool:
+    """Make a file that only one process can make: a lock. `False` when it is there.
+
+    Raises:
+        DiskError: It cannot be made for another reason; nothing is left behind.
+    """
+    path = Path(path)
+    try:
+        _fill(path, owner)
+    except FileExistsError:
+        return False
+    except BaseException as error:
+        _remove(path)
+        if not isinstance(error, (OSError, ValueError)):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        todo = _TODO.get(getattr(error, "errno", None) or 0, "Choose another place.")
+        raise DiskError(f"Cannot write {shorten(path.name)}: {reason}.", todo) from None
+    return True
+
+
+def remove(path: str | Path) -> bool:
+    """Remove a file; whether it was there and could be removed."""
+    return _remove(Path(path))
+
+
+def sweep_temporaries(folder: str | Path, stale: float = _STALE) -> int:
     """Remove temporaries that a crash left: an hour old, and of a process that is gone.
 
     Args:
         folder: Where to look; folders below it are left alone.
+        stale: Seconds after which one counts as left; 0 where a lock keeps others out.
 
     Returns:
         How many were removed.
@@ -107,7 +150,7 @@ def sweep_temporaries(folder: str | Path) -> int:
     removed = 0
     for path in Path(folder).glob(f"{PREFIX}*"):
         name = _TEMPORARY.fullmatch(path.name)
-        if name and not _alive(int(name[1])) and _age(path) > _STALE:
+        if name and not alive(int(name[1])) and _age(path) >= stale:
             removed += _remove(path)
     return removed
 
@@ -119,7 +162,8 @@ def _age(path: Path) -> float:
         return 0.0
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this machine runs."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
 from saewidgets.errors import DictionaryError, SiteError, shorten
@@ -14,6 +15,11 @@ from saewidgets.runs import Run
 from saewidgets.runs.recent import RecentRuns
 from saewidgets.runs.record import record_run
 from saewidgets.sites import FeatureId
+
+if TYPE_CHECKING:
+    from saewidgets.atlas.atlas import Atlas
+    from saewidgets.atlas.limits import Limits
+    from saewidgets.atlas.progress import Step
 
 
 class Scope:
@@ -104,6 +110,62 @@ class Scope:
             kept = run if kept is None else kept.with_dictionaries(run)
             self.recent.put(kept)
         return kept if len(keys) == len(kept.features) else kept.only(keys)
+
+    def sweep(
+        self,
+        corpus: Any,
+        sites: Sequence[str] | None = None,
+        store: str | Path = "atlas",
+        *,
+        client: Any = None,
+        limits: Limits | None = None,
+        length: int = 128,
+        per_pass: int | None = None,
+        report: Callable[[Step], None] | None = None,
+        **options: Any,
+    ) -> Atlas:
+        """Statistics and examples of every feature over a corpus, in one pass, kept on disk.
+
+        What is committed stays, whatever happens: call it again to go on, with a longer corpus to add text, with other
+        `sites` to add dictionaries.
+
+        Args:
+            corpus: Strings, token ids `[n, length]`, a file, a `datasets` dataset, or a `Corpus`.
+            sites: Keys of the dictionaries; `None` for all.
+            store: Folder of the atlas.
+            client: A `dask.distributed.Client`, to spread the shards over a cluster that shares this folder.
+            limits: How much is kept of each feature.
+            length: Tokens in a context.
+            per_pass: Contexts in one forward pass; about 2,000 tokens by default.
+            report: Called with a `Step` after each pass.
+            **options: Passed to `Corpus` (`bos`, `separator`, `column`, `skip_first`).
+
+        Returns:
+            The atlas.
+
+        Raises:
+            AtlasError: The folder holds something else, an atlas of another model or text, or another sweep is at work.
+            CorpusError: The corpus cannot be read.
+        """
+        from saewidgets import __version__
+        from saewidgets.atlas.sweep import sweep
+        from saewidgets.corpus import Corpus
+
+        keys = list(self.dictionaries) if sites is None else [self.key(site) for site in sites]
+        chosen = {key: self.dictionaries[key] for key in keys}
+        text = Corpus.of(corpus, self.model.tokenizer, length, **options)
+        return sweep(
+            self.model,
+            chosen,
+            text,
+            store,
+            client=client,
+            limits=limits,
+            per_pass=per_pass,
+            report=report,
+            version=__version__,
+            name=self.name,
+        )
 
     def key(self, site: str) -> str:
         """The key of a loaded dictionary, from its key or its site in any accepted form.
