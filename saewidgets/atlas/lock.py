@@ -13,6 +13,8 @@ from saewidgets import disk
 from saewidgets.errors import AtlasError
 
 _NAME = "lock"
+# Locks that this process holds: a lock with its number that is not among them was left behind.
+_held: set[Path] = set()
 
 
 @contextmanager
@@ -26,15 +28,17 @@ def locked(folder: Path) -> Iterator[None]:
     owner = json.dumps({"pid": os.getpid(), "host": platform.node(), "boot": _boot()}).encode()
     if not disk.claim(path, owner):
         holder = _holder(path)
-        if not _is_dead(holder):
+        if path.resolve() in _held or not _is_dead(holder):
             who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
             raise AtlasError(f"Another sweep works on this atlas ({who}).", f"Wait for it, or remove {path.name!r}.")
         disk.remove(path)
         if not disk.claim(path, owner):
             raise AtlasError("Another sweep has just begun on this atlas.", "Wait for it.")
+    _held.add(path.resolve())
     try:
         yield
     finally:
+        _held.discard(path.resolve())
         disk.remove(path)
 
 
@@ -53,7 +57,7 @@ def _is_dead(holder: dict[str, object]) -> bool:
     if holder.get("host") != platform.node():
         return False
     pid = holder.get("pid")
-    return holder.get("boot") != _boot() or not (isinstance(pid, int) and disk.alive(pid))
+    return holder.get("boot") != _boot() or pid == os.getpid() or not (isinstance(pid, int) and disk.alive(pid))
 
 
 def _boot() -> str:

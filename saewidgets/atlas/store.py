@@ -156,6 +156,9 @@ class Store:
 
     def merged_block(self, site: int, number: int, commits: Sequence[Commit]) -> Summary:
         """Some features merged over these shards; the token sample with the first block."""
+        if not commits:
+            key = self.manifest.sites[site].key
+            raise AtlasError(f"The atlas holds no shard of {shorten(key)} yet.", "Sweep a corpus into it.")
         parts = []
         for commit in commits:
             base = f"site-{site}/{commit.shard:06}"
@@ -167,12 +170,7 @@ class Store:
     def _features(self, name: str, files: dict[str, list[int]], first: int) -> pa.Table:
         """The rows of one block in a shard: only the row groups that hold some are read."""
         with self._parquet(name, files) as file:
-            groups = []
-            for group in range(file.num_row_groups):
-                statistics = file.metadata.row_group(group).column(0).statistics
-                if statistics.max >= first and statistics.min < first + BLOCK:
-                    groups.append(group)
-            table = file.read_row_groups(groups, use_threads=False)
+            table = file.read_row_groups(_groups(file, first, first + BLOCK), use_threads=False)
         feature = table.column("feature")
         return table.filter(pc.and_(pc.greater_equal(feature, first), pc.less(feature, first + BLOCK)))
 
@@ -204,9 +202,7 @@ class Store:
             table = tables.feature_table(self.merged_block(site, number, commits))
         else:
             with self._parquet(f"site-{site}/features-{number:04}.parquet", files, check=False) as file:
-                bounds = [file.metadata.row_group(i).column(0).statistics for i in range(file.num_row_groups)]
-                groups = [i for i, s in enumerate(bounds) if s.min <= feature <= s.max]
-                table = file.read_row_groups(groups, use_threads=False)
+                table = file.read_row_groups(_groups(file, feature, feature + 1), use_threads=False)
         return table.filter(pc.equal(table.column("feature"), feature))
 
     def check_text(self, number: int, shard: Sequence[Contexts]) -> None:
@@ -274,6 +270,12 @@ class Store:
             return pq.ParquetFile(pa.BufferReader(raw))
         except (pa.ArrowException, OSError) as error:
             raise AtlasError(f"{shorten(name)} cannot be read ({shorten(str(error))}).", todo) from None
+
+
+def _groups(file: pq.ParquetFile, first: int, end: int) -> list[int]:
+    """Row groups that hold features from `first` up to `end`; one without rows has no bounds."""
+    bounds = [file.metadata.row_group(i).column(0).statistics for i in range(file.num_row_groups)]
+    return [i for i, s in enumerate(bounds) if s is not None and s.max >= first and s.min < end]
 
 
 def digest(shard: Sequence[Contexts]) -> str:
