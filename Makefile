@@ -19,7 +19,7 @@ OFFLINE = HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 PYTEST = $(OFFLINE) $(BIN)/python -m pytest
 
 # An exported CHROMIUM, and one named on make's command line, both reach the tests.
-.PHONY: help demo test setup browser js lint types unit leaks js-test notebooks e2e docs dist demo-model bench lock clean
+.PHONY: help demo test setup browser js lint types unit leaks js-test notebooks e2e docs dist demo-model bench peers lock clean
 
 help:
 	@echo "make demo        set up and show the embedded model in a terminal, a page, and JupyterLab"
@@ -34,6 +34,7 @@ help:
 	@echo "make dist        wheel and sdist in dist/, looked into and tried in a fresh environment"
 	@echo "make demo-model  train the embedded model and its dictionaries again (up to 90 minutes)"
 	@echo "make bench       the benchmarks"
+	@echo "make peers       SAELens folders against sae-lens itself, in an environment of its own (see tests/peers)"
 	@echo "make clean       remove what was built, but not .venv and not build/demo-model"
 
 # ---------------------------------------------------------------------------------------------------- the two commands
@@ -137,6 +138,10 @@ demo-model: setup
 bench: setup browser
 	@$(PIP) --quiet -e '.[benchmarks]'
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(OFFLINE) $(BIN)/python $$file || exit 1; done
+
+# Not a guard of every change: another library in an environment of its own, a long download the first time.
+peers: setup
+	@$(OFFLINE) $(BIN)/python tests/peers/saelens.py $(PIP_FLAGS)
 
 # After an upgrade: the pins of this environment, without builds of one machine (+cpu) and without what only Linux needs.
 lock: setup

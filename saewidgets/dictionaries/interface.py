@@ -14,7 +14,7 @@ from torch import Tensor
 
 from saewidgets.dictionaries.card import Card, Finding
 from saewidgets.dictionaries.sparse import SparseActivations
-from saewidgets.errors import DictionaryError
+from saewidgets.errors import DictionaryError, shorten
 from saewidgets.sites import Site
 
 if TYPE_CHECKING:
@@ -179,11 +179,23 @@ class Dictionary(ABC):
             if value is not None and not bool((value > 0).all()):
                 raise DictionaryError(f"{name} holds values that are not above 0.", "The file is damaged.")
 
-    def save(self, path: str | Path) -> None:
-        """Write our own lossless form, one safetensors file."""
-        from saewidgets.dictionaries.formats import native
+    def save(self, path: str | Path, format: str = "saewidgets") -> None:
+        """Write it to the disk.
 
-        native.write(self, Path(path))
+        Args:
+            path: A file, or a folder for `"saelens"`, which is made if it is not there.
+            format: `"saewidgets"`: our own lossless form, one safetensors file. `"saelens"`: `cfg.json` and
+                `sae_weights.safetensors` as sae-lens 6 reads them, the same function in its conventions.
+
+        Raises:
+            DictionaryError: An unknown format, or one that cannot represent this dictionary.
+            DiskError: No such folder, no space, or not permitted.
+        """
+        from saewidgets.dictionaries.formats import native, saelens, saelens_write
+
+        if format not in (native.NAME, saelens.NAME):
+            raise DictionaryError(f"Cannot write {shorten(format)}.", f"Use {native.NAME!r} or {saelens.NAME!r}.")
+        (native if format == native.NAME else saelens_write).write(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> Dictionary:
@@ -226,10 +238,10 @@ def check_rows(name: str, weights: Tensor, rows: Tensor) -> Tensor:
 
 def finite(values: Tensor) -> bool:
     """Whether all values are finite, looked at in blocks: a mask of all would double the memory."""
-    if not values.ndim:
-        return bool(torch.isfinite(values))
-    step = max(1, _LOOK // max(1, math.prod(values.shape[1:])))
-    return all(bool(torch.isfinite(values[i : i + step]).all()) for i in range(0, len(values), step))
+    if values.numel() <= _LOOK:
+        return bool(torch.isfinite(values).all())
+    rows = _LOOK // math.prod(values.shape[1:])
+    return all(finite(part) for part in (values.split(rows) if rows else values))
 
 
 def moved(record: _Record, device: torch.device | str) -> _Record:

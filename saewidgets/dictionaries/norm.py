@@ -20,7 +20,8 @@ class Norm:
             `x * sqrt(d) / |x|` for each token (SAELens `constant_norm_rescale`); `"layer_norm"`:
             `(x - mean(x)) / (std(x) + eps)`, std unbiased (OpenAI, SAELens `layer_norm`).
         factor: For `"factor"`. What undoes it is part of the decoder rows, not of this record.
-        eps: For `"layer_norm"`, added to the standard deviation in the norm, not in what undoes it, as their authors do.
+        eps: For `"layer_norm"`, added to the standard deviation in the norm; their authors leave it out of what undoes
+            it.
 
     Example:
         >>> Norm("layer_norm")(torch.tensor([1.0, 2.0, 3.0]))

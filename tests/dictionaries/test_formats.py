@@ -1,4 +1,4 @@
-"""Our own files and SAELens folders: round trips, conventions, refusals, damage."""
+"""Our own files: round trips; damaged files and configs, names that are no place."""
 
 import json
 import struct
@@ -6,7 +6,6 @@ import struct
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from saewidgets.dictionaries import Dictionary, load_dictionary
 from saewidgets.errors import DictionaryError, SaewidgetsError
@@ -25,82 +24,6 @@ def test_our_form_is_lossless(tmp_path, kind, d_out):
     assert torch.equal(loaded.encode(x), dictionary.encode(x))
     assert (loaded.site_in, loaded.site_out) == (dictionary.site_in, dictionary.site_out)
     assert "site_in" in str(loaded.card)
-
-
-def saelens(folder, config=None, **tensors):
-    rng = np.random.default_rng(3)
-    weights = {"W_enc": (6, 20), "W_dec": (20, 6), "b_enc": (20,), "b_dec": (6,)}
-    made = {n: torch.tensor(rng.normal(size=s), dtype=torch.float32) for n, s in weights.items()}
-    made.update({n: t for n, t in tensors.items() if t is not None})
-    save_file({n: t for n, t in made.items() if n not in [k for k, v in tensors.items() if v is None]},
-              str(folder / "sae_weights.safetensors"))  # fmt: skip
-    base = {"architecture": "standard", "d_in": 6, "d_sae": 20, "apply_b_dec_to_input": True,
-            "normalize_activations": "none", "metadata": {"hook_name": "blocks.2.hook_resid_post"}}  # fmt: skip
-    (folder / "cfg.json").write_text(json.dumps({**base, **(config or {})}))
-    return {n: t.double().numpy() for n, t in made.items()}
-
-
-def test_a_saelens_folder_gives_its_authors_numbers(tmp_path):
-    w = saelens(tmp_path)
-    sae = load_dictionary(tmp_path)
-    assert str(sae.site_in) == "resid_post.2"
-    x = np.random.default_rng(0).normal(size=(4, 6))
-    expected = np.maximum((x - w["b_dec"]) @ w["W_enc"] + w["b_enc"], 0)
-    np.testing.assert_allclose(sae.encode(torch.tensor(x)).numpy(), expected, atol=1e-5)
-    assert "cfg.json: apply_b_dec_to_input" in str(sae.card)
-
-
-def test_decoder_norms_of_a_training_topk_are_folded(tmp_path):
-    w = saelens(tmp_path, {"architecture": "topk", "k": 3, "rescale_acts_by_decoder_norm": True})
-    sae = load_dictionary(tmp_path)
-    x = np.random.default_rng(0).normal(size=(4, 6))
-    norm = np.linalg.norm(w["W_dec"], axis=1)
-    h = ((x - w["b_dec"]) @ w["W_enc"] + w["b_enc"]) * norm
-    f = np.where(h >= np.sort(h, axis=1)[:, -3:][:, :1], np.maximum(h, 0), 0)
-    np.testing.assert_allclose(sae.encode(torch.tensor(x)).numpy(), f, atol=1e-4)
-    expected = (f / norm) @ w["W_dec"] + w["b_dec"]
-    np.testing.assert_allclose(sae.reconstruct(torch.tensor(x)).numpy(), expected, atol=1e-4)
-
-
-def test_a_legacy_topk_says_standard_and_is_topk(tmp_path):
-    saelens(tmp_path, {"metadata": None, "hook_point": "blocks.8.hook_resid_pre", "activation_fn_str": "topk",
-                       "activation_fn_kwargs": {"k": 6}})  # fmt: skip
-    sae = load_dictionary(tmp_path)
-    assert repr(sae.activation) == "TopK 6"
-    assert str(sae.site_in) == "resid_pre.8"
-
-
-@pytest.mark.parametrize(
-    ("config", "tensors", "message"),
-    [
-        ({"architecture": "gated"}, {}, "gated"),
-        ({"architecture": ["x"]}, {}, "architecture"),
-        ({"normalize_activations": "layer_norm"}, {}, "layer_norm"),
-        ({"normalize_activations": "expected_average_only_in"}, {}, "factor"),
-        ({"architecture": "topk"}, {}, "k = None"),
-        ({"architecture": "topk", "k": 10**9}, {}, "k = 1000000000"),
-        ({"architecture": "topk", "activation_fn_kwargs": 3}, {}, "activation_fn_kwargs = 3"),
-        ({"architecture": "jumprelu"}, {}, "threshold"),
-        ({"metadata": {}}, {}, "Pass site="),
-        ({"metadata": {"hook_name": "../x"}}, {}, "Pass site="),
-        ({"metadata": {"hook_name": 3}}, {}, "Pass site="),
-        ({"metadata": 3}, {}, "no SAELens config"),
-        ({}, {"b_enc": None}, "lacks"),
-        ({}, {"W_skip": torch.zeros(6, 6)}, "also holds"),
-        ({}, {"scaling_factor": torch.full((20,), 2.0)}, "scaling_factor"),
-        ({}, {"b_enc": torch.full((20,), float("inf"))}, "not finite"),
-        ({}, {"W_dec": torch.zeros(19, 6)}, "W_dec"),
-    ],
-)
-def test_open_questions_are_refused(tmp_path, config, tensors, message):
-    saelens(tmp_path, config, **tensors)
-    with pytest.raises(DictionaryError, match=message):
-        load_dictionary(tmp_path)
-
-
-def test_strict_false_does_what_saelens_does(tmp_path):
-    saelens(tmp_path, {"normalize_activations": "expected_average_only_in"})
-    assert "SAELens applies nothing" in str(load_dictionary(tmp_path, strict=False).card)
 
 
 def header(entries: object, body: bytes = b"") -> bytes:
@@ -175,7 +98,7 @@ def test_an_unknown_format_names_the_known_ones(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "[" * 10_000, "3", "{", '{"architecture": NaN'])
 def test_damaged_configs(tmp_path, text):
-    saelens(tmp_path)
+    make("relu")[0].save(tmp_path, format="saelens")
     (tmp_path / "cfg.json").write_text(text)
     with pytest.raises(DictionaryError):
         load_dictionary(tmp_path)

@@ -89,6 +89,16 @@ def test_gemma_scope_is_read_by_the_name_of_its_repository(hub: Hub) -> None:
     assert (str(dictionary.site_in), str(dictionary.site_out)) == ("mlp_in.7", "mlp_out.7")
 
 
+def test_a_training_checkpoint_of_saelens_comes_with_its_norm_factor(hub: Hub) -> None:
+    config = {"architecture": "standard", "hook_name": "blocks.3.hook_resid_post",
+              "normalize_activations": "expected_average_only_in"}  # fmt: skip
+    files = saelens() | {"cfg.json": json.dumps(config).encode(), "activation_scaler.json": b'{"scaling_factor": 0.5}'}
+    hub.repositories["owner/saes"] = Repository(under("a", files))
+    dictionary = load_dictionary("hub:owner/saes/a")
+    assert "activation_scaler.json" in str(dictionary.card)
+    torch.testing.assert_close(dictionary.directions, weights()["W_dec"] * 2)
+
+
 def test_llama_scope_keeps_its_config_above_its_weights(hub: Hub) -> None:
     config = {
         "hook_point_in": "blocks.15.hook_resid_post", "act_fn": "jumprelu", "jump_relu_threshold": 0.2,

@@ -14,9 +14,9 @@ from saewidgets.errors import DictionaryError, shorten
 
 _FLAGS = frozenset({
     "affine_connection", "apply_b_dec_to_input", "apply_decoder_bias_to_pre_encoder", "finetuning_scaling_factor",
-    "has_whitening", "heaviside", "input_unit_norm", "keep_relative_variance", "rescale_acts_by_decoder_norm", "signed", "skip_connection",
-    "sparsity_include_decoder_norm", "stop_on_duplicate_support", "tied_weights", "transcode", "use_decoder_bias",
-    "use_glu_encoder",
+    "has_whitening", "heaviside", "input_unit_norm", "keep_relative_variance", "rescale_acts_by_decoder_norm", "signed",
+    "skip_connection", "sparsity_include_decoder_norm", "stop_on_duplicate_support", "tied_weights", "transcode",
+    "use_decoder_bias", "use_glu_encoder",
 })  # fmt: skip
 _COUNTS = frozenset({
     "act_size", "activation_dim", "d_in", "d_model", "d_out", "d_sae", "dict_size", "experts", "k", "kval_topk",
@@ -34,7 +34,8 @@ _MAX_COUNT = 1 << 40
 _NOTES = frozenset({"training_architecture_details"})
 # The widths of a dictionary under the names that mean them in every format that has them.
 _WIDTHS = {
-    "d_in": ("d_in", "activation_dim", "act_size"), "d_dict": ("d_sae", "dict_size"), "d_out": ("d_out",), "n_experts": ("experts",),
+    "d_in": ("d_in", "activation_dim", "act_size"), "d_dict": ("d_sae", "dict_size"), "d_out": ("d_out",),
+    "n_experts": ("experts",),
 }  # fmt: skip
 
 

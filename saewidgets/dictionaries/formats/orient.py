@@ -92,3 +92,16 @@ def require(found: Mapping[str, Any], name: str, needed: Set[str], optional: Set
         small = isinstance(value, Tensor) and value.is_floating_point() and value.nbytes <= _CHECKED_AT_ONCE
         if small and not finite(value):
             raise DictionaryError(f"{key} of {shorten(name)} holds values that are not finite.", "It is damaged.")
+
+
+def require_shapes(found: Mapping[str, Tensor], name: str, **shapes: tuple[int, ...]) -> None:
+    """Refuse tensors of other shapes, before they are computed with; for formats that store them one way round only.
+
+    Raises:
+        DictionaryError: With the tensor and both shapes.
+    """
+    for key, shape in shapes.items():
+        if key in found and tuple(found[key].shape) != shape:
+            raise DictionaryError(
+                f"{key} of {shorten(name)} is {shorten(tuple(found[key].shape))}, not {shape}.", "The file is damaged."
+            )

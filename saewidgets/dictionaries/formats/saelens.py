@@ -38,7 +38,14 @@ from torch import Tensor
 
 from saewidgets.dictionaries.activation import Activation
 from saewidgets.dictionaries.feedforward import FeedForward
-from saewidgets.dictionaries.formats import orient, saelens_config, saelens_norms, saelens_pursuit, saelens_temporal, values
+from saewidgets.dictionaries.formats import (
+    orient,
+    saelens_config,
+    saelens_norms,
+    saelens_pursuit,
+    saelens_temporal,
+    values,
+)
 from saewidgets.dictionaries.formats.files import SUFFIXES, Files
 from saewidgets.dictionaries.formats.questions import Questions
 from saewidgets.dictionaries.formats.saelens_config import CONFIG, WEIGHTS, Config
@@ -103,8 +110,10 @@ def _feed_forward(
     W_enc, b_enc, activation = _encoder(tensors, architecture, config, questions)
     W_dec, b_dec, skip = tensors["W_dec"], tensors["b_dec"], tensors.get("W_skip")
     site_in, site_out = config.sites(questions, transcoder)
+    questions.note("activation", activation.kind, f"of {architecture} by format")
+    questions.note("dtype", str(W_dec.dtype).removeprefix("torch."), WEIGHTS)
     subtract = config.subtracts(questions, transcoder)
-    norm, whitening = saelens_norms.read(files, questions, config, transcoder)
+    norm, whitening = saelens_norms.read(files, questions, config, len(W_enc), transcoder)
     unit = _unit(architecture, config, questions)
     gain = orient.row_norms(W_dec) if unit else None
     rows = [] if gain is None else [1 / torch.where(gain > 0, gain, 1.0)]
@@ -142,7 +151,12 @@ def _require(tensors: Mapping[str, Tensor], architecture: str) -> None:
     if "skip" in architecture:
         more |= {"W_skip"}
     optional = {*_FINE_TUNING, *({"topk_threshold"} if architecture in _BATCHED else ())}
-    orient.require(tensors, WEIGHTS, {"W_enc", "W_dec", "b_dec"} | encoder | more, frozenset(optional))
+    vectors = encoder | (more - {"W_skip"})
+    orient.require(tensors, WEIGHTS, {"W_enc", "W_dec", "b_dec", *encoder, *more}, frozenset(optional))
+    d_in, d_dict, d_out = len(tensors["W_enc"]), len(tensors["W_dec"]), tensors["b_dec"].numel()
+    shapes = {"W_enc": (d_in, d_dict), "W_dec": (d_dict, d_out), "b_dec": (d_out,), "W_skip": (d_out, d_in)}
+    of_features = dict.fromkeys([*vectors, *_FINE_TUNING], (d_dict,))
+    orient.require_shapes(tensors, WEIGHTS, **shapes, **of_features, topk_threshold=())
 
 
 def _encoder(
@@ -153,9 +167,7 @@ def _encoder(
     return tensors["W_enc"], tensors["b_enc"], _activation(tensors, architecture, config, questions)
 
 
-def _activation(
-    tensors: Mapping[str, Tensor], architecture: str, config: Config, questions: Questions
-) -> Activation:
+def _activation(tensors: Mapping[str, Tensor], architecture: str, config: Config, questions: Questions) -> Activation:
     given = questions.given.get("threshold")
     if "jumprelu" in architecture or (architecture in _BATCHED and given is not None):
         if given is not None:
