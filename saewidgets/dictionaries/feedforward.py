@@ -174,7 +174,8 @@ class FeedForward(Dictionary):
     def blocks(self, x: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
         """Columns, values `[tokens, columns]` and gates of `[tokens, d_in]`, a block of features at a time."""
         x = self._centred(x)
-        for part in self._columns(max(len(x), self.d_in)):
+        # Half of a block: several exist at once, the values, what is kept of them, and those of the block before.
+        for part in self._columns(2 * max(len(x), self.d_in)):
             pre = (x @ self.W_enc[:, part].float()).add_(self.b_enc[part].float())
             yield part, pre, pre if self.gate_scale is None else pre * self.gate_scale[part]
 

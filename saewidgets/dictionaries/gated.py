@@ -7,7 +7,9 @@ from torch import Tensor
 from saewidgets.dictionaries.activation import Activation
 
 
-def fold_gated(W_gate: Tensor, b_gate: Tensor, b_mag: Tensor, r_mag: Tensor) -> tuple[Tensor, Tensor, Activation]:
+def fold_gated(
+    W_gate: Tensor, b_gate: Tensor, b_mag: Tensor, r_mag: Tensor, *, in_place: bool = False
+) -> tuple[Tensor, Tensor, Activation]:
     """Encoder weights, bias and activation of a gated encoder with tied weights.
 
     The gate opens where `c @ W_gate + b_gate > 0`, the magnitude is `relu(c @ (W_gate * exp(r_mag)) + b_mag)`. Both are
@@ -18,10 +20,12 @@ def fold_gated(W_gate: Tensor, b_gate: Tensor, b_mag: Tensor, r_mag: Tensor) -> 
         b_gate: `[d_dict]`.
         b_mag: `[d_dict]`.
         r_mag: `[d_dict]`.
+        in_place: Whether a float32 `W_gate` is overwritten; a second one takes half the memory of the dictionary.
 
     Returns:
         `W_enc` `[d_in, d_dict]`, `b_enc` `[d_dict]`, and a JumpReLU.
     """
     gain = r_mag.float().exp()
     threshold = b_mag.float() - gain * b_gate.float()
-    return W_gate.float() * gain, b_mag.float(), Activation("jumprelu", threshold=threshold)
+    W = W_gate.float()
+    return W.mul_(gain) if in_place else W * gain, b_mag.float(), Activation("jumprelu", threshold=threshold)

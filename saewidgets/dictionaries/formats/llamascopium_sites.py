@@ -13,7 +13,7 @@ clt         f[i] = h where h · |W_D of i| > exp(log threshold[i]),  h = x[i] s_
             output[t] = (sum over i ≤ t of f[i] W_D.t[i] + b_D.t) / s_out[t]
 ```
 
-`s` is √d_model over the average norm at the hook; |W_D of i| is the norm of what feature i writes at all layers
+`s` is √d_model over the average norm at the hook; `|W_D of i|` is the norm of what feature i writes at all layers
 together.
 
 Example:

@@ -57,6 +57,19 @@ def row_norms(W: Tensor) -> Tensor:
     return torch.cat([W[i : i + step].float().norm(dim=1) for i in range(0, max(1, len(W)), step)])
 
 
+def alone(tensors: Mapping[str, Tensor], name: str) -> bool:
+    """Whether a float32 matrix of a file shares its memory with no other: then it may be changed where it lies.
+
+    Tensors of a file are read for one dictionary, and a second matrix beside the first would take half the file again.
+    Only torch files can hold two views of the same numbers.
+    """
+    W = tensors[name]
+    place = W.untyped_storage().data_ptr()
+    others = (value for key, value in tensors.items() if key != name and isinstance(value, Tensor))
+    whole = W.dtype == torch.float32 and (W.is_contiguous() or W.T.is_contiguous())
+    return whole and all(value.untyped_storage().data_ptr() != place for value in others)
+
+
 def _with_side(W: Tensor, length: int, side: int, transposed: bool, name: str) -> Tensor:
     if W.ndim != 2 or length not in W.shape:
         raise DictionaryError(

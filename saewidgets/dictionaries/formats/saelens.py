@@ -120,7 +120,8 @@ def _feed_forward(
     rows += _fine_tuned(tensors, config, questions)
     b_in = b_dec if subtract else None
     if whitening is not None:
-        W_enc, W_dec, b_dec, b_in = whitening.fold(W_enc, W_dec, b_dec, subtract)
+        in_place = orient.alone(tensors, "W_enc") and orient.alone(tensors, "W_dec")
+        W_enc, W_dec, b_dec, b_in = whitening.fold(W_enc, W_dec, b_dec, subtract, in_place)
     if norm.kind == "factor":
         rows.append(torch.tensor(1 / norm.factor))
         b_dec = b_dec.float() / norm.factor
@@ -163,7 +164,8 @@ def _encoder(
     tensors: Mapping[str, Tensor], architecture: str, config: Config, questions: Questions
 ) -> tuple[Tensor, Tensor, Activation]:
     if architecture == "gated":
-        return fold_gated(tensors["W_enc"], tensors["b_gate"], tensors["b_mag"], tensors["r_mag"])
+        biases = (tensors[name] for name in ("b_gate", "b_mag", "r_mag"))
+        return fold_gated(tensors["W_enc"], *biases, in_place=orient.alone(tensors, "W_enc"))
     return tensors["W_enc"], tensors["b_enc"], _activation(tensors, architecture, config, questions)
 
 

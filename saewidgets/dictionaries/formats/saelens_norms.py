@@ -35,12 +35,14 @@ class Whitening:
     inverse: Tensor
 
     def fold(
-        self, W_enc: Tensor, W_dec: Tensor, b_dec: Tensor, subtract: bool
+        self, W_enc: Tensor, W_dec: Tensor, b_dec: Tensor, subtract: bool, in_place: bool
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """`W_enc`, `W_dec`, `b_dec` and `b_in` that read and write what is not whitened, float32."""
+        """`W_enc`, `W_dec`, `b_dec` and `b_in` that read and write what is not whitened, float32.
+
+        Some features at a time, and over float32 weights `in_place`: both in float64 would take four times the file.
+        """
         bias = b_dec.double() @ self.inverse + self.mean
-        # Some features at a time: both matrices in float64 would take four times the file.
-        encoder, decoder = torch.empty(W_enc.shape), torch.empty(W_dec.shape)
+        encoder, decoder = (W_enc, W_dec) if in_place else (torch.empty(W_enc.shape), torch.empty(W_dec.shape))
         for part in torch.arange(len(W_dec)).split(_FEATURES):
             encoder[:, part] = (self.matrix @ W_enc[:, part].double()).float()
             decoder[part] = (W_dec[part].double() @ self.inverse).float()

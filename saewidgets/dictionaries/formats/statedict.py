@@ -202,7 +202,9 @@ def _call(name: Any, arguments: Any) -> Any:
     raise _Damaged(f"a call of {shorten(name.path)}")
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_rest: Any) -> Stored:
+def _tensor(
+    storage: Any, offset: Any, shape: Any, stride: Any, _grad: Any, _hooks: Any, _metadata: Any = None
+) -> Stored:
     """A view of a storage that stays inside it and has no more elements than it."""
     numbers = (offset, *shape, *stride)
     if not isinstance(storage, Stored) or not all(type(n) is int and n >= 0 for n in numbers):

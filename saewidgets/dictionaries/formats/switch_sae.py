@@ -17,6 +17,7 @@ Example:
 from __future__ import annotations
 
 from saewidgets.dictionaries.formats import orient, values
+from saewidgets.dictionaries.formats.dictionary_learning import site_of, trainer_of
 from saewidgets.dictionaries.formats.files import Files
 from saewidgets.dictionaries.formats.questions import Questions
 from saewidgets.dictionaries.interface import Dictionary
@@ -44,7 +45,7 @@ def read(files: Files, questions: Questions) -> Dictionary:
         raise DictionaryError("A Switch SAE is one .pt file.", "Name the file.")
     tensors = files.tensors(name)
     orient.require(tensors, name, _TENSORS)
-    trainer = (files.json(CONFIG).get("trainer") or {}) if files.has(CONFIG) else {}
+    trainer = trainer_of(files)
     b_dec, router = tensors["b_dec"], tensors["router.weight"]
     W_enc = orient.reading(tensors["encoder.weight"], len(b_dec), transposed=True)
     W_router = orient.reading(router, len(b_dec), transposed=True)
@@ -59,15 +60,7 @@ def read(files: Files, questions: Questions) -> Dictionary:
         W_router,
         tensors["b_router"],
         min(k, W_enc.shape[1] // W_router.shape[1]),  # an expert has no more
-        questions.site("site", _site(trainer), f"{CONFIG}: submodule_name and layer"),
+        questions.site("site", site_of(trainer), f"{CONFIG}: submodule_name and layer"),
         heaviside=bool(heaviside),
         card=questions.card(NAME),
     )
-
-
-def _site(trainer: dict[str, object]) -> str | None:
-    """The place, where the training noted more than a layer."""
-    name, layer = trainer.get("submodule_name"), trainer.get("layer")
-    streams = {"resid_post": "resid_post", "residual": "resid_post", "mlp_out": "mlp_out", "attention_out": "attn_out"}
-    found = next((stream for word, stream in streams.items() if word in str(name)), None)
-    return f"{found}.{layer}" if found and isinstance(layer, int) else None
