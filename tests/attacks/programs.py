@@ -31,12 +31,12 @@ def tuple_of(*items: bytes) -> bytes:
 
 
 def tensor(shape: tuple[int, ...], stride: tuple[int, ...], length: int = 4, offset: int = 0,
-           kind: str = "FloatStorage", function: str = "_rebuild_tensor_v2") -> bytes:  # fmt: skip
+           kind: str = "FloatStorage", function: str = "_rebuild_tensor_v2", more: int = 0) -> bytes:  # fmt: skip
     storage = tuple_of(text("storage"), opcode("GLOBAL", f"torch\n{kind}\n".encode()), text("0"), text("cpu"),
                        integer(length)) + opcode("BINPERSID")  # fmt: skip
     arguments = (storage, integer(offset), tuple_of(*map(integer, shape)), tuple_of(*map(integer, stride)),
                  opcode("NEWFALSE"), opcode("GLOBAL", b"collections\nOrderedDict\n") + opcode("EMPTY_TUPLE")
-                 + opcode("REDUCE"))  # fmt: skip
+                 + opcode("REDUCE"), *[opcode("NONE")] * more)  # fmt: skip
     return opcode("GLOBAL", f"torch._utils\n{function}\n".encode()) + tuple_of(*arguments) + opcode("REDUCE")
 
 

@@ -33,6 +33,7 @@ CLAIMS = {
     "more sides than strides": named(tensor((2, 2), (1,))),
     "a product that overflows": named(tensor((1 << 32, 1 << 32), (0, 0))),
     "65 dimensions": named(tensor((1,) * 65, (1,) * 65)),
+    "more arguments than the function takes": named(tensor((4,), (1,), more=2)),
     "a quantised tensor": named(tensor((4,), (1,), function="_rebuild_qtensor")),
     "a sparse tensor": named(tensor((4,), (1,), function="_rebuild_sparse_tensor")),
     "a tensor without a storage": named(tensor((4,), (1,), function="_rebuild_meta_tensor_no_storage")),
@@ -80,7 +81,7 @@ def test_the_builder_of_claims_builds_sound_files(tmp_path: Path) -> None:
     """Control: the same helpers, nothing wrong; torch agrees."""
     path = tmp_path / "ae.pt"
     numbers = np.arange(4, dtype="<f4").tobytes()
-    path.write_bytes(torch_zip(named(tensor((2, 2), (1, 2))), {"0": numbers}))
+    path.write_bytes(torch_zip(named(tensor((2, 2), (1, 2), more=1)), {"0": numbers}))
     ours, theirs = torchfile.load_entries(path), torch.load(path, weights_only=True)
     assert ours["a"].tolist() == theirs["a"].tolist() == [[0.0, 2.0], [1.0, 3.0]]
     # What torch's own restricted reader lets through: a tensor of 2**42 bytes from 16.

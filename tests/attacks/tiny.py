@@ -4,6 +4,7 @@ Six features in four dimensions: small enough to damage 100,000 times a minute. 
 of the libraries; the numbers are noise.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,17 +37,17 @@ class Tiny:
     optional: frozenset[str] = frozenset()
 
 
-_TABLE: list[Callable[[], Tiny]] = []
+LAYOUTS: list[Callable[[], Tiny]] = []
 
 
 def _layout(make: Callable[[], Tiny]) -> Callable[[], Tiny]:
-    _TABLE.append(make)
+    LAYOUTS.append(make)
     return make
 
 
 def table() -> list[Tiny]:
     """All of them, the same at every call."""
-    return [make() for make in _TABLE]
+    return [make() for make in LAYOUTS]
 
 
 def noise(**shapes: tuple[int, ...]) -> Tensors:
@@ -109,6 +110,33 @@ def saelens_topk() -> Tiny:
 def saelens_jumprelu() -> Tiny:
     half = {name: tensor.bfloat16() for name, tensor in canonical(threshold=(N,)).items()}
     return saelens_folder("saelens jumprelu", half, dtype="bfloat16")
+
+
+@_layout
+def saelens_gated() -> Tiny:
+    return saelens_folder("saelens gated", noise(W_enc=(D, N), W_dec=(N, D), b_dec=(D,), b_gate=(N,), b_mag=(N,),
+                          r_mag=(N,)))  # fmt: skip
+
+
+@_layout
+def saelens_checkpoint() -> Tiny:
+    tensors = canonical() | {"topk_threshold": torch.tensor(0.5, dtype=torch.float64)}
+    return saelens_folder("saelens batchtopk", tensors, k=2, rescale_acts_by_decoder_norm=True)
+
+
+@_layout
+def saelens_pursuit() -> Tiny:
+    return saelens_folder("saelens matching_pursuit", noise(W_dec=(N, D), b_dec=(D,)), max_iterations=2,
+                          residual_threshold=0.1, stop_on_duplicate_support=True)  # fmt: skip
+
+
+@_layout
+def saelens_whitened() -> Tiny:
+    made = saelens_folder("saelens standard", canonical(), normalize_activations="covariance_whitening")
+    whitening = noise(mean=(D,), matrix=(D, D), inverse_matrix=(D, D))
+    return dataclasses.replace(made, name="saelens standard, whitened", files={
+        **made.files, "activation_scaler.json": json_file({"scaling_factor": 0.5, "has_whitening": True}),
+        "activation_whitening.safetensors": safetensors_file(whitening)})  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------- published releases
@@ -278,3 +306,190 @@ def temporal() -> Tiny:
     return Tiny("temporal", "temporal_saes", {"layer_12/temporal/conf.yaml": yaml_file(config),
                 "layer_12/temporal/latest_ckpt.safetensors": safetensors_file(tensors)}, "layer_12/temporal",
                 {"site": "resid_post.12"})  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------- state dicts without config
+
+
+@_layout
+def e2e_sae() -> Tiny:
+    tensors = {f"blocks-6-hook_resid_pre.{key}": value for key, value in linear("encoder.0", "decoder").items()}
+    return Tiny("e2e sae", "e2e_sae", {"samples_4.pt": torch_file(tensors)}, "samples_4.pt")
+
+
+@_layout
+def attention_sae() -> Tiny:
+    config = {"act_size": D, "dict_size": N, "act_name": "blocks.5.attn.hook_z", "layer": 5}
+    return Tiny("attention sae, ckkissane", "ckkissane_attn", {"run.pt": torch_file(canonical()),
+                "run_cfg.json": json_file(config)}, "run.pt")  # fmt: skip
+
+
+@_layout
+def transcoder_circuits() -> Tiny:
+    name = "final_blocks.8.ln2.hook_normalized_6.pt"
+    data = torch_file({"state_dict": canonical(b_dec_out=(D,))})
+    return Tiny("transcoder, Dunefsky", "transcoder_circuits", {name: data}, name)
+
+
+@_layout
+def transcoder_circuits_again() -> Tiny:
+    data = safetensors_file(canonical(b_dec_out=(D,)))
+    return Tiny("transcoder, Dunefsky, saved again", "transcoder_circuits", {"weights.safetensors": data},
+                arguments={"site": "mlp_in.8"})  # fmt: skip
+
+
+def atoms() -> Tensors:
+    rows = noise(rows=(N, D))["rows"]
+    return {"dictionary._weights": rows / rows.norm(dim=1, keepdim=True), "dictionary.multiplier": torch.tensor(0.3)}
+
+
+def vision_encoder(batch_norm: bool = False) -> Tensors:
+    block = {"0.weight": (N, D), "0.bias": (N,)}
+    names = ("weight", "bias", "running_mean", "running_var") if batch_norm else ()
+    return noise(**{f"encoder.final_block.{key}": shape for key, shape in block.items()},
+                 **{f"encoder.final_block.1.{key}": (N,) for key in names})  # fmt: skip
+
+
+@_layout
+def overcomplete_topk() -> Tiny:
+    return Tiny("overcomplete TopKSAE", "overcomplete", {"s.pt": torch_file(atoms() | vision_encoder())}, "s.pt",
+                {"site": "resid_post.11", "architecture": "TopKSAE", "k": 2})  # fmt: skip
+
+
+@_layout
+def overcomplete_jump() -> Tiny:
+    tensors = atoms() | vision_encoder(batch_norm=True) | noise(thresholds=(N,))
+    return Tiny("overcomplete JumpSAE", "overcomplete", {"s.safetensors": safetensors_file(tensors)}, "s.safetensors",
+                {"site": "resid_post.11"})  # fmt: skip
+
+
+@_layout
+def overcomplete_tied() -> Tiny:
+    tensors = atoms() | {key.replace("dictionary.", "encoder.tied_to."): value for key, value in atoms().items()}
+    data = torch_file(tensors | noise(encoder__bias=(N,)))
+    return Tiny("overcomplete, tied", "overcomplete", {"s.pt": data}, "s.pt",
+                {"site": "resid_post.11", "architecture": "SAE"}, frozenset({"encoder.bias"}))  # fmt: skip
+
+
+@_layout
+def overcomplete_archetypal() -> Tiny:
+    tensors = noise(dictionary__W=(N, 5), dictionary__C=(5, D), dictionary__Relax=(N, D), dictionary__multiplier=())
+    return Tiny("overcomplete, archetypal", "overcomplete", {"s.pth": torch_file(tensors | vision_encoder())}, "s.pth",
+                {"site": "resid_post.11", "architecture": "SAE"})  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------ one torch file, or a config
+
+
+def trainer(name: str, tensors: Tensors, **arguments: Any) -> Tiny:
+    config = {"trainer": {"dict_class": name, "activation_dim": D, "dict_size": N, "k": 2, "layer": 8,
+                          "lm_name": "EleutherAI/pythia-70m", "submodule_name": "resid_post_layer_8"}}  # fmt: skip
+    return Tiny(f"dictionary_learning {name}", "dictionary_learning", {"ae.pt": torch_file(tensors),
+                "config.json": json_file(config)}, arguments=arguments)  # fmt: skip
+
+
+def encoder_and_directions(*biases: str) -> Tensors:
+    return noise(encoder__weight=(N, D), encoder__bias=(N,), decoder__weight=(D, N), **dict.fromkeys(biases, (D,)))
+
+
+@_layout
+def dictionary_learning() -> Tiny:
+    return trainer("AutoEncoder", encoder_and_directions("bias"))
+
+
+@_layout
+def dictionary_learning_new() -> Tiny:
+    return trainer("AutoEncoderNew", linear("encoder", "decoder"))
+
+
+@_layout
+def dictionary_learning_gated() -> Tiny:
+    tensors = noise(encoder__weight=(N, D), decoder__weight=(D, N), decoder_bias=(D,), r_mag=(N,), gate_bias=(N,),
+                    mag_bias=(N,))  # fmt: skip
+    return trainer("GatedAutoEncoder", tensors)
+
+
+@_layout
+def dictionary_learning_topk() -> Tiny:
+    tensors = encoder_and_directions("b_dec") | {"k": torch.tensor(2), "threshold": torch.tensor(0.5)}
+    return dataclasses.replace(trainer("AutoEncoderTopK", tensors), optional=frozenset({"threshold"}))
+
+
+@_layout
+def dictionary_learning_batchtopk() -> Tiny:
+    return trainer("BatchTopKSAE", encoder_and_directions("b_dec") | {"k": torch.tensor(2),
+                   "threshold": torch.tensor(0.5)})  # fmt: skip
+
+
+@_layout
+def dictionary_learning_jumprelu() -> Tiny:
+    return trainer("JumpReluAutoEncoder", canonical(threshold=(N,)))
+
+
+@_layout
+def dictionary_learning_matryoshka() -> Tiny:
+    more = {"k": torch.tensor(2), "threshold": torch.tensor(0.5), "group_sizes": torch.tensor([2, N - 2])}
+    return trainer("MatryoshkaBatchTopKSAE", canonical() | more)
+
+
+@_layout
+def sparsify() -> Tiny:
+    tensors = noise(encoder__weight=(N, D), encoder__bias=(N,), W_dec=(N, D), b_dec=(D,))
+    config = {"activation": "topk", "expansion_factor": N // D, "normalize_decoder": True, "num_latents": N, "k": 2,
+              "multi_topk": False, "skip_connection": False, "d_in": D}  # fmt: skip
+    return Tiny("sparsify", "sparsify", {"layers.5/cfg.json": json_file(config),
+                "layers.5/sae.safetensors": safetensors_file(tensors)}, "layers.5")  # fmt: skip
+
+
+@_layout
+def sparsify_transcoder() -> Tiny:
+    tensors = noise(encoder__weight=(N, D), encoder__bias=(N,), W_dec=(N, D), b_dec=(D,), W_skip=(D, D))
+    config = {"activation": "groupmax", "num_latents": N, "k": 2, "signed": False, "transcode": True,
+              "skip_connection": True, "d_in": D}  # fmt: skip
+    return Tiny("sparsify skip transcoder", "sparsify", {"layers.5.mlp/cfg.json": json_file(config),
+                "layers.5.mlp/sae.safetensors": safetensors_file(tensors)}, "layers.5.mlp")  # fmt: skip
+
+
+@_layout
+def openai() -> Tiny:
+    entries = noise(encoder__weight=(N, D), decoder__weight=(D, N), pre_bias=(D,), latent_bias=(N,),
+                    stats_last_nonzero=(N,))  # fmt: skip
+    state = {"k": 2, "postact_fn": "ReLU"}
+    data = torch_file(entries | {"activation": "TopK", "activation_state_dict": state})
+    return Tiny("openai", "openai", {"resid_post_mlp_v5_32k/autoencoders/8.pt": data},
+                "resid_post_mlp_v5_32k/autoencoders/8.pt")  # fmt: skip
+
+
+@_layout
+def goodfire() -> Tiny:
+    data = torch_file(linear("encoder_linear", "decoder_linear"))
+    return Tiny("goodfire", "goodfire", {"Llama-3.1-8B-Instruct-SAE-l19.pth": data})
+
+
+@_layout
+def qresearch() -> Tiny:
+    half = {name: tensor.bfloat16() for name, tensor in linear("encoder", "decoder").items()}
+    return Tiny("qresearch", "qresearch", {"sae.pt": torch_file(half)}, "sae.pt", {"site": "resid_post.19"})
+
+
+@_layout
+def qwen_scope() -> Tiny:
+    data = torch_file(noise(W_enc=(N, D), W_dec=(D, N), b_enc=(N,), b_dec=(D,)))
+    return Tiny("qwen scope", "qwen_scope", {"layer0.sae.pt": data}, "layer0.sae.pt", {"k": 2})
+
+
+def bartbussmann(kind: str, **more: tuple[int, ...]) -> Tiny:
+    config = {"sae_type": kind, "act_size": D, "dict_size": N, "top_k": 2, "input_unit_norm": True, "seed": 49,
+              "hook_point": "blocks.8.hook_resid_pre"}  # fmt: skip
+    return Tiny(f"bartbussmann {kind}", "bartbussmann_batchtopk", {"sae.pt": torch_file(canonical(**more)),
+                "config.json": json_file(config)})  # fmt: skip
+
+
+@_layout
+def bartbussmann_batchtopk() -> Tiny:
+    return bartbussmann("batchtopk")
+
+
+@_layout
+def bartbussmann_jumprelu() -> Tiny:
+    return bartbussmann("jumprelu", jumprelu__log_threshold=(N,))

@@ -13,8 +13,10 @@ import pytest
 import torch
 
 from saewidgets.dictionaries import Activation, Dictionary, FeedForward
+from saewidgets.dictionaries.formats import orient, safetensors, torchfile
 from saewidgets.errors import DictionaryError
 from saewidgets.sites import Site
+from tests.attacks.containers import safetensors_file, torch_file
 
 ROOT = Path(__file__).parents[2]
 WIDTH, D, WIDE, TOKENS = 1 << 20, 16, 160, 128
@@ -120,3 +122,21 @@ def test_encoding_a_million_features_never_holds_all_pre_activations(million: Pa
     blocks, whole = grown("sparse", million), grown("dense", million)
     assert whole > 1.5 * dense, "control: the dense path holds them more than once"
     assert blocks < 0.8 * dense
+
+
+def test_memory_that_two_tensors_share_is_not_overwritten(tmp_path: Path) -> None:
+    """A reader may change a matrix in place only where nothing else lies in its memory."""
+    W = torch.arange(12.0).reshape(3, 4)
+    views = {"W": W, "turned": W.T, "row": W[1], "other": W + 1, "turned alone": (W + 2).T, "half": W.half()}
+    path = tmp_path / "ae.pt"
+    path.write_bytes(torch_file(views))
+    found = torchfile.load_tensors(path)
+    assert {name: orient.alone(found, name) for name in found} == {
+        "W": False, "turned": False, "row": False, "other": True, "turned alone": True, "half": False
+    }  # fmt: skip
+    path = tmp_path / "ae.safetensors"
+    path.write_bytes(safetensors_file({name: value.contiguous().clone() for name, value in views.items()}))
+    tensors = safetensors.load_tensors(path)[0]
+    assert {name for name in tensors if orient.alone(tensors, name)} == tensors.keys() - {"half"}
+    tensors["W"].zero_()
+    assert torch.equal(tensors["turned"], W.T), "control: separate they are"
