@@ -46,12 +46,13 @@ _HOMES = {
     "SaewidgetsError": "saewidgets.errors",
 }
 # Public names that are modules. `demo` and `evaluate` are rooms that can be called.
-_MODULES = ("demo", "errors", "evaluate")
+_MODULES = ("demo", "errors", "evaluate", "explain")
 
 __all__ = ["__version__", *_MODULES, *_HOMES]
 
 if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets import errors as errors
+    from saewidgets import explain as explain
     from saewidgets.atlas.atlas import Atlas as Atlas
     from saewidgets.corpus import Corpus as Corpus
     from saewidgets.demo import demo as demo

@@ -57,6 +57,10 @@ class AtlasError(SaewidgetsError):
     """An atlas that is not there, torn, of something else, or in use; or a sweep that cannot go on."""
 
 
+class LabelError(SaewidgetsError):
+    """A label, or a file of labels, that cannot be read; or a judge that answers with something else."""
+
+
 class TrainingError(SaewidgetsError):
     """A training plan that does not fit together, or a run that cannot go on."""
 

@@ -46,6 +46,13 @@ class Dictionary(ABC):
         card: What was found in its files, and where.
         reads_context: Whether a token's features depend on the tokens before it.
         scale_name: What its activations are measured in: `AUTHORS`, or `PER_UNIT_NORM` after `unit_norm()`.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> dictionary = sw.demo().dictionaries["resid_post.2"]
+        >>> x = torch.randn(3, dictionary.d_in)
+        >>> bool(((dictionary.reconstruct(x) + dictionary.error(x) - x).abs() < 1e-5).all())
+        True
     """
 
     architecture: str

@@ -191,6 +191,15 @@ class TracedModel:
         """
         return self._names.read(name)
 
+    def module_at(self, name: str | Site) -> torch.nn.Module:
+        """The module whose input or output a site is: the final norm for `"final"`.
+
+        Raises:
+            SiteError: The model has no such site.
+        """
+        found: torch.nn.Module = self.module.get_submodule(self._points[self.site(name)].path)
+        return found
+
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Token ids of a prompt, as the model was trained to see it.
 
