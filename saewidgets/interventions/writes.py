@@ -64,14 +64,17 @@ def edited_sites(edits: Sequence[Edit], dictionaries: Mapping[str, Dictionary]) 
     return tuple(sorted({s for d in used for s in (d.site_in, d.site_out)}, key=lambda s: s.order))
 
 
-def edit_features(dictionary: Dictionary, edits: Sequence[Edit], features: Tensor, x: Tensor, offset: int) -> Tensor:
+def edit_features(
+    dictionary: Dictionary, edits: Sequence[Edit], features: Tensor, x_in: Tensor, x_out: Tensor, offset: int
+) -> Tensor:
     """Apply edits to an encoding.
 
     Args:
         dictionary: Whose features these are.
         edits: Edits on this dictionary, in order.
         features: `[..., tokens, d_dict]` activations.
-        x: `[..., tokens, d_out]` at `site_out`, for norm-relative steering.
+        x_in: `[..., tokens, d_in]` at `site_in`.
+        x_out: `[..., tokens, d_out]` at `site_out`; both for norm-relative steering.
         offset: Prompt position of the first token.
 
     Returns:
@@ -86,8 +89,10 @@ def edit_features(dictionary: Dictionary, edits: Sequence[Edit], features: Tenso
         elif edit.kind == "scale":
             column = column * edit.value
         elif edit.relative:
-            norm = dictionary.rows([edit.feature.index]).norm()
-            column = column + edit.value * x[..., rows, :].norm(dim=-1).to(column.dtype) / norm
+            step = x_out[..., rows, :].norm(dim=-1) / dictionary.rows([edit.feature.index]).norm()
+            # One that normalises each token multiplies what it writes by this.
+            scale = dictionary.scale(x_in[..., rows, :])
+            column = column + edit.value * (step if scale is None else step / scale[..., 0]).to(column.dtype)
         else:
             column = column + edit.value
         edited[..., rows, edit.feature.index] = column
@@ -116,7 +121,7 @@ def write_dictionary(dictionary: Dictionary, edits: Sequence[Edit], x_in: Tensor
     source = x_in.to(dictionary.device)
     target = x_out.to(dictionary.device)
     features = dictionary.encode(source)
-    edited = edit_features(dictionary, edits, features, target, offset)
+    edited = edit_features(dictionary, edits, features, source, target, offset)
     if edits[0].error == "keep":
         columns = sorted({edit.feature.index for edit in edits})
         change = (edited[..., columns] - features[..., columns]) @ dictionary.rows(columns)

@@ -155,7 +155,7 @@ def _encode(
         x = source[first : first + block].detach().to(dictionary.device)
         y = target[first : first + block].detach().to(dictionary.device)
         if edits:
-            dense = edit_features(dictionary, edits, dictionary.encode(x), y, offset + first)
+            dense = edit_features(dictionary, edits, dictionary.encode(x), x, y, offset + first)
             y = write_dictionary(dictionary, edits, x, y, offset + first)
             sparse = SparseActivations.from_dense(dense)
         else:

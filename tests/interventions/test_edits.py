@@ -1,12 +1,14 @@
 """Edits as values, and what each does to an activation, against plain formulas."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saewidgets.dictionaries.norm import Norm
 from saewidgets.errors import EditError, FeatureError, SaewidgetsError
 from saewidgets.interventions import ablate, clamp, from_json, make_writes, scale, steer, to_code, to_json
 from saewidgets.interventions.writes import edit_features, write_dictionary
@@ -53,6 +55,14 @@ def test_each_edit_does_what_its_formula_says(edit, kind, value, relative, posit
         torch.testing.assert_close(result[0, t], expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["layer_norm", "token_norm"])
+def test_relative_steering_counts_in_norms_of_the_activation_whatever_the_dictionary_normalises(kind):
+    normalising = replace(DICTIONARY, norm=Norm(kind))
+    result = write_dictionary(normalising, [steer(ID, 0.7, relative=True)], X, X, 0)
+    for t in range(9):
+        torch.testing.assert_close(result[0, t], formula("steer", 0.7, 0, DICTIONARY.W_dec[7], X[0, t], relative=True))
+
+
 def test_dropping_the_error_writes_the_reconstruction():
     index = the_active_feature()
     edit = ablate(f"resid_post.1/{index}", positions=[1, 4], error="drop")
@@ -75,8 +85,8 @@ def test_edits_compose_in_the_order_of_the_list():
     index = the_active_feature()
     name = f"resid_post.1/{index}"
     f = DICTIONARY.encode(X)
-    first = edit_features(DICTIONARY, [steer(name, 1.0), scale(name, 3.0)], f, X, 0)
-    second = edit_features(DICTIONARY, [scale(name, 3.0), steer(name, 1.0)], f, X, 0)
+    first = edit_features(DICTIONARY, [steer(name, 1.0), scale(name, 3.0)], f, X, X, 0)
+    second = edit_features(DICTIONARY, [scale(name, 3.0), steer(name, 1.0)], f, X, X, 0)
     torch.testing.assert_close(first[..., index], (f[..., index] + 1) * 3)
     torch.testing.assert_close(second[..., index], f[..., index] * 3 + 1)
     assert (first != second).any()
