@@ -23,6 +23,7 @@ KILLS = 200
 _REACH_THE_DISK = ("open", "write", "fsync", "replace", "makedirs", "unlink")
 
 
+@pytest.mark.timeout(700)
 def test_200_kills(tmp_path: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [sys.executable, str(Path(__file__).parent / "kill.py"), str(tmp_path), str(KILLS)]
