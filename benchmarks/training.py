@@ -1,12 +1,12 @@
 """Training speed and quality beside sae-lens and dictionary_learning, on activations of the embedded model.
 
 Tokens a second: same architecture, width, batch, dtype, thread and data, the three sides taking turns; ours over the
-faster peer. Quality: FVU on held-out activations at equal L0 (interpolated over coefficients where L0 is not set), mean
-and range over seeds. Each side runs in its own environment:
+faster peer. Quality: FVU on held-out activations at an L0 of 16, as `_quality.py` says. Each side runs in an
+environment of its own, made in `build/peers` from pinned requirements:
 
-    python benchmarks/training.py --peer saelens=.../bin/python --peer dictionary_learning=.../bin/python
-
-Without `--peer`, environments are built in a temporary folder.
+    python benchmarks/training.py                              # all of it, about half an hour
+    python benchmarks/training.py --only speed --architectures topk
+    python benchmarks/training.py --pip="--index-url ..."      # an index with CPU-only builds of torch
 """
 
 import argparse
@@ -17,26 +17,25 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 
 import numpy as np
+from _environment import environment
+from _quality import L0, Found, measure, table
 
-PEERS = {
-    "saelens": [["torch", "sae-lens==6.54.12"]],
-    # without its dependencies: they would take another torch, and plots and clustering that its trainers do not need
-    "dictionary_learning": [["torch", "einops", "tqdm", "nnsight", "datasets", "zstandard", "wandb"]],
+HERE = Path(__file__).parent
+# Peer -> its requirements, and what is installed without its own: dictionary_learning asks for plots and clustering
+# that its trainers do not need, and for another torch.
+PEERS: dict[str, tuple[Path, list[str]]] = {
+    "saelens": (HERE.parent / "tests" / "peers" / "saelens.txt", []),
+    "dictionary_learning": (HERE / "dictionary_learning.txt", ["dictionary-learning==0.1.0"]),
 }
-ALONE = {"dictionary_learning": ["dictionary-learning==0.1.0"]}
 ARCHITECTURES = ("topk", "batchtopk", "matryoshka", "jumprelu", "gated", "standard")
-# Coefficients tried where L0 is not set: each side's in the scale it trains in.
-SWEEPS = {
-    ("ours", "standard"): (2.0, 4.0, 8.0), ("saelens", "standard"): (2.0, 4.0, 8.0),
-    ("dictionary_learning", "standard"): (0.02, 0.05, 0.1),
-    ("ours", "gated"): (1.0, 2.0, 4.0), ("saelens", "gated"): (1.0, 2.0, 4.0),
-    ("dictionary_learning", "gated"): (0.02, 0.05, 0.1),
-    ("ours", "jumprelu"): (0.25, 0.5, 1.0), ("saelens", "jumprelu"): (0.25, 0.5, 1.0),
-    ("dictionary_learning", "jumprelu"): (1.0,),
+# Where speed is measured: coefficients, each in the scale its side trains in, at which L0 is about the same.
+SPEED_SPARSITY = {
+    ("ours", "standard"): 8.0, ("saelens", "standard"): 8.0, ("dictionary_learning", "standard"): 0.05,
+    ("ours", "gated"): 2.0, ("saelens", "gated"): 2.0, ("dictionary_learning", "gated"): 0.05,
+    ("saelens", "jumprelu"): 3.0,
 }  # fmt: skip
 
 
@@ -51,7 +50,7 @@ class Side:
             "MKL_NUM_THREADS": str(threads),
             "WANDB_MODE": "disabled",
         }
-        command = [python, str(Path(__file__).with_name("trainers.py")), name, str(data)]
+        command = [python, str(HERE / "_trainers.py"), name, str(data)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -62,11 +61,13 @@ class Side:
         )
 
     def ask(self, job: dict) -> dict:
+        """What it answers to a job."""
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
     def close(self) -> None:
+        """End it."""
         self._process.stdin.close()
         self._process.wait()
 
@@ -88,24 +89,11 @@ def activations(path: Path, tokens: int) -> None:
     np.save(path, np.concatenate(found))
 
 
-def environment(name: str, folder: Path) -> str:
-    """An environment with a peer, of the torch that we have."""
-    venv.create(folder / name, with_pip=True)
-    python = str(folder / name / "bin" / "python")
-    pins = folder / "pins.txt"
-    pins.write_text("torch==2.13.0\n")
-    for packages in PEERS[name]:
-        subprocess.run([python, "-m", "pip", "install", "-q", "-c", str(pins), *packages], check=True)
-    if name in ALONE:
-        subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", *ALONE[name]], check=True)
-    return python
-
-
 def job(options: argparse.Namespace, architecture: str, **changes) -> dict:
     width = changes.get("width", options.width)
     usual = {
-        "architecture": architecture, "width": width, "k": options.k, "batch": options.batch, "rate": options.rate,
-        "steps": 2000, "seed": 0, "sparsity": 1.0, "dead": 200, "sparse": False,
+        "architecture": architecture, "width": width, "k": options.k, "batch": options.batch, "rate": 2e-3,
+        "steps": 2000, "seed": 0, "sparsity": 1.0, "aim": options.k, "dead": 200, "sparse": False,
         "groups": [width // 8, width // 4, width // 2, width],
     }  # fmt: skip
     return {**usual, **changes}
@@ -117,9 +105,8 @@ def speed(options: argparse.Namespace, sides: list[Side], architecture: str) -> 
     rates: dict[tuple[str, bool], list[float]] = {(side.name, sparse): [] for side, sparse in ways}
     for _ in range(options.rounds):
         for side, sparse in ways:
-            coefficient = SWEEPS.get((side.name, architecture), (1.0,))[0]
-            asked = job(options, architecture, do="speed", warm=5, updates=15, sparse=sparse, sparsity=coefficient)
-            found = side.ask(asked)
+            asked = {"sparse": sparse, "sparsity": SPEED_SPARSITY.get((side.name, architecture), 1.0)}
+            found = side.ask(job(options, architecture, do="speed", warm=2, updates=options.updates, **asked))
             if "error" in found:
                 print(f"  {side.name} {architecture}: {found['error']}", flush=True)
             else:
@@ -131,47 +118,38 @@ def speed(options: argparse.Namespace, sides: list[Side], architecture: str) -> 
     return best
 
 
-def quality(options: argparse.Namespace, side: Side, architecture: str) -> list[float]:
-    """FVU at an L0 of k, one a seed."""
-    found = []
-    for seed in range(options.seeds):
-        points = []
-        for coefficient in SWEEPS.get((side.name, architecture), (1.0,)):
-            asked = {"width": options.small, "batch": 1024, "steps": options.steps, "k": 16, "seed": seed}
-            answer = side.ask(job(options, architecture, do="train", sparsity=coefficient, **asked))
-            if "error" in answer:
-                print(f"  {side.name} {architecture}: {answer['error']}", flush=True)
-                continue
-            points.append((np.log(max(answer["l0"], 1e-3)), answer["fvu"]))
-        if options.verbose:
-            print("   ", side.name, architecture, [(round(float(np.exp(l)), 2), round(f, 4)) for l, f in points])
-        points.sort()
-        if points:
-            found.append(float(np.interp(np.log(16), *zip(*points, strict=True))))
-    return found
+def quality(options: argparse.Namespace, side: Side, architecture: str) -> Found | None:
+    """FVU at the L0 of `_quality`, at the best of the rates."""
+
+    def train(steer: str, value: float, rate: float, seed: int) -> dict:
+        asked = {"width": options.small, "batch": options.small_batch, "steps": options.steps, "dead": options.dead}
+        usual = {"k": L0, "aim": L0, "rate": rate, "seed": seed}
+        return side.ask(job(options, architecture, do="train", **{**asked, **usual, steer: value}))
+
+    return measure(side.name, architecture, options.rates, options.seeds, train)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
+    parser.add_argument("--pip", default="", help="more options for pip")
     parser.add_argument("--architectures", nargs="+", default=ARCHITECTURES, choices=ARCHITECTURES)
     parser.add_argument("--width", type=int, default=2048)
-    parser.add_argument("--small", type=int, default=512, help="width where quality is measured, with k = 16")
+    parser.add_argument("--small", type=int, default=256, help="width where quality is measured")
+    parser.add_argument("--small-batch", type=int, default=512, help="and the batch")
+    parser.add_argument("--dead", type=int, default=100, help="and after how many silent updates a feature is dead")
     parser.add_argument("--batch", type=int, default=2048)
     parser.add_argument("--k", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--tokens", type=int, default=150_000)
+    parser.add_argument("--rates", nargs="+", type=float, default=[1e-3, 3e-3, 1e-2, 3e-2], help="for quality")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--updates", type=int, default=10, help="that are timed in each round")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--tokens", type=int, default=80_000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", choices=["speed", "quality"])
-    parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
+    pythons = {name: environment(name, *peer, options.pip.split()) for name, peer in PEERS.items()}
     with tempfile.TemporaryDirectory() as folder:
-        pythons = dict(pair.split("=", 1) for pair in options.peer) or {
-            name: environment(name, Path(folder)) for name in PEERS
-        }
         data = Path(folder) / "activations.npy"
         activations(data, options.tokens)
         every = {"ours": sys.executable, **pythons}
@@ -183,11 +161,8 @@ def main() -> None:
                 shown = "  ".join(f"{name} {rate:8,.0f}" for name, rate in rates.items())
                 print(f"{architecture:<11} tokens/s  {shown}  ratio {rates['ours'] / faster:.2f}", flush=True)
             if options.only != "speed":
-                measured = {side.name: quality(options, side, architecture) for side in sides}
-                shown = "  ".join(
-                    f"{n} {statistics.mean(v):.4f} [{min(v):.4f}, {max(v):.4f}]" for n, v in measured.items() if v
-                )
-                print(f"{architecture:<11} FVU at L0 16  {shown}", flush=True)
+                found = {side.name: quality(options, side, architecture) for side in sides}
+                print(table(architecture, found), flush=True)
         for side in sides:
             side.close()
 

@@ -71,7 +71,9 @@ class World:
     @property
     def directions(self) -> Tensor:
         """`[features, d]` unit directions, drawn from the seed; the two of the circle are orthogonal."""
-        rows = normalize(torch.randn(self.features, self.d, generator=torch.Generator().manual_seed(self.seed)), dim=1)
+        # Not `seed` itself: a trainer of the same seed and width would begin with these very directions.
+        draw = torch.Generator().manual_seed((self.seed + 1) * 7_919_000_003)
+        rows = normalize(torch.randn(self.features, self.d, generator=draw), dim=1)
         rows[5] = normalize(rows[5] - (rows[5] @ rows[4]) * rows[4], dim=0)
         return rows
 

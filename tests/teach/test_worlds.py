@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from saewidgets.dictionaries.train import TensorSource, Trainer, TrainingPlan
 from saewidgets.errors import TrainingError
 from saewidgets.evaluate import match
 from saewidgets.teach import World
@@ -46,3 +47,12 @@ def test_seeds():
 def test_impossible_worlds_are_refused(options):
     with pytest.raises(TrainingError):
         World(**options)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_no_dictionary_of_the_same_seed_begins_with_the_answer(seed):
+    world = World(features=64, seed=seed)
+    plan = TrainingPlan("topk", d_dict=64, k=4, seed=seed)
+    begun = Trainer(plan, TensorSource(world.draw(2_000, seed=1).x), "embed").dictionary()
+    chance = torch.randn(64, world.d, generator=torch.Generator().manual_seed(123))
+    assert match(world.directions, begun.directions).mean < match(world.directions, chance).mean + 0.1

@@ -90,7 +90,7 @@ class Everything:
 
     def counts(self, kept: Tensor) -> Tensor:
         """`[columns]`."""
-        return kept.sum(0)
+        return (kept.new_ones(self.rows, dtype=torch.float32) @ kept.float()).long()  # sums of bool are 40 x slower
 
     def column_sums(self, values: Tensor) -> Tensor:
         """`[columns]`."""
@@ -231,7 +231,7 @@ def above(level: Tensor | float) -> Choose:
 
 def sparse_or_all(values: Tensor, mask: Tensor) -> tuple[Places, Tensor]:
     """The places of a mask and their values; everything where they are many."""
-    if int(mask.sum()) > _DENSE * mask.numel():
+    if int(torch.count_nonzero(mask)) > _DENSE * mask.numel():
         return Everything(*mask.shape), values
     index = mask.flatten().nonzero()[:, 0]
     return Entries.of_flat(index, *mask.shape), values.flatten()[index]

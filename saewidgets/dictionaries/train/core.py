@@ -37,6 +37,7 @@ class Frame:
         y_scale: `[d_out]`, the same for what is written.
         centre: `[d_out]`: the middle of the scaled targets.
         variance: Mean squared distance of scaled targets from their mean.
+        spread: Root mean square of what an encoder reads, over tokens and dimensions.
     """
 
     plan: TrainingPlan
@@ -46,6 +47,7 @@ class Frame:
     y_scale: Tensor
     centre: Tensor
     variance: float
+    spread: float
 
     @property
     def d_in(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -37,6 +38,16 @@ def initial(frame: Frame, draw: torch.Generator, encoder_bias: str | None = "b_e
 def first_norm(plan: TrainingPlan) -> float:
     """Norm of a new decoder row."""
     return _FIRST_NORM if plan.decoder_norm == "free" else 1.0
+
+
+def first_size(frame: Frame) -> float:
+    """Usual size of a pre-activation at the beginning: encoder columns are as long as the rows they begin as."""
+    return frame.spread * (1.0 if frame.transcodes else first_norm(frame.plan))
+
+
+def first_log_threshold(frame: Frame) -> float:
+    """Where the threshold of a feature begins."""
+    return math.log(frame.plan.threshold * first_size(frame))
 
 
 def centred(params: Params, x: Tensor, frame: Frame) -> Tensor:

@@ -17,6 +17,9 @@ from saewidgets.errors import TrainingError
 
 # How fast the running mean of each feature's density follows the batches.
 _DENSITY_RATE = 0.01
+# What the learning rate is multiplied by: Adam moves each number by about its learning rate, and the logarithm of a
+# threshold has further to go than a weight.
+_PACE = {"log_threshold": 10.0}
 
 
 class Loop:
@@ -41,9 +44,8 @@ class Loop:
             adopt(self.params, self.buffers, start, self.frame)
         for value in self.params.values():
             value.requires_grad_()
-        self.optimizer = torch.optim.Adam(
-            list(self.params.values()), lr=plan.learning_rate, betas=plan.betas, fused=True
-        )
+        groups = [{"params": [value], "pace": _pace(name)} for name, value in self.params.items()]
+        self.optimizer = torch.optim.Adam(groups, lr=plan.learning_rate, betas=plan.betas, fused=True)
         device = self.frame.y_scale.device
         self.silent = torch.zeros(plan.copies * plan.d_dict, dtype=torch.int64, device=device)
         self.density = torch.zeros(plan.copies * plan.d_dict, device=device)
@@ -128,7 +130,7 @@ class Loop:
         falling = (plan.steps - self.step) / max(1e-9, plan.decay * plan.steps)
         self.rate = plan.learning_rate * min(_rising(self.step, plan.warmup * plan.steps), falling)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
+            group["lr"] = self.rate * group["pace"]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if plan.decoder_norm == "unit":
@@ -151,6 +153,10 @@ class Loop:
                 own = (aligned.part(moments[0], copy), aligned.part(moments[1], copy))
             revive.resample(params, own, mine, batch, output.detach(), self.frame, self.draw)
         self.silent[self.dead()] = 0
+
+
+def _pace(name: str) -> float:
+    return _PACE.get(name.rpartition(".")[2], 1.0)  # of a copy: its number comes first
 
 
 def _rising(step: int, over: float) -> float:

@@ -40,7 +40,9 @@ def measure(plan: TrainingPlan, source: Source) -> Frame:
     variance = (scaled - scaled.mean(0)).pow(2).sum(1).mean()
     if not variance > 0:
         raise TrainingError("The activations are all the same.", "Check the site and the corpus.")
-    return Frame(plan, source.widths, source.transcodes, x_scale, y_scale, centre, float(variance))
+    read = x / x_scale - (centre if plan.subtract_b_dec and not source.transcodes else 0.0)
+    spread = read.pow(2).mean().sqrt().clamp_min(1e-12)
+    return Frame(plan, source.widths, source.transcodes, x_scale, y_scale, centre, float(variance), float(spread))
 
 
 def scales(x: Tensor, widths: tuple[int, ...], norm: str) -> Tensor:

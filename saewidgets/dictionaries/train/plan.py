@@ -39,8 +39,10 @@ class TrainingPlan:
             `"prolu"` (Taggart 2024); `"switch"` (Mudide et al. 2410.08201).
         d_dict: Features.
         k: Features a token (on average, for those that choose over a batch).
-        sparsity: Coefficient of the sparsity penalty; `None` for the usual one of the architecture.
-        target_l0: `"jumprelu"`: pay for the distance from this L0, `(L0 / target - 1)²`, instead of for each feature.
+        sparsity: Coefficient of the sparsity penalty; `None` for the usual one of the architecture. `"jumprelu"`: what
+            an active feature costs, in the variance of one dimension.
+        target_l0: `"jumprelu"`: pay for the distance from this L0, `(L0 / target - 1)²` of the variance, instead of for
+            each feature.
         steps: Updates.
         batch_size: Tokens an update.
         learning_rate: Adam's, after warm-up.
@@ -64,8 +66,8 @@ class TrainingPlan:
         multi_k: `"topk"`: adds an eighth of the loss with `4 k` features (Multi-TopK).
         prefixes: `"matryoshka"`: sizes of the nested dictionaries, without the full one; `()` for 1/16, 1/8, 1/4, 1/2.
         zipf: `"feature_choice"`: exponent of the budgets of features by rank; 0 for equal budgets.
-        bandwidth: `"jumprelu"`: width of the kernel of its straight-through gradient.
-        threshold: `"jumprelu"`: where thresholds begin.
+        threshold: `"jumprelu"`: where thresholds begin, as a share of the usual size of a pre-activation then.
+        bandwidth: `"jumprelu"`: width of the kernel of its straight-through gradient, in the same unit.
         p_end: `"p_anneal"`: the power the penalty ends at; it begins at 1.
         p_start: `"p_anneal"`: share of the steps before it moves.
         experts: `"switch"`: number of experts; divides `d_dict`.
@@ -116,8 +118,8 @@ class TrainingPlan:
     multi_k: bool = False
     prefixes: tuple[int, ...] = ()
     zipf: float = 0.0
-    bandwidth: float = 0.05
-    threshold: float = 0.01
+    threshold: float = 1.0
+    bandwidth: float = 1.0
     p_end: float = 0.2
     p_start: float = 0.2
     experts: int = 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -88,7 +87,7 @@ def resample(
     params["W_enc"][:, index] = _ENCODER_SHARE * length * normalize(read, dim=1).T
     params["W_dec"][index] = normalize(written, dim=1) * linear.first_norm(frame.plan)
     for name in params.keys() & _OF_FEATURES:
-        params[name][index] = math.log(frame.plan.threshold) if name == "log_threshold" else 0.0
+        params[name][index] = linear.first_log_threshold(frame) if name == "log_threshold" else 0.0
     for moment in moments:
         moment["W_enc"][:, index] = 0
         for name in params.keys() & (_OF_FEATURES | {"W_dec"}):

@@ -20,7 +20,7 @@ def make(architecture, transcodes=False, widths=(D_IN,), **options):
     """A frame, float64 parameters away from their first values, and a batch."""
     plan = TrainingPlan(architecture, d_dict=M, k=K, **options)
     rng = np.random.default_rng(3)
-    frame = Frame(plan, widths, transcodes, torch.ones(D_IN), torch.ones(D_OUT), torch.zeros(D_OUT), 2.5)
+    frame = Frame(plan, widths, transcodes, torch.ones(D_IN), torch.ones(D_OUT), torch.zeros(D_OUT), 2.5, 1.0)
     functions = architecture_of(plan)
     params, buffers = functions.initial(frame, torch.Generator().manual_seed(0))
     params = {n: (v.double() + torch.tensor(rng.normal(size=v.shape) * 0.3)) for n, v in params.items()}
@@ -126,7 +126,7 @@ def loss(p, frozen, x, y, frame, dead=None):
         opened = relu(pre)
         total += LAMBDA * opened.sum(1).mean() + ((y - decode(frozen["p"], opened, x)) ** 2).sum(1).mean()
     if plan.architecture == "jumprelu":
-        total += LAMBDA * (pre > np.exp(p["log_threshold"])).sum(1).mean()
+        total += LAMBDA * 2.5 / D_OUT * (pre > np.exp(p["log_threshold"])).sum(1).mean()
     if plan.architecture == "switch":
         logits = (x - p["b_router"]) @ p["W_router"]
         prob = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -211,7 +211,7 @@ def test_jumprelu_thresholds_get_the_straight_through_gradient(dense, monkeypatc
     kernel = np.abs((pre - theta) / eps) < 0.5
     assert 5 < kernel.sum() < kernel.size
     g = gradient_at_features(p, x, x, f)
-    by_theta = (-(theta / eps) * kernel * g - LAMBDA / N / eps * kernel).sum(0)
+    by_theta = (-(theta / eps) * kernel * g - LAMBDA * 2.5 / D_OUT / N / eps * kernel).sum(0)
     np.testing.assert_allclose(params["log_threshold"].grad.numpy(), by_theta * theta, rtol=1e-9)
 
 
@@ -220,6 +220,8 @@ def test_jumprelu_can_aim_at_an_l0():
     outcome = functions.loss(params, buffers, batch, frame, Moment(SHARE, LAMBDA, K))
     l0 = float(outcome.fired.sum()) / N
     assert float(outcome.parts["sparsity"].detach()) == pytest.approx((l0 / 4 - 1) ** 2)
+    expected = float(outcome.parts["error"].detach()) + LAMBDA * 2.5 * (l0 / 4 - 1) ** 2
+    assert float(outcome.loss.detach()) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("dense", [0.0, 1.0])

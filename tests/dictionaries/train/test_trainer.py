@@ -179,6 +179,23 @@ def test_the_snapshot_says_what_the_run_does():
     json.dumps(dataclasses.asdict(last))  # a widget sends it
 
 
+def test_rates_warm_up_and_fall():
+    """Against the formulas: up over `warmup`, down over `decay`; the sparsity coefficient up over `sparsity_warmup`."""
+    schedule = {"steps": 50, "warmup": 0.2, "decay": 0.4, "sparsity_warmup": 0.5, "sparsity": 2.0, "resample": ()}
+    trainer = Trainer(plan("jumprelu", **schedule), TensorSource(X), "embed")
+    loop, rates, coefficients = trainer._loop, [], []
+    for _ in range(50):
+        coefficients.append(loop._moment().sparsity)
+        loop.advance()
+        rates.append(loop.rate)
+    expected = [5e-3 * min((step + 1) / 10, 1, (50 - step) / 20) for step in range(50)]
+    assert rates == pytest.approx(expected)
+    assert coefficients == pytest.approx([2 * min((step + 1) / 25, 1) for step in range(50)])
+    applied = dict(zip(loop.params, (group["lr"] for group in loop.optimizer.param_groups), strict=True))
+    assert applied["log_threshold"] == pytest.approx(10 * rates[-1])
+    assert applied["W_dec"] == pytest.approx(rates[-1])
+
+
 def test_density_follows_what_fires():
     trainer = Trainer(plan("batchtopk", learning_rate=1e-9, resample=(), steps=300), TensorSource(X), "embed")
     list(trainer.steps(300))

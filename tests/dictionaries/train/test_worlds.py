@@ -28,7 +28,7 @@ BARS = {
     "batchtopk": ({}, 0.9, 0.05, (2.8, 3.2)),
     "matryoshka": ({"prefixes": (24,)}, 0.7, 0.12, (2.8, 3.2)),
     "feature_choice": ({}, 0.95, 0.13, (2.6, 3.4)),
-    "jumprelu": ({"sparsity": 0.6, "bandwidth": 0.5, "threshold": 0.1, "sparsity_warmup": 0.3}, 0.85, 0.09, (2.5, 3.4)),
+    "jumprelu": ({}, 0.85, 0.09, (2.5, 3.4)),
     "p_anneal": ({"sparsity": 0.5}, 0.9, 0.07, (3, 4.5)),
     "prolu": ({"sparsity": 0.5}, 0.9, 0.08, (2.8, 4)),
     "switch": ({"experts": 2, "d_dict": 80, "balance": 1.0}, 0.6, 0.10, (2.9, 3)),

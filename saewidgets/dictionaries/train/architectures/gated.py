@@ -28,7 +28,7 @@ def loss(params: Params, buffers: Buffers, batch: Batch, frame: Frame, now: Mome
     gate, places = linear.encode(params, batch.x, frame, chosen.above(0.0), "b_gate")
     b_gate, b_mag, stretch = (chosen.spread(params[name], places) for name in ("b_gate", "b_mag", "r_mag"))
     magnitude = torch.addcmul(b_mag, gate - b_gate, stretch.exp()).relu()
-    f, opened = torch.where(gate > 0, magnitude, 0.0), gate.relu()
+    f, opened = magnitude * (gate > 0).to(gate.dtype), gate.relu()
     penalty = chosen.mean_sum(opened, linear.row_weights(params["W_dec"], frame), places)
     frozen = {name: value.detach() for name, value in params.items() if name in ("W_dec", "b_dec", "W_skip")}
     gate_error = (batch.y - linear.decode(frozen, opened, places, batch.x)).pow(2).sum(1)

@@ -1,12 +1,16 @@
 """JumpReLU (Rajamanoharan et al. 2407.14435): `f = h · 1[h > θ]`, `loss = |x - x'|² + λ L0`.
 
+λ counts in the variance of one dimension, so that a feature costs the same share of the data wherever they lie; with
+`target_l0` the penalty is `λ (L0 / target - 1)²` of the whole variance.
+
 Thresholds are learnt as logarithms. Their gradients, 0 almost everywhere, are estimated with a rectangle kernel of
-width ε around the threshold: `df/dθ = -(θ/ε) K((h - θ)/ε)`, `dL0/dθ = -(1/ε) K((h - θ)/ε)`.
+width ε around the threshold: `df/dθ = -(θ/ε) K((h - θ)/ε)`, `dL0/dθ = -(1/ε) K((h - θ)/ε)`. Where θ begins and ε are in
+units of the pre-activations at the beginning, so that the kernel holds enough of them whatever the data.
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,38 +30,40 @@ class JumpReLU(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, pre: Tensor, threshold: Tensor, bandwidth: float, places: Places) -> tuple[Tensor, Tensor]:
         """Features and their number."""
-        level = places.spread(threshold)
-        active = pre > level
+        on = pre > places.spread(threshold)
+        active = on.to(pre.dtype)  # products with floats are faster than with bools
         ctx.save_for_backward(pre, threshold, active)
         ctx.bandwidth, ctx.places = bandwidth, places
-        return pre * active, active.sum().to(pre.dtype)
+        return pre * active, torch.count_nonzero(on).to(pre.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         """The straight-through estimates."""
         from_f, from_l0 = gradients
         pre, threshold, active = ctx.saved_tensors
-        near = (pre - ctx.places.spread(threshold)).abs() < ctx.bandwidth / 2
-        by_features = threshold * ctx.places.column_sums(from_f * near) + from_l0 * ctx.places.counts(near)
+        near = torch.sub(pre, ctx.places.spread(threshold)).abs_().lt_(ctx.bandwidth / 2)
+        by_features = threshold * ctx.places.column_sums(from_f * near) + from_l0 * ctx.places.column_sums(near)
         return from_f * active, -by_features / ctx.bandwidth, None, None
 
 
 def initial(frame: Frame, draw: torch.Generator) -> tuple[Params, Buffers]:
     """Parameters and buffers to begin with."""
     params = linear.initial(frame, draw)
-    return params | {"log_threshold": torch.full_like(params["b_enc"], math.log(frame.plan.threshold))}, {}
+    return params | {"log_threshold": torch.full_like(params["b_enc"], linear.first_log_threshold(frame))}, {}
 
 
 def loss(params: Params, buffers: Buffers, batch: Batch, frame: Frame, now: Moment) -> Outcome:
     """What one batch costs."""
     plan, threshold = frame.plan, params["log_threshold"].exp()
+    bandwidth = plan.bandwidth * linear.first_size(frame)
     # Those just below their threshold are not active, but it learns from them.
-    choose = chosen.above(threshold.detach() - plan.bandwidth / 2)
+    choose = chosen.above(threshold.detach() - bandwidth / 2)
     pre, places = linear.encode(params, batch.x, frame, choose)
-    f, active = JumpReLU.apply(pre, threshold, plan.bandwidth, places)
-    penalty = active / places.rows
+    f, active = JumpReLU.apply(pre, threshold, bandwidth, places)
+    penalty, cost = active / places.rows, frame.unit / frame.d_out
     if plan.target_l0 is not None:
-        penalty = (penalty / plan.target_l0 - 1).pow(2)
+        penalty, cost = (penalty / plan.target_l0 - 1).pow(2), frame.unit
+    now = replace(now, sparsity=now.sparsity * cost)
     return penalised.outcome(params, buffers, batch, frame, now, f=f, places=places, penalty=penalty)
 
 

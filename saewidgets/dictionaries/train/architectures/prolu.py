@@ -27,7 +27,7 @@ def loss(params: Params, buffers: Buffers, batch: Batch, frame: Frame, now: Mome
     def choose(read: Tensor, W_enc: Tensor, b_enc: Tensor) -> tuple[Places, Tensor]:
         m = read @ W_enc
         on = (m > 0) & (m + b_enc > 0)
-        return chosen.sparse_or_all(m * on, on)
+        return chosen.sparse_or_all(m * on.to(m.dtype), on)
 
     # What is chosen hands its gradient to weights and bias alike, although its value holds no bias.
     m, places = linear.encode(params, batch.x, frame, choose)

@@ -1,7 +1,7 @@
 """One side of `benchmarks/training.py`, in a process and an environment of its own: ours or a peer's trainer.
 
 Reads requests as JSON lines and answers each: `speed` times some updates, `train` trains to the end and measures L0 and
-FVU on held-out activations.
+FVU on two splits that were held out, the last of the activations.
 """
 
 import json
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-HELD_OUT = 8192
+SPLIT = 10_000
 
 
 def ours(job, x):
@@ -26,7 +26,8 @@ def ours(job, x):
         options = {"decoder_norm": "free"}
     plan = TrainingPlan(
         names.get(job["architecture"], job["architecture"]), d_dict=job["width"], k=job["k"], sparsity=job["sparsity"],
-        steps=job["steps"], batch_size=job["batch"], learning_rate=job["rate"], seed=job["seed"],
+        target_l0=job["aim"] if job["architecture"] == "jumprelu" else None, steps=job["steps"],
+        batch_size=job["batch"], learning_rate=job["rate"], seed=job["seed"],
         dead_after=job["dead"] * job["batch"], **options,
     )  # fmt: skip
     trainer = Trainer(plan, TensorSource(x, seed=job["seed"]), "resid_post.2")
@@ -34,6 +35,7 @@ def ours(job, x):
     loop = trainer._loop
 
     def finish(test):
+        """Features and reconstruction."""
         dictionary = trainer.dictionary()
         return dictionary.encode(test), dictionary.reconstruct(test)
 
@@ -67,11 +69,13 @@ def dictionary_learning(job, x):
         sizes = np.diff([0, *job["groups"]]) / job["width"]
         trainer = MatryoshkaBatchTopKTrainer(**common, **counted, group_fractions=sizes.tolist())
     elif name == "jumprelu":
-        trainer = JumpReluTrainer(**common, **penalty, target_l0=job["k"], sparsity_penalty=job["sparsity"])
+        trainer = JumpReluTrainer(**common, **penalty, target_l0=job["aim"], sparsity_penalty=job["sparsity"])
     elif name == "gated":
         trainer = GatedSAETrainer(**common, **penalty, l1_penalty=job["sparsity"])
     else:
         trainer = StandardTrainerAprilUpdate(**common, **penalty, l1_penalty=job["sparsity"])
+    # Its AuxK waits for ten million silent tokens; here it begins when the others' does.
+    trainer.dead_feature_threshold = job["dead"] * job["batch"]
     order = batches(x / factor, job)
     count = iter(range(10**9))
 
@@ -144,7 +148,7 @@ def batches(x, job):
 
 def answer(job, make, x):
     torch.manual_seed(job["seed"])
-    update, finish = make(job, x[:-HELD_OUT])
+    update, finish = make(job, x[: -2 * SPLIT])
     if job["do"] == "speed":
         for _ in range(job["warm"]):
             update()
@@ -154,7 +158,11 @@ def answer(job, make, x):
         return {"tokens_per_second": job["updates"] * job["batch"] / (time.perf_counter() - began)}
     for _ in range(job["steps"]):
         update()
-    test = x[-HELD_OUT:]
+    return {"selection": judged(finish, x[-2 * SPLIT : -SPLIT]), "score": judged(finish, x[-SPLIT:])}
+
+
+def judged(finish, test):
+    """L0 and FVU."""
     f, output = finish(test)
     f = f.to_dense() if f.is_sparse else f
     left = (test - output).double().pow(2).sum() / (test - test.mean(0)).double().pow(2).sum()
