@@ -37,7 +37,7 @@ def absorption(x: Tensor, features: Tensor, directions: Tensor, direction: Tenso
         features: `[n, d_dict]` their features.
         directions: `[d_dict, d]` of the dictionary.
         direction: `[d]` of the probe, of any length.
-        main: Features that stand for the concept: those a k-sparse probe takes.
+        main: Features that stand for the concept, as `main_features` finds them.
 
     Returns:
         Score and shares.

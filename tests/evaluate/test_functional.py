@@ -10,7 +10,16 @@ import torch
 from scipy.optimize import minimize
 
 from saewidgets.errors import DictionaryError
-from saewidgets.evaluate import absorption, jaccard, match, monosemanticity, probe, splitting, to_saebench
+from saewidgets.evaluate import (
+    absorption,
+    jaccard,
+    main_features,
+    match,
+    monosemanticity,
+    probe,
+    splitting,
+    to_saebench,
+)
 from saewidgets.evaluate.probing import logistic_regression
 from tests.runs.conftest import random_dictionary
 
@@ -40,6 +49,10 @@ def test_a_concept_in_one_feature_is_found_by_the_1_sparse_probe():
     assert results["features", 1].index == (7,)
     assert results["features", 1].accuracy > 0.97 > results["channels", 1].accuracy
     assert results["all channels", 6].accuracy >= results["channels", 1].accuracy
+    alone = probe(features, None, labels, ks=(1, 2))
+    assert alone == [results["features", 1], results["features", 2]]
+    with pytest.raises(DictionaryError, match="400 and 3 examples"):
+        probe(features, features[:3], labels)
     with pytest.raises(DictionaryError, match="one class"):
         probe(features, features, torch.ones(400, dtype=torch.bool))
 
@@ -149,3 +162,20 @@ def test_the_adapter_is_the_same_function_with_unit_rows():
     assert adapter.cfg.hook_name == "blocks.1.hook_resid_post" and adapter.cfg.d_sae == dictionary.d_dict
     with pytest.raises(DictionaryError):
         to_saebench(random_dictionary("mlp_in.1", 0, out="mlp_out.1"), "gpt2")
+
+
+def test_main_features_are_the_parts_a_concept_is_split_into():
+    """Two features share the concept, a third repeats the first: two stand for it; with no gain to make, one does."""
+    rng = torch.Generator().manual_seed(0)
+    labels = torch.rand(600, generator=rng) < 0.5
+    first = labels & (torch.rand(600, generator=rng) < 0.6)
+    features = torch.rand(600, 8, generator=rng) * 0.1
+    features[:, 3], features[:, 5] = first * 1.0, (labels & ~first) * 1.0
+    assert main_features(features, labels) == (3, 5)
+    features[:, 5] = 0.9 * features[:, 3]
+    assert main_features(features, labels) == (3,)
+    assert main_features(features, labels, gain=-1.0, most=4)[:2] == (3, 5)
+    with pytest.raises(DictionaryError, match="one class"):
+        main_features(features, torch.zeros(600, dtype=torch.bool))
+    with pytest.raises(DictionaryError, match="600 examples for 5 labels"):
+        main_features(features, labels[:5])
