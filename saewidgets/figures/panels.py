@@ -142,7 +142,9 @@ class Panel(Pen):
             return
         self.box(bars.at(before) - 0.5, y - 7.2, 1.0, 9.6, self.palette["ink"], "tick")
         delta = after - before
-        color = "ink3" if inside else "raises" if delta > 0 else "lowers"
+        # What is written as 0.00 has no direction.
+        unmoved = inside or abs(delta) < text.UNSEEN
+        color = "ink3" if unmoved else "raises" if delta > 0 else "lowers"
         self.say(right, y, text.change(delta), color, anchor="right")
         self.say(right - 26, y, text.probability(after), "ink3" if inside else "ink", not inside, "right")
         self.say(right - 50, y, text.probability(before), anchor="right")

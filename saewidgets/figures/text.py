@@ -203,6 +203,10 @@ def probability(value: float) -> str:
     return signed(value, 2)
 
 
+# Half of the last decimal that a probability is written with.
+UNSEEN = 0.005
+
+
 def change(value: float) -> str:
     """A change of a probability: two decimals and always a sign."""
     return signed(value, 2, plus=True)
@@ -238,17 +242,17 @@ def significant(value: float, digits: int = 3) -> str:
     if size < 1e-4 or size >= 1e9:
         mantissa, _, exponent = f"{value:.1e}".partition("e")
         return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
-    decimals = digits - 1 - math.floor(math.log10(size))
-    # Two decimals of a small number are enough: "0.047".
-    return signed(value, min(8, decimals - 1) if size < 0.01 else min(3, max(0, decimals)))
+    # Two digits of a small number are enough: "0.0047".
+    decimals = (2 if size < 0.01 else digits) - 1 - math.floor(math.log10(size))
+    return signed(value, min(8 if size < 0.01 else 3, max(0, decimals)))
 
 
 def share(value: float) -> str:
     """A share in per cent with two significant digits.
 
     Example:
-        >>> share(0.0059), share(0.1234), share(1.0)
-        ('0.59 %', '12 %', '100 %')
+        >>> share(0.000018), share(0.0059), share(0.1234), share(1.0)
+        ('0.0018 %', '0.59 %', '12 %', '100 %')
     """
     percent = value * 100
     return f"{count(round(percent)) if 99.5 <= percent < 1000 else significant(float(f'{percent:.2g}'), 2)} %"

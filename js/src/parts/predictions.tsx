@@ -1,13 +1,24 @@
 // Next-token predictions after the selected token: bar after, tick before, grey band control, KL with its controls.
+import type { ReadonlySignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { change, interval, plural, probability } from "../format";
-import type { HeatmapState } from "../model";
+import type { HeatmapPayload } from "../payloads";
+import type { Requests } from "../requests";
 import { asText, draw, plain } from "../signs";
-import type { View } from "../view";
+
+/** What predictions are drawn from: a heatmap, or the text in a dashboard's box. */
+export interface Predicting {
+  payload: ReadonlySignal<HeatmapPayload | null>;
+  selection: ReadonlySignal<number>;
+  live: ReadonlySignal<boolean>;
+  requests: Requests;
+}
 
 const MOST = 6;
 /** Share of the row that the greatest probability takes. */
 const FULL = 92;
+// Half of the last decimal that a probability is written with.
+const UNSEEN = 0.005;
 
 /** Row of the predictions after a token, -1 when the payload has none. */
 export function rowOf(positions: Uint32Array, token: number): number {
@@ -23,10 +34,11 @@ export function rowOf(positions: Uint32Array, token: number): number {
   return -1;
 }
 
-const shown = (text: string): string => plain(asText(draw(text, 0)), 40);
+/** A token by itself, as a name for it. */
+export const shown = (text: string): string => plain(asText(draw(text, 0)), 40);
 
 /** Asks for predictions that a long prompt's payload does not carry. */
-function useMissing(state: HeatmapState, missing: boolean): void {
+function useMissing(state: Predicting, missing: boolean): void {
   const token = state.selection.value;
   useEffect(() => {
     if (!missing || !state.live.value) return;
@@ -35,7 +47,7 @@ function useMissing(state: HeatmapState, missing: boolean): void {
   }, [missing, token]);
 }
 
-export function NextToken({ view }: { view: View }) {
+export function NextToken({ view, few = MOST }: { view: { state: Predicting }; few?: number }) {
   const { state } = view;
   const payload = state.payload.value;
   const token = state.selection.value;
@@ -60,7 +72,7 @@ export function NextToken({ view }: { view: View }) {
   const start = row * predictions.token.columns;
   const at = (matrix: { data: Float32Array } | null | undefined, k: number): number => matrix?.data[start + k] ?? 0;
   const after = predictions.after ?? predictions.before;
-  const rows = Array.from({ length: Math.min(MOST, predictions.token.columns) }, (_, k) => k);
+  const rows = Array.from({ length: Math.min(few, predictions.token.columns) }, (_, k) => k);
   const most = Math.max(1e-9, ...rows.flatMap((k) => [at(predictions.before, k), at(after, k), at(control?.high, k)]));
   const x = (p: number) => `${Math.min(100, Math.max(0, (FULL * p) / most))}%`;
   return (
@@ -70,7 +82,8 @@ export function NextToken({ view }: { view: View }) {
         {rows.map((k) => {
           const [before, now] = [at(predictions.before, k), at(after, k)];
           const inside = control !== null && now >= at(control.low, k) && now <= at(control.high, k);
-          const sign = now > before ? "up" : "down";
+          // What is written as 0.00 has no direction.
+          const sign = Math.abs(now - before) < UNSEEN ? "q" : now > before ? "up" : "down";
           return (
             <div class={predictions.after ? "prow" : "prow one"} key={k}>
               <div class="tk clip">{shown(predictions.vocabulary[predictions.token.data[start + k] ?? 0] ?? "")}</div>
@@ -100,7 +113,7 @@ export function NextToken({ view }: { view: View }) {
 }
 
 /** KL of base from edited, beside what random features and random directions do. */
-function Divergence({ view, row }: { view: View; row: number }) {
+function Divergence({ view, row }: { view: { state: Predicting }; row: number }) {
   const payload = view.state.payload.value;
   const kl = payload?.predictions.kl?.[row];
   if (!payload || kl === undefined) return null;
