@@ -1,6 +1,10 @@
 """Every notebook runs from top to bottom, and is stored without outputs and widget state."""
 
+import json
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbclient
 import nbformat
@@ -9,18 +13,52 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(path.name for path in FOLDER.glob("*.ipynb"))
 
+# Lines of the table of signs whose interval reaches 0, or comes so near that another processor may take it there.
+WITHIN_NOISE = {
+    "topk is no worse than jumprelu",
+    "but not for Matryoshka",
+    "a moderate one is told best",
+    "random directions tell concepts nearly as well",
+}
+# The rows of the methods' list that the lesson has to show.
+ROWS = {"1", "2", "3", "4", "5", "9", "10", "12", "13", "14", "15"}
+
 
 def test_there_are_notebooks() -> None:
-    assert "00_tour.ipynb" in NOTEBOOKS
+    assert {"00_tour.ipynb", "01_dictionaries.ipynb"} <= set(NOTEBOOKS)
+
+
+def signs_hold(lines: list[dict[str, Any]]) -> None:
+    """Every row has a line, every line an interval that says what it says, and only those known for it reach 0."""
+    assert {line["row"].split()[0] for line in lines} == ROWS
+    for line in lines:
+        value, low, high = (line[name] for name in ("value", "low", "high"))
+        assert all(map(math.isfinite, (value, low, high)))
+        assert low <= value <= high
+        assert low < high
+        assert line["holds"] == (low > 0)
+        assert line["over"] in ("5 seeds", "20 concepts", "documents")
+    assert {line["claim"] for line in lines if not line["holds"]} <= WITHIN_NOISE
+    assert {line["row"] for line in lines if line["holds"]} >= ROWS
+
+
+# Notebook -> what is printed at its end, and what must be true of that.
+CHECKS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], None]]] = {
+    "01_dictionaries.ipynb": ("print(table.to_json(orient='records'))", signs_hold)
+}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebook_runs(name: str, tmp_path: Path) -> None:
     notebook = nbformat.read(FOLDER / name, as_version=4)
+    code, check = CHECKS.get(name, (None, None))
+    if code is not None:
+        notebook.cells.append(nbformat.v4.new_code_cell(code))
     # In an empty folder: what a notebook writes is not left in the repository.
     client = nbclient.NotebookClient(
-        notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     )
     client.execute()
     spoken = [
@@ -31,6 +69,22 @@ def test_notebook_runs(name: str, tmp_path: Path) -> None:
         if output.output_type == "stream" and output.name == "stderr"
     ]
     assert spoken == [], "a reader sees warnings"
+    if check is not None:
+        check(json.loads(notebook.cells[-1].outputs[0].text))
+
+
+def line(row: str = "2", low: float = 0.1, holds: bool = True) -> dict[str, Any]:
+    return {"row": row, "claim": "x", "value": 0.2, "low": low, "high": 0.3, "over": "5 seeds", "holds": holds}
+
+
+@pytest.mark.parametrize("wrong", [line(low=-0.1, holds=False), line(low=-0.1), line(row="6"), line(low=math.nan)])
+def test_the_check_of_signs_can_fail(wrong: dict[str, Any]) -> None:
+    right = [line(row) for row in sorted(ROWS)]
+    signs_hold(right)
+    with pytest.raises(AssertionError):
+        signs_hold([*right, wrong])
+    with pytest.raises(AssertionError):
+        signs_hold(right[1:])
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
