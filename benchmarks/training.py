@@ -124,7 +124,10 @@ def quality(options: argparse.Namespace, side: Side, architecture: str) -> Found
     def train(steer: str, value: float, rate: float, seed: int) -> dict:
         asked = {"width": options.small, "batch": options.small_batch, "steps": options.steps, "dead": options.dead}
         usual = {"k": L0, "aim": L0, "rate": rate, "seed": seed}
-        return side.ask(job(options, architecture, do="train", **{**asked, **usual, steer: value}))
+        answer = side.ask(job(options, architecture, do="train", **{**asked, **usual, steer: value}))
+        told = {"side": side.name, "architecture": architecture, "rate": rate, "seed": seed, steer: value}
+        print("   ", json.dumps(told | answer), flush=True)
+        return answer
 
     return measure(side.name, architecture, options.rates, options.seeds, train)
 
@@ -139,7 +142,7 @@ def main() -> None:
     parser.add_argument("--dead", type=int, default=100, help="and after how many silent updates a feature is dead")
     parser.add_argument("--batch", type=int, default=2048)
     parser.add_argument("--k", type=int, default=32)
-    parser.add_argument("--rates", nargs="+", type=float, default=[1e-3, 3e-3, 1e-2, 3e-2], help="for quality")
+    parser.add_argument("--rates", nargs="+", type=float, default=[3e-3, 1e-2, 3e-2, 1e-1], help="for quality")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--updates", type=int, default=10, help="that are timed in each round")
     parser.add_argument("--seeds", type=int, default=3)

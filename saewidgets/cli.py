@@ -1,4 +1,4 @@
-"""The command line: `saewidgets demo` and `saewidgets doctor`."""
+"""The command line: `saewidgets demo`, `saewidgets sweep` and `saewidgets doctor`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo.add_argument("--prompt", default=None, help="your own prompt")
     demo.add_argument("--output", default=PAGE, help=f"where the page goes (default: {PAGE})")
     demo.add_argument("--no-lab", action="store_true", help="do not open JupyterLab")
+    sweep = commands.add_parser("sweep", help="statistics and examples of every feature over a corpus")
+    sweep.add_argument("model", help="hub id or folder, or demo for the embedded model with its dictionaries")
+    sweep.add_argument("corpus", help="a .txt, .jsonl or .parquet file")
+    sweep.add_argument(
+        "--dictionary", action="append", nargs="+", default=[], metavar="PATH SITE", help="may be given several times"
+    )
+    sweep.add_argument("--store", default="atlas", help="folder of the atlas (default: atlas)")
+    sweep.add_argument("--length", type=int, default=128, help="tokens in a context (default: 128)")
+    sweep.add_argument("--device", default=None, help="where the model and the dictionaries go")
     commands.add_parser("doctor", help="say what is installed and what is missing")
     options = parser.parse_args(arguments)
     try:
         if options.command == "demo":
             return run_demo(options.prompt, Path(options.output), open_lab=not options.no_lab)
+        if options.command == "sweep":
+            return run_sweep(options)
         return run_doctor()
     except SaewidgetsError as error:
         print(f"saewidgets: {error}", file=sys.stderr)
@@ -85,6 +96,25 @@ def run_demo(prompt: str | None, output: Path, open_lab: bool = True) -> int:
     write_bytes(output, to_page(payload).encode())
     print(f"\nWrote {output} ({output.stat().st_size / 1000:.0f} kB): open it in a browser, no network needed.")
     return _open_lab() if open_lab else 0
+
+
+def run_sweep(options: argparse.Namespace) -> int:
+    """Sweep a corpus; Ctrl-C keeps what was done."""
+    import saewidgets as sw
+
+    device = options.device
+    if options.model == "demo":
+        scope = sw.demo()
+    else:
+        loaded = [sw.load_dictionary(path, *site[:1]) for path, *site in options.dictionary]
+        placed = {} if device is None else {"device": device}
+        scope = sw.Scope(options.model, [d if device is None else d.to(device) for d in loaded], **placed)
+    try:
+        print(scope.sweep(options.corpus, store=options.store, length=options.length))
+    except KeyboardInterrupt:
+        print(f"Stopped. What was done is in {options.store}; the same command goes on.", file=sys.stderr)
+        return 130
+    return 0
 
 
 def _visible(token: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -97,6 +98,7 @@ class Corpus:
         if length < 2:
             raise CorpusError(f"Contexts of {shorten(length)} tokens.", "A context has at least 2.")
         self._documents = _documents(source, column)
+        self._size = len(source) if isinstance(source, Sized) and not isinstance(source, str) else None
         self._tokenizer = tokenizer
 
     @classmethod
@@ -108,6 +110,22 @@ class Corpus:
     def repeats(self) -> bool:
         """Whether it can be read more than once: not where the source is an iterator."""
         return self._repeats
+
+    def n_contexts(self) -> int | None:
+        """Contexts in it: exactly for token ids, from its first documents for a list; `None` for what must be read.
+
+        Example:
+            >>> Corpus(np.arange(12).reshape(3, 4)).n_contexts()
+            3
+        """
+        if self._rows is not None:
+            return len(self._rows)
+        if self._size is None or not self._repeats:
+            return None
+        lengths = [len(tokens) for tokens in itertools.islice(self._tokenized(), _TEXTS)]
+        ends = len(lengths) * (self._separator is not None)
+        room = self.length - (self._bos is not None)
+        return math.ceil((sum(lengths) + ends) / max(len(lengths), 1) * self._size / room)
 
     def batches(self, size: int, start: int = 0) -> Iterator[Contexts]:
         """The contexts in order, `size` at a time (the last batch may hold fewer).

@@ -122,6 +122,7 @@ class Scope:
         length: int = 128,
         per_pass: int | None = None,
         report: Callable[[Step], None] | None = None,
+        progress: bool = True,
         **options: Any,
     ) -> Atlas:
         """Statistics and examples of every feature over a corpus, in one pass, kept on disk.
@@ -138,6 +139,7 @@ class Scope:
             length: Tokens in a context.
             per_pass: Contexts in one forward pass; about 2,000 tokens by default.
             report: Called with a `Step` after each pass.
+            progress: Whether to say before it starts what it will take, about, and to show a progress bar.
             **options: Passed to `Corpus` (`bos`, `separator`, `column`, `skip_first`).
 
         Returns:
@@ -163,6 +165,7 @@ class Scope:
             limits=limits,
             per_pass=per_pass,
             report=report,
+            progress=progress,
             version=__version__,
             name=self.name,
         )

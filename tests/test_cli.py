@@ -58,6 +58,44 @@ def test_a_page_that_cannot_be_written(tmp_path, capsys):
     assert "Cannot write" in capsys.readouterr().err
 
 
+def test_a_sweep_leaves_an_atlas_and_goes_on(tmp_path, capsys):
+    import saewidgets as sw
+
+    (tmp_path / "text.txt").write_text("Mira saw a red boat.\n" * 300)
+    command = ["sweep", "demo", str(tmp_path / "text.txt"), "--store", str(tmp_path / "atlas"), "--length", "32"]
+    assert main(command) == 0
+    assert "tokens a second" in capsys.readouterr().out
+    before = (tmp_path / "atlas" / "site-0" / "000000.json").stat().st_mtime_ns
+    assert main(command) == 0
+    assert (tmp_path / "atlas" / "site-0" / "000000.json").stat().st_mtime_ns == before
+    assert set(sw.Atlas.open(tmp_path / "atlas").sites) == set(sw.demo().dictionaries)
+
+
+def test_a_sweep_takes_dictionaries_from_folders(tmp_path, capsys):
+    import saewidgets as sw
+    from saewidgets.demo import load
+
+    sw.demo().dictionaries["resid_post.1@small"].save(tmp_path / "sae.safetensors")
+    (tmp_path / "text.txt").write_text("Mira saw a red boat.\n" * 100)
+    model = str(load.ASSETS / "model")
+    place = ["--dictionary", str(tmp_path / "sae.safetensors"), "--store", str(tmp_path / "atlas"), "--length", "32"]
+    assert main(["sweep", model, str(tmp_path / "text.txt"), *place]) == 0
+    assert sw.Atlas.open(tmp_path / "atlas").sites == ("resid_post.1",)
+    assert main(["sweep", model, str(tmp_path / "no.txt"), *place]) == 1
+    assert "no.txt" in capsys.readouterr().err
+
+
+def test_a_sweep_that_is_interrupted_says_so(tmp_path, capsys, monkeypatch):
+    import saewidgets as sw
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sw.Scope, "sweep", stop)
+    assert main(["sweep", "demo", "text.txt"]) == 130
+    assert "goes on" in capsys.readouterr().err
+
+
 def test_the_doctor_says_what_is_there(capsys):
     assert main(["doctor"]) == 0
     assert "torch" in capsys.readouterr().out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +35,8 @@ class Atlas:
     Example:
         >>> import tempfile, saewidgets as sw
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     atlas = sw.demo().sweep(["Mira gave the red lantern to Tom."] * 8, ["resid_post.2"], folder, length=16)
+        ...     texts = ["Mira gave the red lantern to Tom."] * 8
+        ...     atlas = sw.demo().sweep(texts, ["resid_post.2"], folder, length=16, progress=False)
         ...     stats = atlas.stats("resid_post.2")
         >>> stats.index.name, "density" in stats
         ('feature', True)
@@ -49,6 +50,7 @@ class Atlas:
         if not any(self._commits):
             raise AtlasError(f"The atlas {shorten(str(folder))} holds no shard yet.", "Sweep a corpus into it.")
         self._blocks: dict[tuple[int, int], Summary] = {}
+        self._shared: dict[int, Shared] = {}
 
     @classmethod
     def open(cls, folder: str | Path) -> Atlas:
@@ -113,11 +115,18 @@ class Atlas:
 
     def shared(self, site: str) -> Shared:
         """The features at the sampled tokens, the same tokens for every dictionary of as many shards."""
-        return self._block(self.manifest.site(site), 0).shared
+        number = self.manifest.site(site)
+        if number not in self._shared:
+            self._shared[number] = self._store.merged_shared(number, self._commits[number])
+        return self._shared[number]
 
     def tokens(self, context: int) -> tuple[str, ...]:
         """The text of one context, a string a token."""
         return self.vocabulary.strings(self._store.context(context).tolist())
+
+    def texts(self, contexts: Iterable[int]) -> dict[int, tuple[str, ...]]:
+        """The texts of several contexts, a string a token."""
+        return {c: self.vocabulary.strings(ids.tolist()) for c, ids in self._store.contexts(contexts).items()}
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -160,7 +169,7 @@ class SweptFeature:
 
     @cached_property
     def histogram(self) -> pd.DataFrame:
-        """Columns `low`, `high` (bounds of |activation|), `sign`, `count`: half octaves that occur."""
+        """Columns `low`, `high` (bounds of the magnitude), `sign`, `count`: half octaves that occur."""
         counts = self._summary.histogram
         half, sign = counts.key % octaves.N_HALVES, np.where(counts.key < octaves.N_HALVES, 1, -1)
         edges = octaves.edges()
@@ -180,10 +189,10 @@ class SweptFeature:
     def examples(self) -> pd.DataFrame:
         """Columns `group`, `document`, `context`, `position`, `activation`, `tokens`, `activations`.
 
-        `group` is `"top"`, `"random"`, or the bounds of an octave of |activation| such as `"1 to 2"`.
+        `group` is `"top"`, `"random"`, or the bounds of an octave of magnitude such as `"1 to 2"`.
         """
         examples = self._summary.examples
-        texts: Mapping[int, tuple[str, ...]] = {c: self.atlas.tokens(c) for c in set(examples.context.tolist())}
+        texts = self.atlas.texts(set(examples.context.tolist()))
         around = []
         for row, context in enumerate(examples.context.tolist()):
             values = np.zeros(len(texts[context]), np.float32)
@@ -215,10 +224,9 @@ class SweptFeature:
         mine = self.atlas.shared(self.id.dictionary)
         other = self.atlas.shared(site or self.id.dictionary)
         rows = np.repeat(np.arange(len(mine.context)), np.diff(mine.begin))[mine.feature == self.id.index]
-        places = set(zip(mine.context[rows].tolist(), mine.position[rows].tolist(), strict=True))
-        there = np.array(
-            [place in places for place in zip(other.context.tolist(), other.position.tolist(), strict=True)], bool
-        )
+        length = self.atlas.manifest.length
+        places = mine.context[rows] * length + mine.position[rows]
+        there = np.isin(other.context * length + other.position, places)
         both = np.bincount(other.feature[np.repeat(there, np.diff(other.begin))])
         alone = np.bincount(other.feature, minlength=len(both))[: len(both)]
         jaccard = both / np.maximum(alone + len(places) - both, 1)

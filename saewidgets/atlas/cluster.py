@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,24 @@ def run(
     finally:
         client.cancel(list(waiting))
         parts.release()
+
+
+def spread(client: Any, what: Callable[[int], Any], numbers: Iterable[int]) -> list[Any]:
+    """`map` over the workers.
+
+    Raises:
+        AtlasError: One failed on every worker that tried it.
+    """
+    futures = client.map(what, list(numbers), pure=False, retries=_RETRIES)
+    try:
+        return list(client.gather(futures))
+    except SaewidgetsError:
+        raise
+    except Exception as error:
+        what_failed = f"Merging failed on the cluster: {type(error).__name__}: {shorten(str(error))}"
+        raise AtlasError(what_failed, "Sweep again: what is committed stays.") from error
+    finally:
+        client.cancel(futures)
 
 
 def _parts(model: TracedModel, dictionaries: Mapping[int, Dictionary]) -> Parts:

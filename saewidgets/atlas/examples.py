@@ -119,12 +119,14 @@ class Examples:
     def _ranked(self) -> Array:
         """Order by feature, group, and rank in the group."""
         key = np.where(self.group == TOP, _falling(self.value), keys.mixed(self.context, self.position))
-        return np.lexsort((self.position, self.context, key, self.group, self.feature))
+        feature, group = self.feature.astype(np.uint32), self.group.astype(np.uint16)
+        return keys.order(feature, group, key, self.context.astype(np.uint32), self.position.astype(np.uint32))
 
     def _first_of_documents(self) -> Array:
         """Which examples are the best of their feature, group and document."""
         rows = self._ranked()
-        rows = rows[np.lexsort((self.document[rows], self.group[rows], self.feature[rows]))]
+        feature, group, document = self.feature[rows], self.group[rows], self.document[rows]
+        rows = rows[keys.order(feature.astype(np.uint32), group.astype(np.uint16), document.astype(np.uint32))]
         best = np.zeros(len(rows), bool)
         best[rows[keys.starts(self.feature[rows], self.group[rows], self.document[rows])]] = True
         return best

@@ -12,9 +12,9 @@ class Limits:
     """How much is kept of each feature, whatever the corpus.
 
     Args:
-        top: Examples of greatest |activation|, at most one a document.
+        top: Examples of greatest magnitude, at most one a document.
         random: Examples drawn uniformly from all tokens the feature is active at.
-        interval: Examples drawn uniformly from each octave of |activation|.
+        interval: Examples drawn uniformly from each octave of magnitude.
         tokens: Token ids it fires on most often.
         shared: Tokens, the same for all dictionaries, whose features are kept for co-activation.
     """

@@ -5,6 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tqdm.auto import tqdm
+
+if TYPE_CHECKING:
+    from saewidgets.atlas.cost import Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +39,37 @@ class Step:
 Report = Callable[[Step], None]
 
 
+class Bar:
+    """A progress bar: tokens a second, and the time left where the length is known.
+
+    Args:
+        cost: What the sweep will take, shown first.
+    """
+
+    def __init__(self, cost: Cost) -> None:
+        tqdm.write(str(cost))
+        self._bar = tqdm(total=cost.n_tokens, unit=" tokens", unit_scale=True, desc="sweep")
+
+    def __call__(self, step: Step) -> None:
+        """Show how far it is."""
+        self._bar.set_postfix_str(f"{step.shards} shards", refresh=False)
+        self._bar.update(step.n_tokens - self._bar.n)
+
+    def close(self) -> None:
+        """It stays as it is."""
+        self._bar.close()
+
+
 class Progress:
     """Counts tokens and shards, and reports.
 
     Args:
-        report: Called after each pass and each shard; an exception in it (`KeyboardInterrupt`) ends the sweep, which
+        *reports: Called after each pass and each shard; an exception in one (`KeyboardInterrupt`) ends the sweep, which
             keeps what was committed.
     """
 
-    def __init__(self, report: Report | None = None) -> None:
-        self._report, self._began = report, time.perf_counter()
+    def __init__(self, *reports: Report) -> None:
+        self._reports, self._began = reports, time.perf_counter()
         self._tokens = self._shards = 0
 
     def add(self, n_tokens: int) -> None:
@@ -56,5 +83,5 @@ class Progress:
         self._say()
 
     def _say(self) -> None:
-        if self._report is not None:
-            self._report(Step(self._tokens, time.perf_counter() - self._began, self._shards))
+        for report in self._reports:
+            report(Step(self._tokens, time.perf_counter() - self._began, self._shards))

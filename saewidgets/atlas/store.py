@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +19,20 @@ import pyarrow.parquet as pq
 from saewidgets import disk
 from saewidgets.atlas import tables
 from saewidgets.atlas.manifest import Manifest
+from saewidgets.atlas.shared import Shared
 from saewidgets.atlas.summary import Summary
 from saewidgets.corpus import Contexts
 from saewidgets.errors import AtlasError, shorten
+
+# Runs a function on some numbers, and gives what it returned.
+Spread: TypeAlias = Callable[[Callable[[int], dict[str, list[int]]], Iterable[int]], Iterable[dict[str, list[int]]]]
 
 _MANIFEST = "atlas.json"
 # Features of one file of the merged statistics, and merged at a time: it bounds the memory.
 BLOCK = 8192
 _TOKEN_ROWS = 64
+# Rows of a shard that are read at once: it is read a block at a time, and every group of rows costs.
+_SHARD_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,8 @@ class Store:
                 ("features", tables.feature_table(summary)),
                 ("shared", tables.shared_table(summary.shared)),
             ):
-                files |= dict([self._write(f"site-{site}/{number:06}.{name}.parquet", tables.to_parquet(table))])
+                raw = tables.to_parquet(table, _SHARD_ROWS)
+                files |= dict([self._write(f"site-{site}/{number:06}.{name}.parquet", raw)])
             commit = Commit(number, contexts, n_tokens, digest(shard), files)
             disk.write_bytes(
                 self.folder / f"site-{site}" / f"{number:06}.json", json.dumps(asdict(commit), indent=1).encode()
@@ -135,20 +143,29 @@ class Store:
 
     # -- what the shards merge to --------------------------------------------------------------------------------------
 
-    def merge(self, site: int, commits: Sequence[Commit]) -> None:
-        """Write what the shards merge to, a block of features at a time; the list of its files last."""
+    def merge(self, site: int, commits: Sequence[Commit], spread: Spread = map) -> None:
+        """Write what the shards merge to, a block of features at a time; the list of its files last.
+
+        Args:
+            site: The dictionary.
+            commits: Its shards.
+            spread: As `map`: runs the blocks, here or on a cluster.
+        """
         if not commits or self._merged(site, commits) is not None:
             return
         files: dict[str, list[int]] = {}
-        for number in range(self.n_blocks(site)):
-            merged = self.merged_block(site, number, commits)
-            raw = tables.to_parquet(tables.feature_table(merged))
-            files |= dict([self._write(f"site-{site}/features-{number:04}.parquet", raw)])
-            if number == 0:
-                raw = tables.to_parquet(tables.shared_table(merged.shared))
-                files |= dict([self._write(f"site-{site}/shared.parquet", raw)])
-        written = {"shards": _identity(commits), "files": files}
-        disk.write_bytes(self.folder / f"site-{site}" / "merged.json", json.dumps(written, indent=1).encode())
+        for written in spread(partial(self.write_block, site, commits), range(self.n_blocks(site))):
+            files |= written
+        listed = {"shards": _identity(commits), "files": files}
+        disk.write_bytes(self.folder / f"site-{site}" / "merged.json", json.dumps(listed, indent=1).encode())
+
+    def write_block(self, site: int, commits: Sequence[Commit], number: int) -> dict[str, list[int]]:
+        """Merge and write some features; the files with their sizes and sums."""
+        merged = self.merged_block(site, number, commits)
+        made = [(f"features-{number:04}", tables.feature_table(merged))]
+        if number == 0:
+            made.append(("shared", tables.shared_table(merged.shared)))
+        return dict(self._write(f"site-{site}/{name}.parquet", tables.to_parquet(table)) for name, table in made)
 
     def n_blocks(self, site: int) -> int:
         """Files over which the merged features are spread."""
@@ -159,13 +176,14 @@ class Store:
         if not commits:
             key = self.manifest.sites[site].key
             raise AtlasError(f"The atlas holds no shard of {shorten(key)} yet.", "Sweep a corpus into it.")
-        parts = []
-        for commit in commits:
-            base = f"site-{site}/{commit.shard:06}"
-            features = self._features(f"{base}.features.parquet", commit.files, number * BLOCK)
-            shared = self._table(f"{base}.shared.parquet", commit.files) if number == 0 else None
-            parts.append(tables.summary_of(features, shared))
+        parts = (self._shard_block(site, number, commit) for commit in commits)
         return Summary.merge(parts, self.manifest.limits)
+
+    def _shard_block(self, site: int, number: int, commit: Commit) -> Summary:
+        base = f"site-{site}/{commit.shard:06}"
+        features = self._features(f"{base}.features.parquet", commit.files, number * BLOCK)
+        shared = self._table(f"{base}.shared.parquet", commit.files) if number == 0 else None
+        return tables.summary_of(features, shared)
 
     def _features(self, name: str, files: dict[str, list[int]], first: int) -> pa.Table:
         """The rows of one block in a shard: only the row groups that hold some are read."""
@@ -193,6 +211,14 @@ class Store:
             return self.merged_block(site, number, commits)
         shared = self._table(f"site-{site}/shared.parquet", files) if number == 0 else None
         return tables.summary_of(self._table(f"site-{site}/features-{number:04}.parquet", files), shared)
+
+    def merged_shared(self, site: int, commits: Sequence[Commit]) -> Shared:
+        """The token sample of a merge, without any feature's statistics."""
+        files = self._merged(site, commits)
+        if files is not None:
+            return tables.shared_of(self._table(f"site-{site}/shared.parquet", files))
+        parts = [self._table(f"site-{site}/{c.shard:06}.shared.parquet", c.files) for c in commits]
+        return Shared.merge([tables.shared_of(part) for part in parts], self.manifest.limits.shared)
 
     def merged_feature(self, site: int, feature: int, commits: Sequence[Commit]) -> pa.Table:
         """The row of one feature; no rows when it was never active."""
@@ -236,14 +262,30 @@ class Store:
 
     def context(self, index: int) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Token ids of one context."""
+        return self.contexts([index])[index]
+
+    def contexts(self, indices: Iterable[int]) -> dict[int, np.ndarray[Any, np.dtype[np.int64]]]:
+        """Token ids of contexts; each file is opened once, and of it only the row groups that hold some are read."""
+        places: dict[int, dict[int, list[tuple[int, int]]]] = {}
+        for index in indices:
+            shard, row = self._place(index)
+            places.setdefault(shard, {}).setdefault(row // _TOKEN_ROWS, []).append((index, row % _TOKEN_ROWS))
+        found = {}
+        for shard, groups in places.items():
+            with self._parquet(_text_name(shard), {}, check=False) as file:
+                for group, rows in groups.items():
+                    ids = file.read_row_group(group, columns=["ids"], use_threads=False).column("ids").chunk(0)
+                    table = ids.flatten().to_numpy().reshape(len(ids), -1)
+                    found |= {index: table[row].astype(np.int64) for index, row in rows}
+        return found
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """Shard of a context, and its row there."""
         shard = 0
         while index >= self.manifest.contexts(shard):
             index -= self.manifest.contexts(shard)
             shard += 1
-        with self._parquet(_text_name(shard), {}, check=False) as file:
-            table = file.read_row_group(index // _TOKEN_ROWS, columns=["ids"])
-        row = table.column("ids").chunk(0)[index % _TOKEN_ROWS]
-        return np.asarray(row.as_py(), np.int64)
+        return shard, index
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

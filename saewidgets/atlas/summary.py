@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from saewidgets.atlas import keys, octaves
@@ -13,8 +13,9 @@ from saewidgets.atlas.moments import Moments
 from saewidgets.atlas.shared import Shared
 from saewidgets.atlas.sparse import Activations, Tokens
 
-# Summaries merged at a time. Sums of floats depend on how they are grouped, so every run groups alike.
-FAN_IN = 32
+# Summaries merged at a time, and so held at a time. Sums of floats depend on how they are grouped, so every run groups
+# alike.
+FAN_IN = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +51,29 @@ class Summary:
         )
 
     @classmethod
-    def merge(cls, parts: Sequence[Summary], limits: Limits) -> Summary:
-        """Of consecutive shards; grouped by `FAN_IN`, so the sums are those of any other run over these shards."""
-        while len(parts) > 1:
-            parts = [cls._merge(parts[i : i + FAN_IN], limits) for i in range(0, len(parts), FAN_IN)]
-        return parts[0]
+    def merge(cls, parts: Iterable[Summary], limits: Limits) -> Summary:
+        """Of consecutive shards, at least one; grouped by `FAN_IN`, so the sums are those of any other run over them.
+
+        They are taken one at a time, and fewer than `FAN_IN` of each level of the tree are held.
+        """
+        levels: list[list[Summary]] = []
+        for part in parts:
+            cls._climb(levels, 0, part, limits)
+        for level in range(len(levels) - 1):
+            if levels[level]:
+                levels[level + 1].append(cls._merge(levels[level], limits))
+        return levels[-1][0] if len(levels[-1]) == 1 else cls._merge(levels[-1], limits)
+
+    @classmethod
+    def _climb(cls, levels: list[list[Summary]], level: int, part: Summary, limits: Limits) -> None:
+        """Put a part on a level, and a level that is full, merged, on the next."""
+        if level == len(levels):
+            levels.append([])
+        levels[level].append(part)
+        if len(levels[level]) == FAN_IN:
+            merged = cls._merge(levels[level], limits)
+            levels[level].clear()
+            cls._climb(levels, level + 1, merged, limits)
 
     @classmethod
     def _merge(cls, parts: Sequence[Summary], limits: Limits) -> Summary:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from saewidgets.atlas import fingerprint
+from saewidgets.atlas import cluster, fingerprint
 from saewidgets.atlas.atlas import Atlas
+from saewidgets.atlas.cost import estimate
 from saewidgets.atlas.gather import gather
 from saewidgets.atlas.limits import Limits
 from saewidgets.atlas.lock import locked
 from saewidgets.atlas.manifest import Manifest, SweptSite
-from saewidgets.atlas.progress import Progress, Report
+from saewidgets.atlas.progress import Bar, Progress, Report
 from saewidgets.atlas.store import Store, digest
 from saewidgets.atlas.summary import Summary
 from saewidgets.atlas.vocabulary import write_vocabulary
@@ -60,6 +63,7 @@ def sweep(
     limits: Limits | None = None,
     per_pass: int | None = None,
     report: Report | None = None,
+    progress: bool = False,
     version: str = "",
     name: str = "",
 ) -> Atlas:
@@ -80,20 +84,19 @@ def sweep(
         write_vocabulary(folder, model)
         numbers = {store.manifest.site(key): dictionary for key, dictionary in dictionaries.items()}
         work = _missing(store, corpus, tuple(numbers))
-        progress = Progress(report)
-        if client is None:
-            for item in work:
-                do(store, model, numbers, item, progress.add)
-                progress.shard(item.shard)
-        else:
-            from saewidgets.atlas.cluster import run
-
-            run(client, model, numbers, work, progress)
+        with _shown(store, model, numbers, corpus, progress) as bar:
+            told = Progress(*(each for each in (bar, report) if each is not None))
+            if client is None:
+                for item in work:
+                    do(store, model, numbers, item, told.add)
+                    told.shard(item.shard)
+            else:
+                cluster.run(client, model, numbers, work, told)
         for number in numbers:
             commits = store.commits(number)
             if not commits:
                 raise AtlasError("The corpus has no token that counts.", "Pass text.")
-            store.merge(number, commits)
+            store.merge(number, commits, map if client is None else partial(cluster.spread, client))
     return Atlas(folder)
 
 
@@ -110,6 +113,32 @@ def do(
     limits = store.manifest.limits
     summaries = {number: Summary.of(found, tokens, limits) for number, found in active.items()}
     store.write_shard(work.shard, work.contexts, summaries, work.n_tokens)
+
+
+@contextmanager
+def _shown(
+    store: Store, model: TracedModel, dictionaries: Mapping[int, Dictionary], corpus: Corpus, wanted: bool
+) -> Iterator[Bar | None]:
+    """A progress bar over what is missing, if it is wanted."""
+    if not wanted:
+        yield None
+        return
+    contexts = corpus.n_contexts()
+    if contexts is not None:
+        contexts = max(contexts - min(_whole(store, number) for number in dictionaries), 0)
+    bar = Bar(estimate(model, list(dictionaries.values()), store.manifest, contexts))
+    try:
+        yield bar
+    finally:
+        bar.close()
+
+
+def _whole(store: Store, site: int) -> int:
+    """Contexts of a dictionary that need not be done again: a last shard cut short is, with what follows it."""
+    sizes = (
+        commit.contexts for commit in store.commits(site) if commit.contexts == store.manifest.contexts(commit.shard)
+    )
+    return sum(sizes)
 
 
 def _manifest(

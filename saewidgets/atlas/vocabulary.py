@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,11 @@ class Vocabulary:
     def strings(self, ids: Sequence[int]) -> tuple[str, ...]:
         """One string an id; bytes that are no character become U+FFFD, and "‹id›" is shown for an unknown one."""
         return tuple(self._string(i) for i in ids)
+
+    @cached_property
+    def special(self) -> frozenset[str]:
+        """Names of the special tokens: bos and the like."""
+        return frozenset(name for name, raw in zip(self._names, self._bytes, strict=True) if raw is None)
 
     def _string(self, index: int) -> str:
         if not 0 <= index < len(self._names):

@@ -15,7 +15,7 @@ TEXTS = ["When Mira and Tom came to the pond, Tom gave the red lantern to Mira."
 
 def main(folder: Path) -> None:
     scope = sw.demo()
-    scope.sweep(TEXTS, ["resid_post.1@small"], folder / "alone", length=32)
+    scope.sweep(TEXTS, ["resid_post.1@small"], folder / "alone", length=32, progress=False)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
         killed = []
 
@@ -25,7 +25,9 @@ def main(folder: Path) -> None:
                 os.kill(killed[0], signal.SIGKILL)
                 print("killed a worker", flush=True)
 
-        scope.sweep(TEXTS, ["resid_post.1@small"], folder / "cluster", length=32, client=client, report=kill_one)
+        scope.sweep(
+            TEXTS, ["resid_post.1@small"], folder / "cluster", length=32, progress=False, client=client, report=kill_one
+        )
 
 
 if __name__ == "__main__":

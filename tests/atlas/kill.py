@@ -37,7 +37,8 @@ def shards(folder: Path) -> list[int]:
     except AtlasError:
         return [0, 0]
     for site in atlas.sites:
-        atlas.stats(site)
+        if atlas.n_tokens(site):  # else it was killed between the first commits of two dictionaries
+            atlas.stats(site)
     return [atlas.n_tokens(site) for site in atlas.sites]
 
 

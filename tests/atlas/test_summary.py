@@ -1,12 +1,15 @@
 """Every statistic of a summary against brute force over dense activations, and summaries of parts against the whole."""
 
 import dataclasses
+import weakref
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +17,7 @@ from saewidgets.atlas import keys, octaves, tables
 from saewidgets.atlas.examples import FIRST_OCTAVE, RANDOM, TOP
 from saewidgets.atlas.limits import Limits
 from saewidgets.atlas.sparse import Activations, Tokens
-from saewidgets.atlas.summary import Summary
+from saewidgets.atlas.summary import FAN_IN, Summary
 
 LIMITS = Limits(top=3, random=4, interval=2, shared=9)
 LENGTH = 8
@@ -147,6 +150,29 @@ def test_what_is_kept_of_parts_is_what_is_kept_of_the_whole(
     agree(Summary.merge(parts, LIMITS), whole, exact=False)
     random.shuffle(parts)
     agree(Summary.merge(parts, LIMITS), whole, exact=False)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 63, 64, 65, 70, 513])
+def test_summaries_that_come_one_at_a_time_are_grouped_as_a_tree(n: int) -> None:
+    dense, tokens = world(5, n, 4, 0.5, ties=False)
+    made = [Summary.of(*part(dense, tokens, slice(i, i + LENGTH)), LIMITS) for i in range(0, len(dense), LENGTH)]
+    alive = weakref.WeakSet[Summary]()
+    most = 0
+
+    def stream() -> Iterator[Summary]:
+        nonlocal most
+        for summary in made:
+            copy = dataclasses.replace(summary)
+            alive.add(copy)
+            yield copy
+            del copy
+            most = max(most, len(alive))
+
+    found = Summary.merge(stream(), LIMITS)
+    while len(made) > 1:
+        made = [Summary._merge(made[i : i + FAN_IN], LIMITS) for i in range(0, len(made), FAN_IN)]
+    agree(found, made[0])
+    assert most <= FAN_IN
 
 
 @settings(max_examples=30, deadline=None)

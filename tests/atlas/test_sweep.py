@@ -28,7 +28,7 @@ KEYS = ["resid_post.1@small", "resid_post.2"]
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Atlas:
-    return sw.demo().sweep(TEXTS, KEYS, tmp_path_factory.mktemp("swept") / "atlas", length=32)
+    return sw.demo().sweep(TEXTS, KEYS, tmp_path_factory.mktemp("swept") / "atlas", length=32, progress=False)
 
 
 @torch.no_grad()
@@ -112,8 +112,8 @@ def test_more_text_gives_what_all_of_it_gives(tmp_path: Path) -> None:
 def test_padding_may_become_text(tmp_path: Path) -> None:
     scope = sw.demo()
     for n in (3, 50, 120):
-        scope.sweep(TEXTS[:n], KEYS[:1], tmp_path / "grown", length=32)
-    scope.sweep(TEXTS, KEYS[:1], tmp_path / "whole", length=32)
+        scope.sweep(TEXTS[:n], KEYS[:1], tmp_path / "grown", length=32, progress=False)
+    scope.sweep(TEXTS, KEYS[:1], tmp_path / "whole", length=32, progress=False)
     assert fingerprints(tmp_path / "grown") == fingerprints(tmp_path / "whole")
 
 
