@@ -22,7 +22,7 @@ def ours(job, x):
 
     names = {"standard": "relu"}
     options = {"prefixes": tuple(job["groups"][:-1])} if job["architecture"] == "matryoshka" else {}
-    if job["architecture"] == "standard":
+    if job["architecture"] in ("standard", "gated"):
         options = {"decoder_norm": "free"}
     plan = TrainingPlan(
         names.get(job["architecture"], job["architecture"]), d_dict=job["width"], k=job["k"], sparsity=job["sparsity"],

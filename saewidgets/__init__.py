@@ -39,6 +39,7 @@ _HOMES = {
     "TrainingMonitor": "saewidgets.widgets",
     "Frontier": "saewidgets.widgets",
     "DictionaryReport": "saewidgets.widgets",
+    "FeatureDashboard": "saewidgets.widgets",
     "open": "saewidgets.widgets",
     # names of places, and what can go wrong
     "Site": "saewidgets.sites",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.training import resume_training as resume_training
     from saewidgets.training import train_dictionary as train_dictionary
     from saewidgets.widgets import DictionaryReport as DictionaryReport
+    from saewidgets.widgets import FeatureDashboard as FeatureDashboard
     from saewidgets.widgets import Frontier as Frontier
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap
     from saewidgets.widgets import TrainingMonitor as TrainingMonitor

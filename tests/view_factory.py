@@ -13,16 +13,22 @@ from saewidgets.payloads import (
     Curve,
     DictionaryReportPayload,
     Estimate,
+    ExampleGroup,
+    FeatureDashboardPayload,
     FormingFeature,
     FrontierPayload,
     FrontierPoint,
     Histogram,
+    LabelMeter,
     Measure,
     Passage,
+    RelatedFeature,
     TrainingPayload,
+    Word,
     frontier_payload,
 )
 from saewidgets.payloads.reporting import report_payload
+from tests.payload_factory import make_payload
 
 CONTEXT = Context("demo", "TopK 16, 1 024 features", version="0.1.0", code="sw.Frontier(reports)")
 PASSAGES = [
@@ -163,3 +169,58 @@ def make_frontier(n: int = 4, reports: bool = True, **changes: Any) -> FrontierP
                 )
             )
     return replace(frontier_payload(points, CONTEXT), **changes)
+
+
+def make_dashboard(live: bool = True, texts: list[str] | None = None, **changes: Any) -> FeatureDashboardPayload:
+    """A feature that fires before a recipient.
+
+    Args:
+        live: Whether there is a text in its box, and an edit.
+        texts: Token texts instead of the invented ones.
+        **changes: Fields to replace.
+    """
+    contexts = [(texts, len(texts) // 2)] if texts is not None else PASSAGES
+
+    def group(kind: str, scale: float, **fields: Any) -> ExampleGroup:
+        passages = tuple(passage(words, peak, scale) for words, peak in contexts)
+        return ExampleGroup(kind, passages, np.arange(len(passages)), [p.peak for p in passages], **fields)
+
+    groups = (
+        group("interval", 6.0, low=4.0, high=8.0, share=0.3),
+        group("interval", 1.5, low=1.0, high=2.0, share=0.7),
+        group("top", 6.0),
+        group("random", 3.0),
+    )
+    related = tuple(RelatedFeature(f"resid_post.2/{i}", 0.7 / i, "object of giving" * (i == 1)) for i in (1, 2, 3))
+    box = replace(make_payload(edits=True, n_features=1), sites=(), labels=()) if live else None
+    fields: dict[str, Any] = {
+        "id": "resid_post.2/903",
+        "context": CONTEXT,
+        "histogram": Histogram(np.arange(-2, 7) / 2 * np.log10(2), [3, 20, 90, 400, 310, 90, 240, 60], log=True),
+        "label": "someone is about to receive",
+        "label_note": "label by you · evidence: 7 lines",
+        "meters": (LabelMeter("detection", Estimate(0.93, 0.9, 0.95), 0.52, 40), LabelMeter("output", Estimate(0.34))),
+        "n_tokens": 2_097_152,
+        "n_active": 12_480,
+        "maximum": 7.8,
+        "groups": groups,
+        "fires_on": (Word(" to", 0.61), Word(",", 0.2)),
+        "promoted": (Word(" Mira", 1.9), Word(" her", 1.4)),
+        "suppressed": (Word(".", -1.6), Word(" and", -1.2)),
+        "skew": 2.3,
+        "kurtosis": 11.0,
+        "near": related,
+        "together": related[:2],
+        "alike": (RelatedFeature("resid_post.1/77", 0.66),),
+        "live": box,
+        "source": "demo, contexts of 128 tokens, position 0 left out",
+    }
+    return FeatureDashboardPayload(**{**fields, **changes})
+
+
+def make_dead() -> FeatureDashboardPayload:
+    """A feature that never fired."""
+    empty = Histogram([], np.zeros(0, np.int64), log=True)
+    nothing: dict[str, Any] = {"groups": (), "fires_on": (), "together": (), "alike": (), "meters": (), "label": ""}
+    nearest = RelatedFeature("resid_post.2/17", 0.5)
+    return make_dashboard(False, n_active=0, maximum=0.0, histogram=empty, nearest_live=nearest, **nothing)

@@ -1,6 +1,7 @@
 // Bytes -> payload. Nothing is read before its place was compared with the bytes that are there.
 import {
   type DictionaryReportPayload,
+  type FeatureDashboardPayload,
   type FrontierPayload,
   type HeatmapPayload,
   type Histogram,
@@ -153,6 +154,7 @@ const CHECKS: ReadonlyMap<string, (payload: any) => void> = new Map<string, (pay
   ["TrainingPayload", checkTraining],
   ["FrontierPayload", checkFrontier],
   ["DictionaryReportPayload", checkReport],
+  ["FeatureDashboardPayload", checkDashboard],
 ]);
 
 /** Refuses rows of another number than expected. */
@@ -185,6 +187,18 @@ function checkFrontier({ points, front_fvu, front_ce }: FrontierPayload): void {
 function checkReport(report: DictionaryReportPayload): void {
   checkHistogram("density", report.density);
   checkHistogram("neighbours", report.neighbours);
+}
+
+function checkDashboard({ histogram, slot, groups, live }: FeatureDashboardPayload): void {
+  checkHistogram("histogram", histogram);
+  if (!isSize(slot)) throw new PayloadError("The feature has no slot.");
+  for (const { kind, passages } of groups) {
+    for (const { text, values, peak } of passages) {
+      rowsOf(kind, values, text.length);
+      if (!isSize(peak) || peak >= Math.max(1, text.length)) throw new PayloadError("An example has no peak.");
+    }
+  }
+  if (live) checkHeatmap(live);
 }
 
 function checkHeatmap(payload: HeatmapPayload): void {

@@ -46,9 +46,10 @@ export function significant(value: number, digits = 3): string {
   if (size === 0) return "0";
   if (size < 1e-4 || size >= 1e9) return value.toExponential(1).replace("+", "").replaceAll("-", MINUS);
   if (size >= 10 ** digits) return (value < 0 ? MINUS : "") + count(size);
-  // Two decimals of a small number are enough: "0.047".
-  const decimals = digits - 1 - Math.floor(Math.log10(size));
-  return signed(value, Math.min(size < 0.01 ? 8 : 3, Math.max(0, decimals - (size < 0.01 ? 1 : 0))));
+  // Two digits of a small number are enough: "0.0047".
+  const kept = size < 0.01 ? 2 : digits;
+  const decimals = kept - 1 - Math.floor(Math.log10(size));
+  return signed(value, Math.min(size < 0.01 ? 8 : 3, Math.max(0, decimals)));
 }
 
 /** A share in per cent with two significant digits: "0.59 %", "12 %". */

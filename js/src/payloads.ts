@@ -233,6 +233,69 @@ export interface FrontierPayload {
   ce_name: string;
 }
 
+/** One number of the truth meter of a label. */
+export interface LabelMeter {
+  name: string;
+  score: Estimate;
+  random: number | null;
+  n: number;
+}
+
+/** Tokens at which a feature fires, each in its context. */
+export interface ExampleGroup {
+  kind: string;
+  passages: Passage[];
+  contexts: Uint32Array;
+  positions: Uint32Array;
+  low: number;
+  high: number;
+  share: number;
+  negative: boolean;
+}
+
+/** A token with a number. */
+export interface Word {
+  text: string;
+  value: number;
+}
+
+/** Another feature. */
+export interface RelatedFeature {
+  id: string;
+  value: number;
+  label: string;
+}
+
+/** Everything a `FeatureDashboard` draws. */
+export interface FeatureDashboardPayload {
+  id: string;
+  context: Context;
+  histogram: Histogram;
+  label: string;
+  label_note: string;
+  slot: number;
+  meters: LabelMeter[];
+  n_tokens: number;
+  n_active: number;
+  maximum: number;
+  groups: ExampleGroup[];
+  shown: string;
+  fires_on: Word[];
+  promoted: Word[];
+  suppressed: Word[];
+  skew: number | null;
+  kurtosis: number | null;
+  near: RelatedFeature[];
+  together: RelatedFeature[];
+  alike: RelatedFeature[];
+  nearest_live: RelatedFeature | null;
+  live: HeatmapPayload | null;
+  position: number;
+  live_note: string;
+  written_note: string;
+  source: string;
+}
+
 /** Fields of each record, for the decoder: a typed array, text, a number or another record. */
 export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Tokens", "text:string[] ids:uint32 kind:uint8 pieces:string[]"],
@@ -256,6 +319,11 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["DictionaryReportPayload", "name:string architecture:string width:number measures:Measure[] baselines:string[] density:Histogram neighbours:Histogram dead:ListedFeature[] dense:ListedFeature[] n_dead:number n_dense:number context:Context dense_from:number card:string scale:string feature:string"],
   ["FrontierPoint", "name:string kind:string architecture:string width:number l0:Estimate fvu:Estimate ce:Estimate? report:DictionaryReportPayload?"],
   ["FrontierPayload", "points:FrontierPoint[] context:Context front_fvu:uint32 front_ce:uint32 y:string x:string selected:string ce_name:string"],
+  ["LabelMeter", "name:string score:Estimate random:number? n:number"],
+  ["ExampleGroup", "kind:string passages:Passage[] contexts:uint32 positions:uint32 low:number high:number share:number negative:boolean"],
+  ["Word", "text:string value:number"],
+  ["RelatedFeature", "id:string value:number label:string"],
+  ["FeatureDashboardPayload", "id:string context:Context histogram:Histogram label:string label_note:string slot:number meters:LabelMeter[] n_tokens:number n_active:number maximum:number groups:ExampleGroup[] shown:string fires_on:Word[] promoted:Word[] suppressed:Word[] skew:number? kurtosis:number? near:RelatedFeature[] together:RelatedFeature[] alike:RelatedFeature[] nearest_live:RelatedFeature? live:HeatmapPayload? position:number live_note:string written_note:string source:string"],
 ]);
 
 /** Record of each kind of payload. */
@@ -264,6 +332,7 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
   ["training", "TrainingPayload"],
   ["frontier", "FrontierPayload"],
   ["dictionary_report", "DictionaryReportPayload"],
+  ["feature_dashboard", "FeatureDashboardPayload"],
 ]);
 
 export const PLAIN = 0;
@@ -362,4 +431,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload;

@@ -1,6 +1,7 @@
 // The bundle of all views: anywidget calls `render` where it is inline, the shim calls `mount` where a carrier brought it.
 import { type Draw, mount as draw, type Place } from "./mount";
 import { dictionaryReport } from "./views/dictionaryreport";
+import { featureDashboard } from "./views/featuredashboard";
 import { frontier } from "./views/frontier";
 import { heatmap } from "./views/heatmap";
 import { training } from "./views/training";
@@ -10,6 +11,7 @@ const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["training", training],
   ["frontier", frontier],
   ["dictionary_report", dictionaryReport],
+  ["feature_dashboard", featureDashboard],
 ]);
 
 export const mount = (place: Place) => draw(place, VIEWS);

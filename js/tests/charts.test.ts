@@ -13,7 +13,7 @@ test("numbers of reports", () => {
     [0.1234, 12.34, 1234, 0, -0.5, 0.0467, 0.0053, 3.2e-6].map((n) => significant(n)),
     ["0.123", "12.3", "1\u2009234", "0", "−0.500", "0.047", "0.0053", "3.2e−6"],
   );
-  assert.deepEqual([0.0059, 0.1234, 1, 0].map(share), ["0.59 %", "12 %", "100 %", "0 %"]);
+  assert.deepEqual([1.8e-5, 0.0059, 0.1234, 1, 0].map(share), ["0.0018 %", "0.59 %", "12 %", "100 %", "0 %"]);
   assert.deepEqual([quantity(0.5, "share"), quantity(0.5, "nats")], ["50.0 %", "0.500"]);
   assert.deepEqual([40, 200, 7_500].map(duration), ["40 s", "3 min", "2 h 5 min"]);
 });

@@ -270,7 +270,7 @@ class Store:
         for index in indices:
             shard, row = self._place(index)
             places.setdefault(shard, {}).setdefault(row // _TOKEN_ROWS, []).append((index, row % _TOKEN_ROWS))
-        found = {}
+        found: dict[int, np.ndarray[Any, np.dtype[np.int64]]] = {}
         for shard, groups in places.items():
             with self._parquet(_text_name(shard), {}, check=False) as file:
                 for group, rows in groups.items():

@@ -215,6 +215,10 @@ class Dictionary(ABC):
         """Its nonlinearity in a few words, for views."""
         return self.architecture
 
+    def _repr_html_(self) -> str:
+        """For notebooks: what it is, and its load card."""
+        return self.card.to_html(f"{self!r}, activations in {self.scale_name}")
+
     def __repr__(self) -> str:
         where = str(self.site_in) if self.site_in == self.site_out else f"{self.site_in} -> {self.site_out}"
         return f"{type(self).__name__}({where}, {self.architecture}, {self.describe()}, {self.d_dict} features)"

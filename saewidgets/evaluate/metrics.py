@@ -23,7 +23,7 @@ class Metric:
         group: "Fidelity", "Sparsity" or "Loss".
         definition: The formula in signs. y: target, z: reconstruction, e = y - z, f: activations.
         rule: Sums of `TABLE` -> value.
-        unit: "share", "nats", "features" or "".
+        unit: "", "nats", "features" or "".
         better: "lower", "higher" or "".
     """
 
@@ -49,9 +49,9 @@ def _recovered(of: str, ablation: str, clean: str | None) -> _Rule:
 
 METRICS = (
     Metric("FVU", "Fidelity", "sum |e|^2 / sum |y - mean(y)|^2, mean over all tokens",
-           lambda s: s["error"] / s["spread"], "share", "lower"),
+           lambda s: s["error"] / s["spread"], "", "lower"),
     Metric("MSE", "Fidelity", "mean over tokens of |e|^2", _per_token("error"), "", "lower"),
-    Metric("NMSE", "Fidelity", "mean over tokens of |e|^2 / |y|^2", _per_token("nmse"), "share", "lower"),
+    Metric("NMSE", "Fidelity", "mean over tokens of |e|^2 / |y|^2", _per_token("nmse"), "", "lower"),
     Metric("cosine", "Fidelity", "mean over tokens of cos(y, z)", _per_token("cosine"), "", "higher"),
     Metric("L2 ratio", "Fidelity", "mean over tokens of |z| / |y|", _per_token("ratio")),
     Metric("gamma", "Fidelity", "E|z|^2 / E[y z]; below 1: shrinkage (2404.16014)",
@@ -62,13 +62,13 @@ METRICS = (
            lambda s: s["ce_sae"] / s["n_loss"], "nats", "lower"),
     Metric("CE without", "Loss", "cross-entropy of the model as it is", lambda s: s["ce"] / s["n_loss"], "nats"),
     Metric("CE recovered (zero)", "Loss", "(CE of zeros - CE) / (CE of zeros - CE without)",
-           _recovered("ce", "zero", "ce"), "share", "higher"),
+           _recovered("ce", "zero", "ce"), "", "higher"),
     Metric("CE recovered (mean)", "Loss", "(CE of the mean - CE) / (CE of the mean - CE without)",
-           _recovered("ce", "mean", "ce"), "share", "higher"),
+           _recovered("ce", "mean", "ce"), "", "higher"),
     Metric("KL", "Loss", "mean KL(model || with z in the place of y)",
            lambda s: s["kl_sae"] / s["n_loss"], "nats", "lower"),
-    Metric("KL recovered (zero)", "Loss", "1 - KL / KL of zeros", _recovered("kl", "zero", None), "share", "higher"),
-    Metric("KL recovered (mean)", "Loss", "1 - KL / KL of the mean", _recovered("kl", "mean", None), "share", "higher"),
+    Metric("KL recovered (zero)", "Loss", "1 - KL / KL of zeros", _recovered("kl", "zero", None), "", "higher"),
+    Metric("KL recovered (mean)", "Loss", "1 - KL / KL of the mean", _recovered("kl", "mean", None), "", "higher"),
 )  # fmt: skip
 
 

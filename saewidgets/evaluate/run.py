@@ -112,7 +112,8 @@ def evaluate(
     )  # fmt: skip
     left_out = "position 0 and padding left out" if text.skip_first else "padding left out"
     window = f"{n_tokens:,} tokens in contexts of {text.length}"
-    context = Context(scope.name, ", ".join(chosen), seed=seed)
+    names = ", ".join(chosen) if len(chosen) <= 4 else f"{len(chosen)} dictionaries"
+    context = Context(scope.name, names, seed=seed)
     return Report(parts, left_out, window, context, dict(scope.labels), draws, seed)
 
 

@@ -98,17 +98,13 @@ def _scatter(pen: Pen, payload: FrontierPayload, left: float, right: float, top:
 
 
 def _baseline(plot: Plot, kind: str, points: list[tuple[float, float]]) -> None:
-    """A broken line through small marks, named at its end."""
+    """A broken line through small marks."""
     if not points:
         return
     plot.polyline(points, "ink3", DASHES[kind], "baseline")
     for point in points:
         x, y = plot.at(*point)
         plot.pen.scene.boxes.append(Box(x - 1.4, y - 1.4, 2.8, 2.8, plot.pen.palette["ink3"], radius=1.4))
-    # Random stays near the top, so its name goes above; the others fall, and below their end there is room.
-    above = kind == "random"
-    x, y = plot.at(*points[0 if above else -1])
-    plot.pen.say(x, y + (-3 if above else 8), NAMES.get(kind, kind), anchor="left" if above else "right", size=AXIS)
 
 
 def _whiskers(plot: Plot, l0: Estimate, estimate: Estimate) -> None:
@@ -121,15 +117,23 @@ def _whiskers(plot: Plot, l0: Estimate, estimate: Estimate) -> None:
 
 def _legend(pen: Pen, payload: FrontierPayload, left: float, right: float, top: float) -> float:
     x, y = left, top + NOTE
-    words = [(pen.plain(name, 30), i) for i, name in enumerate(architectures(payload))]
-    for name, shape in [*words, ("full: on the frontier, hollow: behind it", -1), ("cross: 95 % interval", -1)]:
-        room = fonts.width(name, NOTE) + (10 if shape >= 0 else 0)
-        if x > left and x + room > right:
+    own: list[tuple[str, int | str]] = [(pen.plain(name, 30), i) for i, name in enumerate(architectures(payload))]
+    there = {point.kind for point in payload.points}
+    baselines = [(NAMES.get(kind, kind), kind) for kind in DASHES if kind in there]
+    for name, sign in [
+        *own,
+        *baselines,
+        ("full: on the frontier, hollow: behind it", ""),
+        ("cross: 95 % interval", ""),
+    ]:
+        before = 9 if isinstance(sign, int) else 22 if sign else 0
+        if x > left and x + before + fonts.width(name, NOTE) > right:
             x, y = left, y + 10
-        if shape >= 0:
-            mark(pen, x + 3, y - 2.4, shape)
-            x += 9
-        x = pen.say(x, y, name) + 12
+        if isinstance(sign, int):
+            mark(pen, x + 3, y - 2.4, sign)
+        elif sign:
+            pen.line([(x, y - 2.4), (x + 18, y - 2.4)], pen.palette["ink3"], 1.0, DASHES[sign], part="baseline")
+        x = pen.say(x + before, y, name) + 12
     return y
 
 

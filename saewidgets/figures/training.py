@@ -136,7 +136,9 @@ def _passage(
         return
     pen.say(right, y, text.activation(float(passage.values[passage.peak])), anchor="right")
     room, peak = right - 24 - left, passage.peak
-    widths = [fonts.width(word, TEXT, "serif") + 3 for word in words]
+    # Only a token that begins with a space stands apart from the one before.
+    gaps = [fonts.width(" ", TEXT, "serif") if token.startswith(" ") else 0.0 for token in passage.text]
+    widths = [gap + fonts.width(word, TEXT, "serif") + 0.8 for gap, word in zip(gaps, words, strict=True)]
     first, last, used = peak, peak + 1, widths[peak]
     for step_out in range(1, len(words)):
         for index in (peak - step_out, peak + step_out):
@@ -147,11 +149,12 @@ def _passage(
     for index in range(first, last):
         level = step(float(passage.values[index]), feature.maximum)
         color = pen.palette["ink"]
+        gap, width = gaps[index] if index > first else 0.0, widths[index] - gaps[index]
         if level:
-            pen.box(x - 0.8, y - 7.4, widths[index] - 0.8, 9.6, ramp[level - 1].fill, "fill")
+            pen.box(x + gap - 0.6, y - 7.4, width + 0.4, 9.6, ramp[level - 1].fill, "fill")
             color = ramp[level - 1].text
-        pen.scene.labels.append(Label(x, y, words[index], TEXT, color, "serif"))
-        x += widths[index]
+        pen.scene.labels.append(Label(x + gap, y, words[index], TEXT, color, "serif"))
+        x += gap + width
 
 
 def _runs(token: str, covers: text.Covers) -> tuple[text.Run, ...]:

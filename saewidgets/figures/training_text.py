@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from saewidgets.figures import text
+from saewidgets.figures.axes import tick_label
 from saewidgets.figures.markup import SERIF, grey, heading, note, row, sheet, span
 from saewidgets.figures.palette import Palette, letter, palette, step
 from saewidgets.payloads.training import Curve, FormingFeature, Passage, TrainingPayload
@@ -27,7 +28,7 @@ def standing(payload: TrainingPayload) -> str:
         parts.append(f"{text.count(round(payload.tokens_per_second))} tokens/s")
     if payload.phase == "running" and payload.seconds_left:
         parts.append(f"{text.duration(payload.seconds_left)} left")
-    parts.append(f"{'k' if payload.counted else 'sparsity'} {text.significant(payload.sparsity)}")
+    parts.append(f"{'k' if payload.counted else 'sparsity'} {tick_label(payload.sparsity)}")
     return " · ".join(parts)
 
 
@@ -66,7 +67,7 @@ def fallback(payload: TrainingPayload, max_bytes: int = 9_000) -> str:
         curves.append(row([(text.plain(name, 40), 120), (_number(curve, 0), 70), (_number(curve, -1), 70)]))
     if len(payload.changed_at):
         changes = zip(payload.changed_at.tolist(), payload.changed_to.tolist(), strict=True)
-        words = ", ".join(f"{text.significant(to)} at step {text.count(at)}" for at, to in list(changes)[-6:])
+        words = ", ".join(f"{tick_label(to)} at step {text.count(at)}" for at, to in list(changes)[-6:])
         curves.append(note(f"{'k' if payload.counted else 'sparsity'} changed to {words}", look))
     silent = f"{text.count(payload.density.outside)} of {text.count(payload.density.total)} features silent"
     features = [heading("Features as they form")] if payload.features else []

@@ -8,7 +8,16 @@ from importlib import import_module
 from typing import Any
 
 from saewidgets.errors import PayloadError, shorten
-from saewidgets.figures import alt, dictionary_report_text, frame, frontier_text, html, text, training_text
+from saewidgets.figures import (
+    alt,
+    dictionary_report_text,
+    feature_dashboard_text,
+    frame,
+    frontier_text,
+    html,
+    text,
+    training_text,
+)
 from saewidgets.payloads.codec import kind_of
 from saewidgets.payloads.heatmap import HeatmapPayload
 
@@ -51,6 +60,7 @@ _VIEWS = {
             ("training", training_text),
             ("frontier", frontier_text),
             ("dictionary_report", dictionary_report_text),
+            ("feature_dashboard", feature_dashboard_text),
         )
     },
 }

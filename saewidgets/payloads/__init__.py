@@ -8,6 +8,13 @@ dataclasses by `python -m saewidgets.payloads.typescript`.
 from saewidgets.payloads.codec import decode, encode
 from saewidgets.payloads.context import Context
 from saewidgets.payloads.dictionary_report import Beside, DictionaryReportPayload, Estimate, ListedFeature, Measure
+from saewidgets.payloads.feature_dashboard import (
+    ExampleGroup,
+    FeatureDashboardPayload,
+    LabelMeter,
+    RelatedFeature,
+    Word,
+)
 from saewidgets.payloads.frontier import FrontierPayload, FrontierPoint, frontier_payload
 from saewidgets.payloads.heatmap import (
     ChosenFeature,
@@ -30,20 +37,25 @@ __all__ = [
     "Curve",
     "DictionaryReportPayload",
     "Estimate",
+    "ExampleGroup",
+    "FeatureDashboardPayload",
     "FeatureLabel",
     "FormingFeature",
     "FrontierPayload",
     "FrontierPoint",
     "HeatmapPayload",
     "Histogram",
+    "LabelMeter",
     "ListedFeature",
     "Measure",
     "Passage",
     "Predictions",
+    "RelatedFeature",
     "SiteView",
     "Sparse",
     "Tokens",
     "TrainingPayload",
+    "Word",
     "cosine_histogram",
     "decode",
     "density_histogram",

@@ -17,7 +17,7 @@ from typing import Any, cast, get_args, get_origin
 import numpy as np
 
 from saewidgets.errors import PayloadError, shorten
-from saewidgets.payloads import dictionary_report, frontier, heatmap, training
+from saewidgets.payloads import dictionary_report, feature_dashboard, frontier, heatmap, training
 from saewidgets.payloads.arrays import DTYPES, NAMES, Array
 from saewidgets.payloads.record import array_type, field_types, optional
 
@@ -28,6 +28,7 @@ KINDS: dict[str, type] = {
     "training": training.TrainingPayload,
     "frontier": frontier.FrontierPayload,
     "dictionary_report": dictionary_report.DictionaryReportPayload,
+    "feature_dashboard": feature_dashboard.FeatureDashboardPayload,
 }
 _HEAD = struct.Struct("<4sIII")
 _MAX_BUFFERS = 10_000

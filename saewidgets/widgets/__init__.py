@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from saewidgets.widgets.base import BaseWidget
     from saewidgets.widgets.dictionary_report import DictionaryReport
+    from saewidgets.widgets.feature_dashboard import FeatureDashboard
     from saewidgets.widgets.files import open
     from saewidgets.widgets.frontier import Frontier
     from saewidgets.widgets.heatmap import TokenHeatmap
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "BaseWidget": "base",
     "DictionaryReport": "dictionary_report",
+    "FeatureDashboard": "feature_dashboard",
     "Frontier": "frontier",
     "TokenHeatmap": "heatmap",
     "TrainingMonitor": "training",
     "open": "files",
 }
 
-__all__ = ["BaseWidget", "DictionaryReport", "Frontier", "TokenHeatmap", "TrainingMonitor", "open"]
+__all__ = ["BaseWidget", "DictionaryReport", "FeatureDashboard", "Frontier", "TokenHeatmap", "TrainingMonitor", "open"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,9 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from saewidgets.errors import PayloadError, shorten
-from saewidgets.payloads import DictionaryReportPayload, FrontierPayload, HeatmapPayload, TrainingPayload, decode
+from saewidgets.payloads import (
+    DictionaryReportPayload,
+    FeatureDashboardPayload,
+    FrontierPayload,
+    HeatmapPayload,
+    TrainingPayload,
+    decode,
+)
 from saewidgets.widgets.base import BaseWidget
 from saewidgets.widgets.dictionary_report import DictionaryReport
+from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.frontier import Frontier
 from saewidgets.widgets.heatmap import TokenHeatmap
 from saewidgets.widgets.training import TrainingMonitor
@@ -21,6 +29,7 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     TrainingPayload: TrainingMonitor,
     FrontierPayload: Frontier,
     DictionaryReportPayload: DictionaryReport,
+    FeatureDashboardPayload: FeatureDashboard,
 }
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from saewidgets.dictionaries.train import Trainer
 
 # Features are looked for among so many; the first few that fire in two contexts stay in view.
-CANDIDATES, SHOWN, CONTEXTS = 64, 4, 3
+CANDIDATES, SHOWN, CONTEXTS, LETTERS = 64, 4, 3, 8
 # Contexts are read again after so many seconds, or this many times as long as it took.
 EXAMPLES, PATIENCE = 1.5, 20.0
 
@@ -23,7 +23,7 @@ class Forming:
     Args:
         site: Where features are read: their ids begin with it.
         width: Number of features.
-        chosen: Indices to watch; `None` for the first few that fire.
+        chosen: Indices to watch; `None` for the first few that fire, one that falls silent making room for another.
     """
 
     def __init__(self, site: str, width: int, chosen: Sequence[int] | None = None) -> None:
@@ -31,6 +31,7 @@ class Forming:
         self._slots = {index: slot for slot, index in enumerate(chosen or ())}
         spread = {i * width // CANDIDATES for i in range(CANDIDATES)}
         self._candidates = tuple(chosen) if chosen is not None else tuple(sorted(spread))
+        self._free = list(range(LETTERS))
         self._next = float("-inf")
         self.features: tuple[FormingFeature, ...] = ()
 
@@ -40,12 +41,20 @@ class Forming:
         if began < self._next and not now:
             return
         examples = trainer.examples(self._candidates, count=CONTEXTS)
-        for feature in self._candidates:
-            if len(self._slots) < SHOWN and feature not in self._slots and len(examples[feature]) >= 2:
-                self._slots[feature] = len(self._slots)
+        if self._chosen is None:
+            self._choose(examples)
         self.features = forming(self._site, examples, self._slots)
         done = time.monotonic()
         self._next = done + max(EXAMPLES, PATIENCE * (done - began))
+
+    def _choose(self, examples: Mapping[int, Sequence[Any]]) -> None:
+        """The silent leave, as far as others fire; letters that they free are given again last."""
+        firing = [f for f in self._candidates if f not in self._slots and len(examples[f]) >= 2]
+        silent = [f for f in self._slots if not examples[f]]
+        for feature in silent[: max(0, len(firing) - SHOWN + len(self._slots))]:
+            self._free.append(self._slots.pop(feature))
+        for feature in firing[: SHOWN - len(self._slots)]:
+            self._slots[feature] = self._free.pop(0)
 
 
 def forming(site: str, examples: Mapping[int, Sequence[Any]], slots: Mapping[int, int]) -> tuple[FormingFeature, ...]:

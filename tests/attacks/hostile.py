@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from saewidgets.payloads import (
+    Context,
     DictionaryReportPayload,
+    FeatureDashboardPayload,
     FrontierPayload,
     HeatmapPayload,
     Predictions,
@@ -21,7 +23,7 @@ from saewidgets.payloads import (
 )
 from saewidgets.payloads.heatmap import SPECIAL
 from tests.payload_factory import make_payload
-from tests.view_factory import make_frontier, make_report, make_training
+from tests.view_factory import make_dashboard, make_frontier, make_report, make_training
 
 _SOURCE = json.loads(Path(__file__).parents[1].joinpath("hostile.json").read_text("ascii"))
 FIRING: list[str] = _SOURCE["firing"]
@@ -54,8 +56,10 @@ def hostile_payload(strings: list[str], edits: bool = True) -> HeatmapPayload:
     )
 
 
-def hostile_views(text: str) -> tuple[TrainingPayload, FrontierPayload, DictionaryReportPayload]:
-    """A training, a frontier and a report payload with the string in every slot that takes any text."""
+def hostile_views(
+    text: str,
+) -> tuple[TrainingPayload, FrontierPayload, DictionaryReportPayload, FeatureDashboardPayload]:
+    """A training, a frontier, a report and a dashboard payload with the string in every slot that takes any text."""
     # It stands in some thousand places.
     text = text[:2_000]
     training = make_training(texts=[text, f" {text}", "a", text])
@@ -91,4 +95,26 @@ def hostile_views(text: str) -> tuple[TrainingPayload, FrontierPayload, Dictiona
         replace(point, name=f"{text}{i}", architecture=f"{text}{point.architecture}", report=point.report and report)
         for i, point in enumerate(make_frontier(2).points)
     ]
-    return training, frontier_payload(points, context, selected=f"{text}0", ce_name=text), report
+    frontier = frontier_payload(points, context, selected=f"{text}0", ce_name=text)
+    return training, frontier, report, _hostile_dashboard(text, context)
+
+
+def _hostile_dashboard(text: str, context: Context) -> FeatureDashboardPayload:
+    dashboard = make_dashboard(texts=[text, f" {text}", "a", text])
+    groups = tuple(
+        replace(g, passages=tuple(replace(p, text=(text,) * len(p.text)) for p in g.passages)) for g in dashboard.groups
+    )
+    words = {
+        name: tuple(replace(word, text=f"{text}{i}") for i, word in enumerate(getattr(dashboard, name)))
+        for name in ("fires_on", "promoted", "suppressed")
+    }
+    related = {
+        name: tuple(replace(f, id=f"{text}{i}", label=text) for i, f in enumerate(getattr(dashboard, name)))
+        for name in ("near", "together", "alike")
+    }
+    meters = tuple(replace(meter, name=f"{text}{i}") for i, meter in enumerate(dashboard.meters))
+    live = hostile_payload([text])
+    return replace(
+        dashboard, id=text, label=text, label_note=text, meters=meters, groups=groups, source=text, context=context,
+        live=live, **words, **related,
+    )  # fmt: skip

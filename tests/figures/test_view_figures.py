@@ -18,7 +18,7 @@ from saewidgets.figures.scene import Line, Scene
 from saewidgets.payloads import Estimate, decode, encode
 from tests.attacks.allowed import read
 from tests.payloads.test_codec import mutate, pack, parts
-from tests.view_factory import make_frontier, make_report, make_training
+from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_training
 
 PAYLOADS = {
     "training": make_training(),
@@ -27,6 +27,9 @@ PAYLOADS = {
     "frontier of one": make_frontier(1, reports=False, y="CE", x="linear"),
     "frontier of none": make_frontier(0, reports=False),
     "report": make_report(),
+    "dashboard": make_dashboard(),
+    "dashboard without a text": make_dashboard(False, shown="top"),
+    "dashboard of a dead feature": make_dead(),
 }
 
 
@@ -76,7 +79,7 @@ def test_files(payload: Any) -> None:
 def test_training_figure_says_the_numbers() -> None:
     payload = make_training()
     words = " ".join(svg_texts(views.view_of(payload).figures.to_svg(payload)))
-    for part in ("relu, 1024 features at resid_post.2", "step 1\u2009200 of 4\u2009000", "sparsity 5.00", "loss",
+    for part in ("relu, 1024 features at resid_post.2", "step 1\u2009200 of 4\u2009000", "sparsity 5", "loss",
                  "error", "resid_post.2/17", "aux", "FVU", "dead", "31 silent", "Mira"):  # fmt: skip
         assert part in words, part
     for curve in payload.curves:
@@ -147,11 +150,29 @@ def test_static_html_says_the_numbers() -> None:
     assert "[0.116, 0.124]" in text
     assert re.search(r"format +native", text)
     text = read(views.view_of(PAYLOADS["training"]).fallback(PAYLOADS["training"], 12_800)).text
-    assert "4.00 at step 600" in text
+    assert "sparsity changed to 4 at step 600" in text
     assert "a resid_post.2/17" in text
     text = read(views.view_of(PAYLOADS["frontier"]).fallback(PAYLOADS["frontier"], 12_800)).text
     assert re.search(r"topk, L0 6\s+6\.00\s+0\.420", text)
     assert text.index("topk, L0 48") < text.index("jumprelu, L0 7"), "the frontier comes first"
+
+
+def test_dashboard_says_the_numbers() -> None:
+    payload = make_dashboard()
+    words = " ".join(svg_texts(views.view_of(payload).figures.to_svg(payload)))
+    text = read(views.view_of(payload).fallback(payload, 12_800)).text
+    for part in ("someone is about to receive", "resid_post.2/903", "12\u2009480 of 2\u2009097\u2009152 tokens",
+                 "0.60 %", "detection", "0.93 [0.90, 0.95]", "4 – 8", "30 %", "Mira", "+1.9", "−1.6",
+                 "object of giving", "resid_post.1/77", "0.66"):  # fmt: skip
+        assert part in words, part
+        assert part in text, part
+    dead = make_dead()
+    assert "never fired on 2\u2009097\u2009152 tokens" in views.view_of(dead).alt_text(dead)
+    frame = views.view_of(payload).to_frame(payload)
+    assert list(frame.columns) == ["group", "share", "context", "position", "token", "activation", "text"]
+    assert frame.group.tolist() == ["4 – 8"] * 3 + ["1 – 2"] * 3 + ["top"] * 3 + ["random"] * 3
+    assert frame.activation.tolist() == [6.0] * 3 + [1.5] * 3 + [6.0] * 3 + [3.0] * 3
+    assert frame.token.tolist()[:3] == [" to"] * 3
 
 
 def test_tables() -> None:
@@ -174,7 +195,7 @@ def test_tables() -> None:
     assert views.view_of(empty).to_frame(empty).empty
 
 
-@pytest.mark.parametrize("name", ["training", "frontier", "report"])
+@pytest.mark.parametrize("name", ["training", "frontier", "report", "dashboard"])
 def test_whatever_a_payload_holds_is_drawn(name: str) -> None:
     """Numbers and texts replaced by strange ones: what the decoder lets through has a figure and words."""
     header, body = parts(encode(PAYLOADS[name]))

@@ -25,7 +25,7 @@ from saewidgets.payloads import (
 )
 from saewidgets.payloads.frontier import frontier
 from tests.payloads.test_codec import mutate, pack, parts, same
-from tests.view_factory import make_frontier, make_report, make_training
+from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_training
 
 ALL = {
     "training": make_training(),
@@ -33,6 +33,8 @@ ALL = {
     "frontier": make_frontier(),
     "frontier without reports": make_frontier(2, reports=False, y="CE", x="linear"),
     "report": make_report(feature="resid_post.2/9"),
+    "dashboard": make_dashboard(),
+    "dashboard of a dead feature": make_dead(),
 }
 
 
@@ -142,3 +144,21 @@ def test_frontier_equals_a_search_over_all_pairs() -> None:
             assert {costs[i] for i in found} == free
             assert len(found) == len(free), "of equal ones, one"
             assert [costs[i][0] for i in found] == sorted({pair[0] for pair in free})
+
+
+def test_a_dashboard_that_does_not_fit() -> None:
+    payload = make_dashboard()
+    assert payload.density == 12_480 / 2_097_152
+    assert [g.low for g in payload.in_view()] == [4.0, 1.0]
+    assert make_dead().dead
+    wrong: list[dict[str, Any]] = [
+        {"shown": "contrast"}, {"n_active": 3_000_000}, {"n_active": -1}, {"slot": -1}, {"near": payload.near * 40},
+        {"groups": payload.groups * 200}, {"maximum": float("nan")},
+    ]  # fmt: skip
+    for fields in wrong:
+        with pytest.raises(PayloadError):
+            replace(payload, **fields)
+    with pytest.raises(PayloadError, match="of the kind 'all'"):
+        replace(payload.groups[0], kind="all")
+    with pytest.raises(PayloadError):
+        replace(payload.groups[0], positions=np.arange(7))

@@ -24,7 +24,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     faults: list[str] = []
     contexts = []
 
-    def open_markup(markup: str, wait: str = ".saewidgets .bar0", **options: Any) -> Page:
+    def open_markup(markup: str, wait: str = ".saewidgets .foot", **options: Any) -> Page:
         path = tmp_path / f"{len(contexts)}.html"
         path.write_text(markup, "utf-8")
         context = browser.new_context(**{"viewport": {"width": 1000, "height": 800}, **options})

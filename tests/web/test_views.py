@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.attacks.hostile import STRINGS, hostile_views
-from tests.view_factory import make_frontier, make_report, make_training
+from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_training
 from tests.web.conftest import Open
 from tests.web.host import live_page, saved_page
 from tests.web.test_hostile import ELEMENTS
@@ -24,11 +24,15 @@ VIEWS: dict[str, Any] = {
     "frontier with a report": make_frontier(selected="topk, L0 24"),
     "frontier of none": make_frontier(0, reports=False),
     "report": make_report(feature="resid_post.2/9"),
+    "dashboard": make_dashboard(),
+    "dashboard without a text": make_dashboard(False, live_note="No model.", written_note="No model."),
+    "dashboard of a dead feature": make_dead(),
 }
 # Elements of these views, besides those of the heatmap.
 OURS = {
     "b", "button", "circle", "dd", "div", "dl", "dt", "g", "h2", "h3", "i", "input", "kbd", "li", "line", "p", "path",
-    "rect", "section", "span", "svg", "table", "tbody", "td", "text", "th", "thead", "tr", "ul",
+    "rect", "s", "section", "span", "style", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "tr", "u",
+    "ul",
 }  # fmt: skip
 BASES = {"style"}
 
@@ -146,7 +150,7 @@ def test_a_chart_is_read_by_pointer_and_keys(open_page: Open) -> None:
     density = plots.last
     density.focus()
     page.keyboard.press("Home")
-    expect(density).to_have_attribute("aria-valuetext", "0.001 % to 0.0018 %: 0")
+    expect(density).to_have_attribute("aria-valuetext", "0.0010 % to 0.0018 %: 0")
 
 
 def test_hover_moves_nothing(open_page: Open) -> None:
@@ -284,7 +288,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
 
 
 def test_keyboard_help(open_page: Open) -> None:
-    for name in ("training", "frontier", "report"):
+    for name in ("training", "frontier", "report", "dashboard"):
         page = open_page(live_page(VIEWS[name]))
         page.get_by_role("slider").first.focus()
         page.keyboard.press("?")
@@ -297,7 +301,7 @@ def test_keyboard_help(open_page: Open) -> None:
 # -------------------------------------------------------------------------------------------------------------- hostile
 
 
-@pytest.mark.parametrize("number", range(3), ids=["training", "frontier", "dictionary_report"])
+@pytest.mark.parametrize("number", range(4), ids=["training", "frontier", "dictionary_report", "feature_dashboard"])
 def test_hostile_text_is_shown_and_nothing_happens(open_page: Open, number: int) -> None:
     for start in range(number, len(STRINGS), 4):
         payload = hostile_views(STRINGS[start])[number]

@@ -16,7 +16,7 @@ from saewidgets.payloads import decode, encode
 from saewidgets.sites import Site
 from saewidgets.widgets import TrainingMonitor
 from saewidgets.widgets import open as open_view
-from saewidgets.widgets.forming import forming
+from saewidgets.widgets.forming import Forming, forming
 from saewidgets.widgets.recorder import MAX_POINTS, Recorder, seconds_left
 from tests.view_factory import make_training
 
@@ -389,3 +389,31 @@ def test_time_left() -> None:
 def test_forming_without_contexts() -> None:
     found = forming("resid_post.1", {}, {5: 0})
     assert (found[0].id, found[0].passages, found[0].maximum) == ("resid_post.1/5", (), 0.0)
+
+
+def example(feature: int) -> SimpleNamespace:
+    """A context in which a feature fires on its second token."""
+    return SimpleNamespace(feature=feature, value=1.0, position=1, tokens=("a", " b"), activations=(0.0, 1.0))
+
+
+def looked_at(watched: Forming, *firing: int) -> dict[str, int]:
+    """Ids with their letters' numbers, after a look at which only these fire."""
+    found = SimpleNamespace(examples=lambda features, count: {f: [example(f)] * 2 * (f in firing) for f in features})
+    watched.read(found, now=True)  # type: ignore[arg-type]
+    return {feature.id: feature.slot for feature in watched.features}
+
+
+def test_a_silent_feature_makes_room_and_its_letter_comes_last() -> None:
+    watched = Forming("s", 64)
+    assert looked_at(watched, 1, 2, 3, 4, 5) == {"s/1": 0, "s/2": 1, "s/3": 2, "s/4": 3}
+    # Nothing else fires: what was shown stays.
+    assert looked_at(watched, 1, 2) == {"s/1": 0, "s/2": 1, "s/3": 2, "s/4": 3}
+    assert looked_at(watched, 1, 2, 4, 7, 8) == {"s/1": 0, "s/2": 1, "s/4": 3, "s/7": 4}
+    # Letters are used up before a freed one is given again.
+    assert looked_at(watched, 10, 11, 12, 13) == {"s/10": 5, "s/11": 6, "s/12": 7, "s/13": 2}
+    assert looked_at(watched, 20, 21, 22, 23) == {"s/20": 0, "s/21": 1, "s/22": 3, "s/23": 4}
+
+
+def test_chosen_features_stay_when_they_are_silent() -> None:
+    watched = Forming("s", 64, [9, 3])
+    assert looked_at(watched, 1, 2) == {"s/9": 0, "s/3": 1}

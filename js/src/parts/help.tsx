@@ -5,9 +5,10 @@ import type { BaseView } from "../view";
 /** `?` and Esc, in any view that has a help. */
 export function helpKey(view: BaseView): (event: KeyboardEvent) => void {
   return (event) => {
-    const { tagName } = event.composedPath()[0] as HTMLElement;
+    const { tagName, type } = event.composedPath()[0] as HTMLInputElement;
+    const typing = tagName === "INPUT" && type !== "range";
     if (event.key === "Escape" && view.help.value) view.help.value = false;
-    else if (event.key === "?" && tagName !== "INPUT") view.help.value = !view.help.value;
+    else if (event.key === "?" && !typing) view.help.value = !view.help.value;
     else return;
     event.preventDefault();
     event.stopPropagation();

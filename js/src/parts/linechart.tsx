@@ -79,7 +79,6 @@ export function LineChart({ title, lines, steps, end, log, cursor, write, tick =
             <b>{value(line)}</b>
           </span>
         ))}
-        <span class="sp" />
         <span class="sub where">
           {cursor.value !== null && n > 0 ? `step ${count(steps[at] as number)}` : log ? "log" : ""}
         </span>

@@ -2,6 +2,10 @@
 import { activation } from "../format";
 import { ramp, step } from "../palette";
 import type { FormingFeature, Passage } from "../payloads";
+
+/** How a feature fills tokens: its colour, and what counts as full. */
+type Fill = Pick<FormingFeature, "slot" | "maximum">;
+
 import { draw, plain } from "../signs";
 import { Key } from "./key";
 
@@ -31,7 +35,11 @@ function Token({ text, fill }: TokenProps) {
   );
 }
 
-function Row({ passage, feature }: { passage: Passage; feature: FormingFeature }) {
+/** One decimal, but a weak one is not "0.0". */
+const small = (value: number): string => (value > 0 && value < 0.05 ? "< 0.1" : activation(value));
+
+/** One context, its peak in the middle column. */
+export function PassageRow({ passage, feature }: { passage: Passage; feature: Fill }) {
   const { text, values, peak } = passage;
   const tokens = (from: number, to: number) =>
     text
@@ -50,7 +58,7 @@ function Row({ passage, feature }: { passage: Passage; feature: FormingFeature }
       </div>
       <div class="peak">{tokens(peak, peak + 1)}</div>
       <div class="after">{tokens(peak + 1, text.length)}</div>
-      <div class="num q">{activation(values[peak] ?? 0)}</div>
+      <div class="num q">{small(values[peak] ?? 0)}</div>
     </div>
   );
 }
@@ -64,7 +72,7 @@ export function Passages({ feature }: { feature: FormingFeature }) {
       </div>
       {feature.passages.length === 0 && <p class="sub">fires nowhere here</p>}
       {feature.passages.map((passage, i) => (
-        <Row key={i} passage={passage} feature={feature} />
+        <PassageRow key={i} passage={passage} feature={feature} />
       ))}
     </div>
   );

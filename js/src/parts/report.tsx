@@ -8,7 +8,11 @@ import { Histogram } from "./histogram";
 
 /** Features of a list that are shown at first. */
 const FEW = 12;
-const BETTER: Readonly<Record<string, string>> = { lower: "lower is better", higher: "higher is better" };
+const MANY = 40;
+const BETTER: ReadonlyMap<string, string> = new Map([
+  ["lower", "lower is better"],
+  ["higher", "higher is better"],
+]);
 
 /** Measures by group, both in order. */
 export function groupsOf(measures: readonly Measure[]): Map<string, Measure[]> {
@@ -52,7 +56,7 @@ function Track({ measure }: { measure: Measure }) {
 
 function Row({ measure, baselines, choose }: { measure: Measure; baselines: string[]; choose: (m: Measure) => void }) {
   const { name, estimate, unit, definition, better } = measure;
-  const shown = [definition, BETTER[better]].filter(Boolean).join("; ");
+  const shown = [definition, BETTER.get(better)].filter(Boolean).join("; ");
   return (
     <tr onPointerEnter={() => choose(measure)}>
       <th scope="row" title={plain(shown, 400)}>
@@ -150,21 +154,19 @@ interface ListProps {
 
 function List({ title, note, features, total, feature, choose }: ListProps) {
   const all = useSignal(false);
-  const shown = all.value ? features : features.slice(0, FEW);
+  // Features of which there is something to say get a row; the others stand side by side, by their number alone.
+  const told = features.filter(({ label, note, density }) => label || note || density > 0);
+  const bare = features.filter(({ label, note, density }) => !label && !note && density === 0);
+  const most = all.value ? features.length : 0;
+  const more = Math.max(0, told.length - FEW) + Math.max(0, bare.length - MANY);
   return (
     <section aria-label={title}>
       <h3>
         {title} <span class="sub">· {note}</span>
       </h3>
       {total === 0 && <p class="sub">none</p>}
-      <ul
-        class={
-          features.every(({ label, note }) => !label && !note) && features[0]?.density === 0
-            ? "listed packed"
-            : "listed"
-        }
-      >
-        {shown.map(({ id, label, density, note }) => (
+      <ul class="listed">
+        {told.slice(0, Math.max(FEW, most)).map(({ id, label, density, note }) => (
           <li key={id}>
             <button type="button" aria-pressed={feature === id} onClick={() => choose(id)}>
               <span class="id">{plain(id, 60)}</span>
@@ -176,10 +178,25 @@ function List({ title, note, features, total, feature, choose }: ListProps) {
           </li>
         ))}
       </ul>
+      <ul class="listed packed">
+        {bare.slice(0, Math.max(MANY, most)).map(({ id }) => (
+          <li key={id}>
+            <button
+              type="button"
+              aria-pressed={feature === id}
+              aria-label={plain(id, 60)}
+              title={plain(id, 60)}
+              onClick={() => choose(id)}
+            >
+              <span class="id">{plain(id.slice(id.lastIndexOf("/") + 1), 60)}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
       <p class="more">
-        {features.length > FEW && (
+        {more > 0 && (
           <button type="button" class="link" onClick={() => (all.value = !all.value)}>
-            {all.value ? "show fewer" : `show ${count(features.length - FEW)} more`}
+            {all.value ? "show fewer" : `show ${count(more)} more`}
           </button>
         )}
         {total > features.length && <span class="sub"> {count(total - features.length)} are not listed</span>}
@@ -208,7 +225,7 @@ function Definitions({ measures }: { measures: Measure[] }) {
         <div key={name}>
           <dt>{plain(name, 60)}</dt>
           <dd>
-            {plain([definition, mask, window, BETTER[better]].filter(Boolean).join(" · "), 600) ||
+            {plain([definition, mask, window, BETTER.get(better)].filter(Boolean).join(" · "), 600) ||
               "no definition given"}
           </dd>
         </div>

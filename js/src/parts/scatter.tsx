@@ -205,19 +205,28 @@ function Whiskers({ entry: { point, x, y }, frame }: { entry: Placed; frame: Fra
 }
 
 function Baseline({ kind, points, frame }: { kind: string; points: readonly Placed[]; frame: Frame }) {
-  // Random stays near the top, so its name goes above; the others fall, and below their end there is room.
-  const above = kind === "random";
-  const at = above ? points[0] : points.at(-1);
-  if (!at) return null;
   return (
-    <g class={`baseline ${kind.split(" ")[0]}`}>
+    <g class={`baseline ${family(kind)}`}>
       <path d={line(points, frame)} />
       {points.map((entry) => (
         <circle key={entry.point.name} cx={frame.x(entry.x)} cy={frame.y(entry.y.value)} r={2.5} />
       ))}
-      <text x={frame.x(at.x)} y={frame.y(at.y.value) + (above ? -5 : 14)} text-anchor={above ? "start" : "end"}>
-        {kind === "pca" ? "PCA" : kind}
-      </text>
     </g>
+  );
+}
+
+const family = (kind: string): string => kind.split(" ")[0] ?? "";
+
+/** The line of a baseline and its name, for the legend. */
+export function BaselineKey({ kind }: { kind: string }) {
+  return (
+    <>
+      <svg aria-hidden="true" class="dash" width="28" height="8">
+        <g class={`baseline ${family(kind)}`}>
+          <path d="M0 4h28" />
+        </g>
+      </svg>
+      {kind === "pca" ? "PCA" : kind}
+    </>
   );
 }

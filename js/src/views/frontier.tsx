@@ -6,7 +6,7 @@ import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
 import { Menu } from "../parts/menu";
 import { intervalOf, Report, ReportTitle } from "../parts/report";
-import { architectures, DICTIONARY, Mark, nameOf, Scatter } from "../parts/scatter";
+import { architectures, BASELINES, BaselineKey, DICTIONARY, Mark, nameOf, Scatter } from "../parts/scatter";
 import { Segments } from "../parts/segments";
 import { Failed } from "../parts/status";
 import type { Estimate, FrontierPayload } from "../payloads";
@@ -155,6 +155,11 @@ function Legend({ payload }: { payload: FrontierPayload }) {
       {architectures(payload.points).map((name, i) => (
         <span key={name} class="with-mark">
           <Mark kind={i} /> {plain(name, 30)}
+        </span>
+      ))}
+      {BASELINES.filter((kind) => payload.points.some((point) => point.kind === kind)).map((kind) => (
+        <span key={kind} class="with-mark">
+          <BaselineKey kind={kind} />
         </span>
       ))}
       <span>full: on the frontier, hollow: behind it</span>

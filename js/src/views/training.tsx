@@ -26,7 +26,11 @@ const KEYS = [
   ["?", "this help"],
 ] as const;
 
-const TITLES: Readonly<Record<string, string>> = { loss: "Loss", dead: "Dead features" };
+/** A map, for a payload may ask for "__proto__". */
+const TITLES: ReadonlyMap<string, string> = new Map([
+  ["loss", "Loss"],
+  ["dead", "Dead features"],
+]);
 
 /** What another press of lower or raise makes of a sparsity. */
 export function nudged(value: number, counted: boolean, up: boolean): number {
@@ -236,7 +240,7 @@ function Charts({ view, payload }: { view: View; payload: TrainingPayload }) {
         return (
           <LineChart
             key={name}
-            title={TITLES[name] ?? plain(name, 24)}
+            title={TITLES.get(name) ?? plain(name, 24)}
             lines={curves}
             steps={payload.steps}
             end={Math.max(payload.n_steps, payload.step)}

@@ -18,6 +18,8 @@ from torch.nn.functional import embedding_bag
 
 # Share of active entries above which a dense matrix is faster.
 _DENSE = 0.1
+# One in so many rows says whether it is.
+_SOME = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +92,8 @@ class Everything:
 
     def counts(self, kept: Tensor) -> Tensor:
         """`[columns]`."""
-        return (kept.new_ones(self.rows, dtype=torch.float32) @ kept.float()).long()  # sums of bool are 40 x slower
+        parts = kept.view(torch.uint8).split(255)  # bytes hold 255; adding them is 20 times as fast as whole numbers
+        return torch.stack([part.sum(0, dtype=torch.uint8) for part in parts]).sum(0)
 
     def column_sums(self, values: Tensor) -> Tensor:
         """`[columns]`."""
@@ -204,8 +207,11 @@ def spread(vector: Tensor, places: Places) -> Tensor:
 
 def mean_sum(values: Tensor, weights: Tensor | None, places: Places) -> Tensor:
     """Mean over rows of the sum over columns, weighed `[columns]`."""
-    total = values.sum() if weights is None else (values * spread(weights, places)).sum()
-    return total / places.rows
+    if weights is None:
+        return values.sum() / places.rows
+    if isinstance(places, Everything):  # the columns first: half as many passes over the matrix, there and back
+        return values.sum(0) @ weights / places.rows
+    return (values * spread(weights, places)).sum() / places.rows
 
 
 def ranked(pick: Callable[[Tensor], Entries]) -> Choose:
@@ -230,8 +236,9 @@ def above(level: Tensor | float) -> Choose:
 
 
 def sparse_or_all(values: Tensor, mask: Tensor) -> tuple[Places, Tensor]:
-    """The places of a mask and their values; everything where they are many."""
-    if int(torch.count_nonzero(mask)) > _DENSE * mask.numel():
+    """The places of a mask and their values; everything where they are many, by a share of the rows."""
+    some = mask[: -(-len(mask) // _SOME)]
+    if int(torch.count_nonzero(some)) > _DENSE * some.numel():
         return Everything(*mask.shape), values
     index = mask.flatten().nonzero()[:, 0]
     return Entries.of_flat(index, *mask.shape), values.flatten()[index]

@@ -103,7 +103,7 @@ class TrainingPlan:
     warmup: float = 0.05
     decay: float = 0.2
     sparsity_warmup: float = 0.05
-    clip: float | None = None
+    clip: float | None = 1.0
     subtract_b_dec: bool = True
     decoder_norm: Literal["unit", "free"] = "unit"
     norm: Literal["mean_norm", "rms", "none"] = "mean_norm"

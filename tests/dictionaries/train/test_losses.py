@@ -289,3 +289,13 @@ def test_budgets_of_feature_choice():
     budgets = feature_choice.budgets(plan, 2, 100)
     assert budgets.sum() == pytest.approx(200, abs=4) and (budgets.diff() <= 0).all()
     assert budgets[0] / budgets[3] == pytest.approx(4, rel=0.05)
+
+
+def test_counts_of_features_that_fire_on_more_tokens_than_a_byte_holds():
+    kept = torch.rand(1000, 5, generator=torch.Generator().manual_seed(0)) < torch.tensor([1.0, 0.9, 0.5, 0.01, 0.0])
+    expected = kept.numpy().astype(np.int64).sum(0)
+    assert expected[0] == 1000
+    np.testing.assert_array_equal(chosen.Everything(1000, 5).counts(kept).numpy(), expected)
+    places, values = chosen.sparse_or_all(kept.float()[:, 3:], kept[:, 3:])
+    assert isinstance(places, chosen.Entries)
+    np.testing.assert_array_equal(places.counts(values > 0).numpy(), expected[3:])

@@ -1,8 +1,10 @@
 """Gated (Rajamanoharan et al. 2404.16014): one path decides whether a feature is on, the other how strongly.
 
 `π = (x - b_dec) W_enc + b_gate`, `f = 1[π > 0] · relu((x - b_dec) W_enc e^r + b_mag)`;
-`loss = |x - x'|² + λ Σ relu(π) + |x - (relu(π) D + b_dec)|²`, decoder D and b_dec of the last term without gradient:
-it trains the gate. At inference it is a JumpReLU with threshold `b_mag - e^r b_gate`.
+`loss = |x - x'|² + λ Σ relu(π) |D| + |x - (relu(π) D + b_dec)|²`, decoder D and b_dec of the last term without gradient
+while rows are kept at norm 1, as in the paper: it trains the gate. Free rows would shrink to escape the penalty, and
+`e^r` would make up for it; there the last term reaches the decoder, as in SAELens. At inference it is a JumpReLU with
+threshold `b_mag - e^r b_gate`.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ def loss(params: Params, buffers: Buffers, batch: Batch, frame: Frame, now: Mome
     magnitude = torch.addcmul(b_mag, gate - b_gate, stretch.exp()).relu()
     f, opened = magnitude * (gate > 0).to(gate.dtype), gate.relu()
     penalty = chosen.mean_sum(opened, linear.row_weights(params["W_dec"], frame), places)
-    frozen = {name: value.detach() for name, value in params.items() if name in ("W_dec", "b_dec", "W_skip")}
-    gate_error = (batch.y - linear.decode(frozen, opened, places, batch.x)).pow(2).sum(1)
+    unit = frame.plan.decoder_norm == "unit"
+    decoder = {name: value.detach() for name, value in params.items()} if unit else params
+    gate_error = (batch.y - linear.decode(decoder, opened, places, batch.x)).pow(2).sum(1)
     extra = {"gate": risk(gate_error, frame.plan.tilt)}
     return penalised.outcome(
         params, buffers, batch, frame, now, f=f, places=places, penalty=penalty, bias="b_gate", extra=extra

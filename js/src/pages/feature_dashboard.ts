@@ -1,0 +1,4 @@
+import { start } from "../page";
+import { featureDashboard } from "../views/featuredashboard";
+
+start(document, "feature_dashboard", featureDashboard);

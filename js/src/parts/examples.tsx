@@ -1,0 +1,124 @@
+// Where a feature fires: a concordance, by interval of activation with its share, the strongest, or at random.
+import { useSignal } from "@preact/signals";
+import { count, MINUS, share } from "../format";
+import type { ExampleGroup, FeatureDashboardPayload } from "../payloads";
+import { tickLabel } from "../scale";
+import { plain } from "../signs";
+import type { DashboardView } from "../views/featuredashboard";
+import { PassageRow } from "./passages";
+import { shown } from "./predictions";
+import { Segments } from "./segments";
+
+export const GROUPS = ["interval", "top", "random"];
+/** Examples of a group that are shown at first. */
+const FEW = 8;
+const NAMES: Readonly<Record<string, string>> = { interval: "by interval", top: "top", random: "random" };
+const NOTES: Readonly<Record<string, string>> = {
+  interval: "drawn uniformly from each interval",
+  top: "the strongest, one per document",
+  random: "drawn uniformly from all tokens where it fires",
+};
+
+/** "2 – 4", with a minus where it is below 0. */
+export function boundsOf({ low, high, negative }: ExampleGroup): string {
+  const sign = negative ? MINUS : "";
+  return `${sign}${tickLabel(low)} – ${sign}${tickLabel(high)}`;
+}
+
+interface Props {
+  view: DashboardView;
+  payload: FeatureDashboardPayload;
+}
+
+export function Examples({ view, payload }: Props) {
+  const { state } = view;
+  const { n_tokens, n_active, fires_on, nearest_live } = payload;
+  const kinds = GROUPS.filter((kind) => payload.groups.some((group) => group.kind === kind));
+  const groups = payload.groups.filter(({ kind }) => kind === state.kind.value);
+  if (n_tokens === 0) {
+    return (
+      <section aria-label="Where it fires">
+        <h3>Where it fires</h3>
+        <p class="em">No atlas: give one, as in sw.FeatureDashboard(scope, feature, atlas=atlas).</p>
+      </section>
+    );
+  }
+  if (n_active === 0) {
+    return (
+      <section aria-label="Where it fires">
+        <h3>Where it fires</h3>
+        <p class="em">
+          It never fired on {count(n_tokens)} tokens.
+          {nearest_live && (
+            <>
+              {" "}
+              The nearest feature that does:{" "}
+              <button
+                type="button"
+                class="link"
+                disabled={!state.live.value}
+                onClick={() => state.open(nearest_live.id)}
+              >
+                {plain(nearest_live.label || nearest_live.id, 80)}
+              </button>
+              .
+            </>
+          )}
+        </p>
+      </section>
+    );
+  }
+  return (
+    <section aria-label="Where it fires">
+      <div class="dbar firing">
+        <h3>Where it fires</h3>
+        <Segments
+          label="Examples"
+          choices={kinds.map((value) => ({ value, label: NAMES[value] ?? value }))}
+          value={state.kind.value}
+          set={state.show}
+        />
+        <span class="sp" />
+        <span class="sub">
+          {count(n_active)} of {count(n_tokens)} tokens
+        </span>
+      </div>
+      <p class="sub fires-on">
+        {fires_on.slice(0, 5).map(({ text, value }, i) => (
+          <span key={text + String(i)}>
+            {i > 0 && " · "}
+            <span class="tk">{shown(text)}</span> {share(value)}
+          </span>
+        ))}
+        {fires_on.length > 5 && " …"}
+      </p>
+      {groups.map((group, i) => (
+        <Group key={`${payload.id} ${group.kind} ${i}`} group={group} payload={payload} first={i === 0} />
+      ))}
+      <p class="sub how">{NOTES[state.kind.value]}</p>
+    </section>
+  );
+}
+
+function Group({ group, payload, first }: { group: ExampleGroup; payload: FeatureDashboardPayload; first: boolean }) {
+  const all = useSignal(false);
+  const some = all.value ? group.passages : group.passages.slice(0, FEW);
+  const more = group.passages.length - FEW;
+  return (
+    <div class={first ? "examples first" : "examples"}>
+      {group.kind === "interval" && (
+        <div class="sub bounds">
+          <span>{boundsOf(group)}</span> <span>{share(group.share)}</span>
+        </div>
+      )}
+      {some.map((passage, i) => (
+        <PassageRow key={i} passage={passage} feature={payload} />
+      ))}
+      {more > 0 && (
+        <button type="button" class="link sub" onClick={() => (all.value = !all.value)}>
+          {all.value ? "show fewer" : `show ${count(more)} more`}
+        </button>
+      )}
+    </div>
+  );
+}

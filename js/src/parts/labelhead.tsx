@@ -1,0 +1,126 @@
+// The head of a dashboard: the label, which is edited in place, and how far it holds.
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { plural, probability } from "../format";
+import type { FeatureDashboardPayload, LabelMeter } from "../payloads";
+import { plain } from "../signs";
+import { disabledReason } from "../view";
+import type { DashboardView } from "../views/featuredashboard";
+import { Key } from "./key";
+
+interface Props {
+  view: DashboardView;
+  payload: FeatureDashboardPayload;
+}
+
+export function LabelHead({ view, payload, children }: Props & { children?: ComponentChildren }) {
+  const measured = payload.meters.length > 0;
+  return (
+    <div class={measured ? "dhead measured" : "dhead"}>
+      <Label view={view} payload={payload}>
+        {!measured && children}
+      </Label>
+      {measured && (
+        <section aria-label="Does the label hold?">
+          <div class="dbar">
+            <h3>
+              Does the label hold?{" "}
+              <span class="sub">
+                · 95 % interval, <i class="chance" aria-hidden="true" /> random feature
+              </span>
+            </h3>
+            <span class="sp" />
+            {children}
+          </div>
+          {payload.meters.map((meter) => (
+            <Meter key={meter.name} meter={meter} />
+          ))}
+        </section>
+      )}
+    </div>
+  );
+}
+
+function Label({ view, payload, children }: Props & { children?: ComponentChildren }) {
+  const { state } = view;
+  const editing = useSignal(false);
+  const off = disabledReason(state);
+  const notes = [payload.label_note && plain(payload.label_note, 160)].filter(Boolean);
+  return (
+    <div class="dlabel">
+      <div class="dbar">
+        <Key feature={payload} />
+        {editing.value ? (
+          <Field view={view} payload={payload} done={() => (editing.value = false)} />
+        ) : (
+          <h2>{payload.label ? plain(payload.label, 300) : <span class="q">no label yet</span>}</h2>
+        )}
+        <span class="sp" />
+        {children}
+      </div>
+      <div class="sub under-label">
+        <span class="id">{plain(payload.id, 80)}</span>
+        {notes.map((note) => (
+          <span key={note}> · {note}</span>
+        ))}
+      </div>
+      {!editing.value && (
+        <button type="button" class="btn" disabled={off !== ""} title={off} onClick={() => (editing.value = true)}>
+          {payload.label ? "Edit label" : "Write a label"}
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Field({ view, payload, done }: Props & { done: () => void }) {
+  const field = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => {
+    field.current?.focus();
+    field.current?.select();
+  }, []);
+  const key = (event: KeyboardEvent) => {
+    event.stopPropagation();
+    if (event.isComposing) return;
+    if (event.key === "Enter") {
+      view.state.rename(event.currentTarget ? (event.currentTarget as HTMLInputElement).value : "");
+      done();
+    } else if (event.key === "Escape") done();
+  };
+  return (
+    <input
+      ref={field}
+      class="labelfield"
+      aria-label="Label"
+      maxLength={2000}
+      defaultValue={payload.label}
+      onKeyDown={key}
+      onBlur={done}
+    />
+  );
+}
+
+function Meter({ meter: { name, score, random, n } }: { meter: LabelMeter }) {
+  const x = (value: number) => `${Math.min(100, Math.max(0, value * 100))}%`;
+  const { value, low, high } = score;
+  return (
+    <div class="meter" title={plural(n, "item")}>
+      <div>{plain(name, 30)}</div>
+      <div class="track" aria-hidden="true">
+        {random !== null && <i class="base" style={{ left: x(random) }} />}
+        {low !== null && high !== null && <i class="ci" style={{ left: x(low), right: `calc(100% - ${x(high)})` }} />}
+        <i class="own" style={{ left: x(value) }} />
+      </div>
+      <div class="num">
+        <b>{probability(value)}</b>{" "}
+        {low !== null && high !== null && (
+          <span class="q">
+            [{probability(low)}, {probability(high)}]
+          </span>
+        )}
+        {random !== null && <span class="hear">, random feature {probability(random)}</span>}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,188 @@
+// The box to type into: the text itself is coloured, for a mirror with the fills lies under a text area without ink.
+import { useRef } from "preact/hooks";
+import { type Cell, cellsOf, cellsOfDraft } from "../cells";
+import { activation, factor } from "../format";
+import { hue, ramp, step } from "../palette";
+import type { ChosenFeature, FeatureDashboardPayload, HeatmapPayload } from "../payloads";
+import { asText, piled, plain } from "../signs";
+import type { DashboardView } from "../views/featuredashboard";
+
+/** Nearer to 1 than this, the slider snaps to the notch. */
+const SNAP = 0.035;
+
+/** Where a feature is greatest; position 0 is left out, as in the fill. */
+export function peakOf(values: ArrayLike<number>): number {
+  let at = values.length > 1 ? 1 : 0;
+  for (let t = 2; t < values.length; t++) if ((values[t] as number) > (values[at] as number)) at = t;
+  return at;
+}
+
+/** The token that ends at a caret before character `offset`, or holds it. */
+export function tokenAt(cells: readonly Cell[], offset: number): number {
+  let found = -1;
+  for (const cell of cells) if (cell.token >= 0 && cell.start < cell.end && cell.start < offset) found = cell.token;
+  return found;
+}
+
+interface Props {
+  view: DashboardView;
+  payload: FeatureDashboardPayload;
+}
+
+export function LiveText({ view, payload }: Props) {
+  const { state } = view;
+  const { live } = payload;
+  const off = state.off;
+  const feature = live?.features[0];
+  const text = state.text.value;
+  const cells = live ? cellsOfDraft(cellsOf(live.tokens), live.prompt, text) : [];
+  const area = useRef<HTMLTextAreaElement>(null);
+  const caret = () => {
+    const at = tokenAt(cells, area.current?.selectionEnd ?? 0);
+    if (at >= 0) state.select(at);
+  };
+  return (
+    <section aria-label="Try your own text">
+      <h3>Try your own text {!off && <span class="sub">· live</span>}</h3>
+      <div class={off ? "box off" : "box"}>
+        <div class="mirrored" hidden={off !== "" && !text}>
+          <div class="mirror" aria-hidden="true">
+            {live && feature && text ? (
+              <Mirror cells={cells} text={text} slot={payload.slot} feature={feature} full={payload.maximum} />
+            ) : (
+              text
+            )}
+            {/* An empty last line has no height of its own. */}
+            {text.endsWith("\n") || text === "" ? "\u200b" : ""}
+          </div>
+          {!off && !piled(text) && (
+            <textarea
+              ref={area}
+              aria-label="Your own text"
+              spellcheck={false}
+              autocapitalize="off"
+              placeholder="Type a text to see the feature in it."
+              value={text}
+              onInput={(event) => state.type(event.currentTarget.value)}
+              onKeyUp={caret}
+              onPointerUp={caret}
+              onKeyDown={(event) => {
+                event.stopPropagation();
+                if (event.key === "Escape") event.currentTarget.blur();
+              }}
+            />
+          )}
+        </div>
+        {off && <p class="sub">{plain(off, 300)}</p>}
+        {live && feature && <Under view={view} payload={payload} live={live} feature={feature} />}
+      </div>
+    </section>
+  );
+}
+
+interface MirrorProps {
+  cells: readonly Cell[];
+  text: string;
+  slot: number;
+  feature: ChosenFeature;
+  full: number;
+}
+
+/** The text with a fill under each token; a leading space is never filled. */
+function Mirror({ cells, text, slot, feature, full }: MirrorProps) {
+  const maximum = Math.max(full, feature.maximum);
+  return (
+    <>
+      {cells.map(({ token, start, end }, i) => {
+        const piece = text.slice(start, end);
+        if (!piece) return null;
+        const before = token > 0 ? (feature.values[token] ?? 0) : 0;
+        const now = token > 0 ? ((feature.after ?? feature.values)[token] ?? 0) : 0;
+        const fill = ramp(slot, step(now, maximum));
+        const gone = before > 0 && !fill;
+        const gap = /^\s*/.exec(piece)?.[0] ?? "";
+        return (
+          <span key={i}>
+            {gap}
+            <span class={fill ? `lt filled ${fill}` : gone ? `lt gone ${hue(slot)}` : "lt"}>
+              {piece.slice(gap.length)}
+            </span>
+          </span>
+        );
+      })}
+    </>
+  );
+}
+
+interface UnderProps extends Props {
+  live: HeatmapPayload;
+  feature: ChosenFeature;
+}
+
+/** What the feature does in the text, and the slider. */
+function Under({ view, payload, live, feature }: UnderProps) {
+  const { state } = view;
+  const at = peakOf(feature.values);
+  const word = (token: number) => {
+    const cell = cellsOf(live.tokens)[token];
+    return cell ? plain(asText(cell.drawn), 24) : "";
+  };
+  const value = (token: number) => {
+    const before = activation(feature.values[token] ?? 0);
+    const after = feature.after ? activation(feature.after[token] ?? 0) : before;
+    return before === after ? before : `${before} → ${after}`;
+  };
+  const here = state.selection.value;
+  const scale = state.scale.value;
+  const share = Math.min(100, Math.max(0, scale * 50));
+  return (
+    <div class="under-text">
+      <span class="sub">
+        {(feature.values[at] ?? 0) > 0 ? (
+          <>
+            max {value(at)} at <span class="tk">{word(at)}</span>
+          </>
+        ) : (
+          "it does not fire here"
+        )}
+        {here !== at && (feature.values[at] ?? 0) > 0 && (
+          <>
+            {" "}
+            · {value(here)} at <span class="tk">{word(here)}</span>
+          </>
+        )}
+      </span>
+      <span class="sp" />
+      <span class="scaler">
+        <button
+          type="button"
+          class="link sub"
+          disabled={state.off !== ""}
+          onClick={() => state.setScale(scale === 0 ? 1 : 0, false)}
+        >
+          {scale === 0 ? "restore" : "ablate"}
+        </button>
+        <div class={`sl ${hue(payload.slot)}`}>
+          <s />
+          <i style={{ left: `${Math.min(50, share)}%`, right: `${100 - Math.max(50, share)}%` }} />
+          <input
+            type="range"
+            min="0"
+            max="2"
+            step="0.05"
+            value={scale}
+            disabled={state.off !== ""}
+            aria-label="Factor of the feature"
+            aria-valuetext={scale === 0 ? "ablated" : factor(scale)}
+            onInput={(event) => {
+              const raw = Number(event.currentTarget.value);
+              state.setScale(Math.abs(raw - 1) < SNAP ? 1 : raw, true);
+            }}
+            onDblClick={() => state.setScale(1, false)}
+          />
+        </div>
+        <span class="sub num factor">{scale === 0 ? "ablated" : factor(scale)}</span>
+      </span>
+    </div>
+  );
+}

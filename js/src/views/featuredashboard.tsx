@@ -1,0 +1,206 @@
+// The FeatureDashboard: what one feature means, where it fires, what it writes, and a text of one's own.
+import { computed, signal } from "@preact/signals";
+import css from "../css/dashboard.css";
+import type { Draw } from "../mount";
+import { Aside } from "../parts/aside";
+import { Examples, GROUPS } from "../parts/examples";
+import { Foot } from "../parts/foot";
+import { Help, helpKey } from "../parts/help";
+import { LabelHead } from "../parts/labelhead";
+import { LiveText } from "../parts/livetext";
+import { Menu } from "../parts/menu";
+import { NextToken, type Predicting } from "../parts/predictions";
+import { Edge, Failed } from "../parts/status";
+import type { FeatureDashboardPayload } from "../payloads";
+import { type AnyModel, Picture, whole, words } from "../picture";
+import { plain } from "../signs";
+import { type BaseView, disabledReason, makeBaseView } from "../view";
+
+const KEYS = [
+  ["Enter", "in the label: keep it"],
+  ["Esc", "leave the label or the text"],
+  ["← →", "move the slider, read the histogram"],
+  ["Ctrl Z", "undo, outside the text"],
+  ["?", "this help"],
+] as const;
+
+/** State of one dashboard: the feature in view, and what is done in its box. */
+export class DashboardState extends Picture<FeatureDashboardPayload> implements Omit<Predicting, "payload"> {
+  readonly text = signal("");
+  readonly scale = signal(1);
+  readonly kind = signal("interval");
+  readonly position = signal(-1);
+  readonly undoDepth = signal(0);
+  readonly redoDepth = signal(0);
+  /** The text of one's own as the heatmap it is, for the parts that draw those. */
+  readonly box = computed(() => this.payload.value?.live ?? null);
+  /** The token whose prediction is in view: that of the caret, else the last. */
+  readonly selection = computed(() => {
+    const last = (this.box.value?.tokens.text.length ?? 0) - 1;
+    const at = this.position.value;
+    return at >= 0 && at <= last ? at : Math.max(0, last);
+  });
+  readonly predicting: Predicting = {
+    payload: this.box,
+    selection: this.selection,
+    live: this.live,
+    requests: this.requests,
+  };
+
+  constructor(model: AnyModel) {
+    super(model);
+    this.start(["shown", "position", "undo_depth", "redo_depth", "text", "scale"]);
+  }
+
+  /** Why the box is off, or "" when it is on. */
+  get off(): string {
+    return disabledReason(this) || (this.payload.value?.live_note ?? "");
+  }
+
+  type(text: string): void {
+    this.text.value = text;
+    this.#want(true);
+  }
+
+  setScale(scale: number, dragging: boolean): void {
+    this.scale.value = scale;
+    this.#want(dragging);
+  }
+
+  /** Another feature, with the same text. */
+  open = (feature: string): void => {
+    if (!this.live.value || feature === this.payload.value?.id) return;
+    this.requests.run({ feature, text: this.text.value, scale: 1 });
+  };
+
+  select(position: number): void {
+    if (this.position.value === position) return;
+    this.position.value = position;
+    this.share("position", position);
+  }
+
+  show = (kind: string): void => {
+    this.kind.value = kind;
+    this.share("shown", kind);
+  };
+
+  async rename(text: string): Promise<void> {
+    try {
+      await this.requests.ask({ type: "label", feature: this.payload.value?.id ?? "", text });
+    } catch (failure) {
+      this.requests.failure.value = failure as { what: string; todo: string };
+    }
+  }
+
+  #want(soon: boolean): void {
+    if (this.off) return;
+    this.requests.run({ text: this.text.value, scale: this.scale.value }, soon);
+  }
+
+  protected override settled(failed: boolean): void {
+    // A text that was refused stays in the box, to be shortened.
+    if (!failed) this.#adopt();
+    else this.scale.value = this.#scale();
+  }
+
+  protected override view(): void {
+    super.view();
+    this.undoDepth.value = whole(this.model.get("undo_depth"));
+    this.redoDepth.value = whole(this.model.get("redo_depth"));
+    const shown = words(this.model.get("shown")) || (this.payload.value?.shown ?? "");
+    this.kind.value = GROUPS.includes(shown) ? shown : "interval";
+    const position = this.model.get("position");
+    this.position.value = Number.isSafeInteger(position) ? (position as number) : (this.payload.value?.position ?? -1);
+    // What is being typed is newer than what Python says.
+    if (!this.requests.busy.value) this.#adopt();
+  }
+
+  #scale(): number {
+    const scale = this.model.get("scale");
+    return typeof scale === "number" ? scale : (this.payload.value?.live?.features[0]?.scale ?? 1);
+  }
+
+  #adopt(): void {
+    const text = this.model.get("text");
+    this.text.value = typeof text === "string" ? text : (this.payload.value?.live?.prompt ?? "");
+    this.scale.value = this.#scale();
+  }
+}
+
+export type DashboardView = BaseView<DashboardState>;
+
+export const featureDashboard: Draw = (model, root, ended) => {
+  const state = new DashboardState(model);
+  return { state, element: <FeatureDashboard view={makeBaseView(state, root, ended)} /> };
+};
+
+function FeatureDashboard({ view }: { view: DashboardView }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const help = helpKey(view);
+  const key = (event: KeyboardEvent) => {
+    const { tagName } = event.composedPath()[0] as HTMLElement;
+    const typing = tagName === "TEXTAREA" || tagName === "INPUT";
+    if (!typing && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && state.live.value) {
+      state.requests.step(event.shiftKey ? "redo" : "undo");
+      event.preventDefault();
+      event.stopPropagation();
+    } else if (tagName !== "TEXTAREA") help(event);
+  };
+  return (
+    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
+      <style>{css}</style>
+      <Edge view={view} />
+      {payload && (
+        <>
+          <LabelHead key={payload.id} view={view} payload={payload}>
+            <Steps view={view} />
+          </LabelHead>
+          <Failed view={view} />
+          <div class={`dashboard${state.requests.stale.value ? " drained" : ""}`}>
+            <div>
+              <LiveText view={view} payload={payload} />
+              {payload.live && (
+                <div class="next">
+                  <NextToken view={{ state: state.predicting }} few={4} />
+                </div>
+              )}
+              <Examples view={view} payload={payload} />
+            </div>
+            <Aside view={view} payload={payload} />
+          </div>
+        </>
+      )}
+      {!payload && <Failed view={view} />}
+      <Foot view={view}>{payload?.source && <span>{plain(`atlas of ${payload.source}`, 120)}</span>}</Foot>
+      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".plot")?.focus()} />
+      <div class="hear" role="status" aria-live="polite">
+        {payload && !state.requests.busy.value && `Feature ${plain(payload.id, 60)} ${plain(payload.label, 80)}.`}{" "}
+        {view.said}
+      </div>
+    </div>
+  );
+}
+
+function Steps({ view }: { view: DashboardView }) {
+  const { state } = view;
+  const button = (type: "undo" | "redo", sign: string, name: string, depth: number) => (
+    <button
+      type="button"
+      class="btn bare"
+      title={name}
+      aria-label={name}
+      disabled={!state.live.value || depth === 0}
+      onClick={() => state.requests.step(type)}
+    >
+      {sign}
+    </button>
+  );
+  return (
+    <span class="steps">
+      {button("undo", "↶", "Undo", state.undoDepth.value)}
+      {button("redo", "↷", "Redo", state.redoDepth.value)}
+      <Menu view={view} label="⋯" name="Menu" bare full />
+    </span>
+  );
+}
