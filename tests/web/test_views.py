@@ -31,8 +31,8 @@ VIEWS: dict[str, Any] = {
 # Elements of these views, besides those of the heatmap.
 OURS = {
     "b", "button", "circle", "dd", "div", "dl", "dt", "g", "h2", "h3", "i", "input", "kbd", "li", "line", "p", "path",
-    "rect", "s", "section", "span", "style", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "tr", "u",
-    "ul",
+    "rect", "s", "section", "span", "style", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "tr",
+    "u", "ul",
 }  # fmt: skip
 BASES = {"style"}
 
