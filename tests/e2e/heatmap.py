@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 MINUS = "\u2212"
 
@@ -23,23 +22,6 @@ class Prediction:
 def number(text: str) -> float:
     """A number as the view writes it."""
     return float(text.replace(MINUS, "-").replace("\u2009", "").replace("×", ""))
-
-
-class KeyClock:
-    """Times of the keys that a page receives, which on a busy machine are not those at which they were sent."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-        page.evaluate(
-            "() => { window.keyTimes = []; addEventListener('keydown', (e) => keyTimes.push(e.timeStamp), true); }"
-        )
-
-    def requests(self, quiet: float = 0.1, longest: float = 1.0) -> float:
-        """How many requests these keys may cost: the first, one a second, one after every pause, the last."""
-        times = [t / 1000 for t in self._page.evaluate("() => keyTimes")]
-        # A timer may fire a little early or late.
-        pauses = sum(later - earlier > 0.8 * quiet for earlier, later in pairwise(times))
-        return 2 + pauses + (times[-1] - times[0]) / longest
 
 
 class Heatmap:
