@@ -58,6 +58,9 @@ def test_editing_an_early_word_changes_what_follows(tour: Tour, view: Heatmap) -
     assert tour.notebook.python("view.prompt") == prompt
     # The feature that colours fires on names.
     assert view.colours()[1] != before[1]
+    # Predictions are those after the caret.
+    view.page.keyboard.press("Control+End")
+    expect(view.next_token.get_by_role("heading")).to_contain_text("to")
     assert_shows(view.predictions(), expected(tour.notebook, prompt))
     assert view.predictions() != rows
 
