@@ -81,7 +81,7 @@ def measure(side: str, architecture: str, rates: list[float], seeds: int, train:
 
 
 def at_l0(steer: str, value: float, factor: float, train: Callable[[float], dict]) -> At | None:
-    """FVU at the L0; `None` where a run failed or none lies on one side of it."""
+    """FVU at the L0; `None` where a run failed, or the runs do not close in on it."""
     runs: list[tuple[float, dict]] = []
     for _ in range(TRIES):
         answer = train(value)
@@ -98,6 +98,8 @@ def at_l0(steer: str, value: float, factor: float, train: Callable[[float], dict
         else:
             value *= factor if (_far(runs[-1]) > 0) == (steer == "sparsity") else 1 / factor
         value = round(value) if steer == "k" else value
+        if any(value == before for before, _ in runs):  # it would say the same again
+            return None
     return None
 
 

@@ -1,10 +1,10 @@
 """Training speed and quality beside sae-lens and dictionary_learning, on activations of the embedded model.
 
-Tokens a second: same architecture, width, batch, dtype, thread and data, the three sides taking turns; ours over the
-faster peer. Quality: FVU on held-out activations at an L0 of 16, as `_quality.py` says. Each side runs in an
-environment of its own, made in `build/peers` from pinned requirements:
+Tokens a second: same architecture, width, batch, dtype, thread and data, the three sides taking turns, at the beginning
+and after more updates; ours over the faster peer. Quality: FVU on held-out activations at an L0 of 16, as `_quality.py`
+says. Each side runs in an environment of its own, made in `build/peers` from pinned requirements:
 
-    python benchmarks/training.py                              # all of it, about half an hour
+    python benchmarks/training.py                              # all of it, about half an hour of one core
     python benchmarks/training.py --only speed --architectures topk
     python benchmarks/training.py --pip="--index-url ..."      # an index with CPU-only builds of torch
 """
@@ -99,23 +99,37 @@ def job(options: argparse.Namespace, architecture: str, **changes) -> dict:
     return {**usual, **changes}
 
 
-def speed(options: argparse.Namespace, sides: list[Side], architecture: str) -> dict[str, float]:
-    """Median tokens a second of each side; the peer's faster way where it has two."""
-    ways = [(side, sparse) for side in sides for sparse in (False, True)[: 1 + (side.name == "saelens")]]
-    rates: dict[tuple[str, bool], list[float]] = {(side.name, sparse): [] for side, sparse in ways}
-    for _ in range(options.rounds):
-        for side, sparse in ways:
-            asked = {"sparse": sparse, "sparsity": SPEED_SPARSITY.get((side.name, architecture), 1.0)}
-            found = side.ask(job(options, architecture, do="speed", warm=2, updates=options.updates, **asked))
-            if "error" in found:
-                print(f"  {side.name} {architecture}: {found['error']}", flush=True)
-            else:
-                rates[side.name, sparse].append(found["tokens_per_second"])
-    best: dict[str, float] = {}
-    for (name, _), values in rates.items():
-        if values:
-            best[name] = max(best.get(name, 0.0), statistics.median(values))
-    return best
+def speed(options: argparse.Namespace, sides: list[Side], architecture: str) -> dict[str, dict[str, float]]:
+    """Median tokens a second of each side, at the beginning and after more updates; a peer's faster way if it has two.
+
+    Dictionaries that pay for active features begin with half of them on, and become sparse while they are trained.
+    """
+    ways = [(side, False) for side in sides]
+    ways += [(side, True) for side in sides if (side.name, architecture) == ("saelens", "topk")]
+    found: dict[str, dict[str, float]] = {}
+    for phase, warm in (("at first", 2), (f"after {options.settle}", options.settle)):
+        rates: dict[tuple[str, bool], list[float]] = {}
+        for turn in range(options.rounds):
+            for side, sparse in list(ways):
+                asked = {"sparse": sparse, "sparsity": SPEED_SPARSITY.get((side.name, architecture), 1.0)}
+                asked |= {"warm": 0 if turn else warm, "updates": options.updates, "again": bool(turn or found)}
+                answer = side.ask(job(options, architecture, do="speed", **asked))
+                if "error" in answer:
+                    print(f"  {side.name} {architecture}: {answer['error'][:160]}", flush=True)
+                    ways.remove((side, sparse))
+                else:
+                    rates.setdefault((side.name, sparse), []).append(answer["tokens_per_second"])
+        found[phase] = {}
+        for (name, _), values in rates.items():
+            found[phase][name] = max(found[phase].get(name, 0.0), statistics.median(values))
+    return found
+
+
+def told(architecture: str, phase: str, rates: dict[str, float]) -> str:
+    """One line of the table of speed: ours over the faster peer."""
+    faster = max((rate for name, rate in rates.items() if name != "ours"), default=float("nan"))
+    shown = "  ".join(f"{name} {rate:8,.0f}" for name, rate in rates.items())
+    return f"{architecture:<11} {phase:<9} tokens/s  {shown}  ratio {rates.get('ours', float('nan')) / faster:.2f}"
 
 
 def quality(options: argparse.Namespace, side: Side, architecture: str) -> Found | None:
@@ -145,6 +159,7 @@ def main() -> None:
     parser.add_argument("--rates", nargs="+", type=float, default=[3e-3, 1e-2, 3e-2, 1e-1], help="for quality")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--updates", type=int, default=10, help="that are timed in each round")
+    parser.add_argument("--settle", type=int, default=250, help="updates before speed is measured again")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--tokens", type=int, default=80_000)
@@ -159,10 +174,8 @@ def main() -> None:
         sides = [Side(name, python, data, options.threads) for name, python in every.items()]
         for architecture in options.architectures:
             if options.only != "quality":
-                rates = speed(options, sides, architecture)
-                faster = max((rate for name, rate in rates.items() if name != "ours"), default=float("nan"))
-                shown = "  ".join(f"{name} {rate:8,.0f}" for name, rate in rates.items())
-                print(f"{architecture:<11} tokens/s  {shown}  ratio {rates['ours'] / faster:.2f}", flush=True)
+                for phase, rates in speed(options, sides, architecture).items():
+                    print(told(architecture, phase, rates), flush=True)
             if options.only != "speed":
                 found = {side.name: quality(options, side, architecture) for side in sides}
                 print(table(architecture, found), flush=True)

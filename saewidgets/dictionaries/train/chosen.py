@@ -136,10 +136,11 @@ class Encode(torch.autograd.Function):
     def forward(
         ctx: Any, read: Tensor, shift: Tensor | None, W_enc: Tensor, b_enc: Tensor, places: Places, values: Tensor
     ) -> Tensor:
-        """The values, as they are."""
+        """The values, as they are: not a copy and no view, so that they can be rectified in place."""
         ctx.places, ctx.shifted = places, shift is not None
         ctx.save_for_backward(read, W_enc)
-        return values.view_as(values)
+        ctx.mark_dirty(values)
+        return values
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
@@ -230,16 +231,27 @@ def above(level: Tensor | float) -> Choose:
 
     def choose(read: Tensor, W_enc: Tensor, b_enc: Tensor) -> tuple[Places, Tensor]:
         pre = torch.addmm(b_enc, read, W_enc)
-        return sparse_or_all(pre, pre > level)
+        if _many(_some(pre) > level):
+            return Everything(*pre.shape), pre
+        return _entries(pre, pre > level)
 
     return choose
 
 
 def sparse_or_all(values: Tensor, mask: Tensor) -> tuple[Places, Tensor]:
     """The places of a mask and their values; everything where they are many, by a share of the rows."""
-    some = mask[: -(-len(mask) // _SOME)]
-    if int(torch.count_nonzero(some)) > _DENSE * some.numel():
-        return Everything(*mask.shape), values
+    return (Everything(*mask.shape), values) if _many(_some(mask)) else _entries(values, mask)
+
+
+def _some(matrix: Tensor) -> Tensor:
+    return matrix[: -(-len(matrix) // _SOME)]
+
+
+def _many(mask: Tensor) -> bool:
+    return int(torch.count_nonzero(mask)) > _DENSE * mask.numel()
+
+
+def _entries(values: Tensor, mask: Tensor) -> tuple[Entries, Tensor]:
     index = mask.flatten().nonzero()[:, 0]
     return Entries.of_flat(index, *mask.shape), values.flatten()[index]
 

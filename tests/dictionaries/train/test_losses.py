@@ -124,7 +124,8 @@ def loss(p, frozen, x, y, frame, dead=None):
         total += LAMBDA * frozen["factor"] * ((f + 0.01) ** power - 0.01**power).sum(1).mean()
     if plan.architecture == "gated":
         opened = relu(pre)
-        total += LAMBDA * opened.sum(1).mean() + ((y - decode(frozen["p"], opened, x)) ** 2).sum(1).mean()
+        decoder = p if plan.decoder_norm == "free" else frozen["p"]
+        total += LAMBDA * (opened @ norms(p, frame)).mean() + ((y - decode(decoder, opened, x)) ** 2).sum(1).mean()
     if plan.architecture == "jumprelu":
         total += LAMBDA * 2.5 / D_OUT * (pre > np.exp(p["log_threshold"])).sum(1).mean()
     if plan.architecture == "switch":
@@ -146,6 +147,10 @@ CASES = {
     "relu skip transcoder": {"transcodes": True, "skip": True},
     "relu crosscoder": {"widths": (2, 2, 2), "decoder_norm": "free"},
     "gated": {},
+    "gated, free rows": {"decoder_norm": "free"},
+    "gated transcoder": {"transcodes": True},
+    "gated skip transcoder, free rows": {"transcodes": True, "skip": True, "decoder_norm": "free"},
+    "gated crosscoder, free rows": {"widths": (2, 2, 2), "decoder_norm": "free"},
     "topk": {},
     "topk multi": {"multi_k": True},
     "topk skip transcoder": {"transcodes": True, "skip": True},
@@ -193,6 +198,26 @@ def test_loss_and_gradients(case, some_dead, dense, monkeypatch):
             expected[at] = (sides[0] - sides[1]) / 2e-6
         found = np.zeros_like(expected) if value.grad is None else value.grad.numpy()
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7, err_msg=f"{case}: {key}")
+
+
+@pytest.mark.parametrize("decoder_norm", ["unit", "free"])
+def test_the_gate_of_gated_moves_the_decoder_only_where_rows_are_free(decoder_norm):
+    functions, frame, params, buffers, batch = make("gated", decoder_norm=decoder_norm)
+    outcome = functions.loss(params, buffers, batch, frame, Moment(SHARE, LAMBDA, K))
+    p, x = as_numpy(params), batch.x.numpy()
+    opened = relu(features(p, x, frame)[0])
+    left = x - decode(p, opened, x)
+    assert float(outcome.parts["gate"].detach()) == pytest.approx((left**2).sum(1).mean())
+    to_rows, to_bias = -2 * opened.T @ left / N, 2 * left.mean(0)
+    assert abs(to_rows).max() > 0.1
+    # b_dec is also in the input of the encoder: what it does there is the same for both.
+    by_input = -2 * ((-left @ p["W_dec"].T) * (opened > 0)).mean(0) @ p["W_enc"].T
+    free = decoder_norm == "free"
+    rows, bias = torch.autograd.grad(
+        outcome.parts["gate"], (params["W_dec"], params["b_dec"]), allow_unused=True, materialize_grads=True
+    )
+    np.testing.assert_allclose(rows.numpy(), to_rows * free, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(bias.numpy(), by_input - to_bias * free, rtol=1e-9, atol=1e-12)
 
 
 def gradient_at_features(p, x, y, f):

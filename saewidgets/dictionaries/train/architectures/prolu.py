@@ -31,7 +31,7 @@ def loss(params: Params, buffers: Buffers, batch: Batch, frame: Frame, now: Mome
 
     # What is chosen hands its gradient to weights and bias alike, although its value holds no bias.
     m, places = linear.encode(params, batch.x, frame, choose)
-    f = m.relu()
+    f = m.relu_()
     penalty = chosen.mean_sum(f, linear.row_weights(params["W_dec"], frame), places)
     return penalised.outcome(params, buffers, batch, frame, now, f=f, places=places, penalty=penalty)
 

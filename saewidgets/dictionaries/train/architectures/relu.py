@@ -23,7 +23,7 @@ def initial(frame: Frame, draw: torch.Generator) -> tuple[Params, Buffers]:
 def loss(params: Params, buffers: Buffers, batch: Batch, frame: Frame, now: Moment) -> Outcome:
     """What one batch costs."""
     pre, places = linear.encode(params, batch.x, frame, chosen.above(0.0))
-    f = pre.relu()
+    f = pre.relu_()
     penalty = chosen.mean_sum(f, linear.row_weights(params["W_dec"], frame), places)
     return penalised.outcome(params, buffers, batch, frame, now, f=f, places=places, penalty=penalty)
 
