@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
-from saewidgets.errors import DictionaryError, SiteError, shorten
-from saewidgets.interventions import Edit, from_json
+from saewidgets.errors import DictionaryError, EditError, FeatureError, SiteError, shorten
+from saewidgets.interventions import Edit, Group, at_strength, from_json
+from saewidgets.interventions.propagation import check_propagation
 from saewidgets.model import TracedModel
 from saewidgets.runs import Run
 from saewidgets.runs.recent import RecentRuns
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from saewidgets.atlas.atlas import Atlas
     from saewidgets.atlas.limits import Limits
     from saewidgets.atlas.progress import Step
+    from saewidgets.circuits.attribution import Attribution
+    from saewidgets.circuits.graph import AttributionGraph
+    from saewidgets.runs.generation import Generation
 
 
 class Scope:
@@ -76,13 +80,21 @@ class Scope:
             raise DictionaryError("This scope has no dictionary.", "sw.Scope(model, sw.load_dictionary(...)) has.")
         return keys[min(len(keys) * 2 // 3, len(keys) - 1)]
 
-    def run(self, prompt: str, edits: Iterable[Edit] = (), sites: Sequence[str] | None = None) -> Run:
+    def run(
+        self,
+        prompt: str,
+        edits: Iterable[Edit] = (),
+        sites: Sequence[str] | None = None,
+        propagation: str = "free",
+    ) -> Run:
         """One forward pass of a prompt: sparse features at every dictionary, logits, error norms.
 
         Args:
             prompt: The text.
             edits: Interventions, in order.
             sites: Keys of the dictionaries to encode; `None` for all.
+            propagation: How the effect of the edits travels: `"free"`, `"frozen_attention"` (patterns of the run
+                without edits) or `"direct"` (patterns, normalisation scales and MLP outputs of that run).
 
         Returns:
             The run. Without edits its logits are bit-identical to the plain model's.
@@ -91,25 +103,136 @@ class Scope:
             PromptError: Empty, too long, or no text.
             FeatureError, EditError, SiteError: An edit or a site does not fit.
         """
-        return self.run_ids(self.model.tokenize(prompt), prompt, edits, sites)
+        return self.run_ids(self.model.tokenize(prompt), prompt, edits, sites, propagation)
 
     def run_ids(
-        self, ids: Sequence[int], prompt: str = "", edits: Iterable[Edit] = (), sites: Sequence[str] | None = None
+        self,
+        ids: Sequence[int],
+        prompt: str = "",
+        edits: Iterable[Edit] = (),
+        sites: Sequence[str] | None = None,
+        propagation: str = "free",
     ) -> Run:
         """As `run`, from token ids."""
         chosen = from_json(list(edits))
+        check_propagation(propagation)
         if sites is None:
             keys = list(self.dictionaries)
         else:
             keys = [self.key(site) for site in ([sites] if isinstance(sites, str) else sites)]
-        kept = self.recent.get(ids, chosen)
+        kept = self.recent.get(ids, chosen, propagation)
         missing = [key for key in keys if kept is None or key not in kept.features]
         if kept is None or missing:
-            previous = self.recent.nearest(ids, chosen, missing)
-            run = record_run(self.model, self.dictionaries, prompt, ids, chosen, missing, previous)
+            previous = self.recent.nearest(ids, chosen, missing) if propagation == "free" else None
+            run = record_run(self.model, self.dictionaries, prompt, ids, chosen, missing, previous, propagation)
             kept = run if kept is None else kept.with_dictionaries(run)
             self.recent.put(kept)
         return kept if len(keys) == len(kept.features) else kept.only(keys)
+
+    def generate(
+        self,
+        prompt: str | Sequence[Mapping[str, str]],
+        edits: Iterable[Edit] = (),
+        *,
+        max_new_tokens: int = 40,
+        stream: bool = False,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        seed: int | Sequence[int] = 0,
+        strengths: Sequence[float] | None = None,
+        stop: str | Sequence[str] = (),
+        propagation: str = "free",
+        cancel: Callable[[], bool] | None = None,
+    ) -> Any:
+        """Let the model go on from a prompt, under edits of the prompt, of generated tokens, or of both.
+
+        Where an edit is made is said by its `positions`: `None` for everywhere, `"prompt"`, `"generated"`, or positions
+        of the prompt. The first new token comes from the last token of the prompt, so an edit at `"generated"` alone
+        cannot change it.
+
+        Args:
+            prompt: A text, or a conversation `[{"role": "user", "content": "..."}]` for the tokenizer's chat template.
+            edits: Interventions, in order.
+            max_new_tokens: Greatest number of new tokens; fewer where the context or the text ends.
+            stream: Return a `Stream` of tokens instead.
+            temperature: 1 is the model's own distribution, 0 always takes the most probable token.
+            top_k: Draw among that many most probable tokens.
+            top_p: Draw among the most probable tokens that hold this much of the probability.
+            min_p: Draw among tokens at least this many times as probable as the first.
+            seed: Of the draws; several for a text each. Texts of one seed share their noise: they differ only where
+                edits make them.
+            strengths: Multiply the strength of every `sw.steer` by each of these, a text each, in one batch.
+            stop: Texts that end a text; they stay in it.
+            propagation: `"free"`, or `"frozen_attention"`: attention patterns within the prompt are those without
+                edits; those of new tokens are free.
+            cancel: Called before every token; true to stop.
+
+        Returns:
+            A `Generation`; with several seeds or strengths a list of them, seed by seed within each strength.
+
+        Raises:
+            PromptError: The prompt is empty or fills the context, or an option is out of range.
+            FeatureError, EditError, SiteError: An edit does not fit.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> scope = sw.demo()
+            >>> text = scope.generate("Mira saw a", max_new_tokens=8, temperature=0)
+            >>> texts = scope.generate(
+            ...     "Mira saw a", [sw.steer("resid_post.2/17", 5)], strengths=[0, 1], max_new_tokens=8, temperature=0
+            ... )
+            >>> texts[0].text == text.text
+            True
+        """
+        from saewidgets.runs.sampling import Sampling, check_seeds
+        from saewidgets.runs.writer import Request, write_texts
+
+        check_propagation(propagation)
+        chosen = from_json(list(edits))
+        request = Request(
+            prompt=prompt if isinstance(prompt, str) else "",
+            ids=self.model.tokenize(prompt) if isinstance(prompt, str) else self.model.tokenize_chat(prompt),
+            versions=((chosen, None),) if strengths is None else tuple((at_strength(chosen, s), s) for s in strengths),
+            seeds=check_seeds(seed),
+            max_new_tokens=max_new_tokens,
+            sampling=Sampling(temperature, top_k, top_p, min_p),
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            propagation=propagation,
+            cancel=cancel,
+        )
+        written = write_texts(self.model, self.dictionaries, request)
+        if stream:
+            return written
+        for _ in written:
+            pass
+        found = written.generations
+        return found[0] if isinstance(seed, int) and strengths is None else list(found)
+
+    def replay(self, generation: Generation, sites: Sequence[str] | None = None) -> Run:
+        """One run of a prompt and what was generated from it, under the same edits: features of every new token.
+
+        Args:
+            generation: From `generate`.
+            sites: Keys of the dictionaries to encode; `None` for all.
+
+        Returns:
+            The run.
+
+        Raises:
+            EditError: Attention was frozen: a run of the whole text has other patterns to freeze.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> scope = sw.demo()
+            >>> made = scope.generate("Mira saw a", max_new_tokens=5)
+            >>> scope.replay(made).token_ids == made.token_ids
+            True
+        """
+        if generation.propagation != "free":
+            raise EditError("A text written under frozen attention.", "Only what was written freely can be replayed.")
+        return self.run_ids(generation.token_ids, generation.prompt, generation.edits_in_run, sites)
 
     def sweep(
         self,
@@ -170,6 +293,76 @@ class Scope:
             name=self.name,
         )
 
+    def attribute(
+        self,
+        prompt: str | Sequence[int],
+        targets: object = None,
+        *,
+        method: str = "transcoder",
+        positions: Sequence[int] = (-1,),
+        dictionaries: Dictionary | Sequence[Dictionary] | Mapping[str, Dictionary] | None = None,
+        ignored: Sequence[int] = (0,),
+        max_features: int | None = None,
+        memory: int = 2 << 30,
+        batch: int | None = None,
+        report: Callable[[Attribution], None] | None = None,
+    ) -> AttributionGraph:
+        """The attribution graph of a prompt: what features, errors and tokens do to each other and to the targets.
+
+        With attention patterns and norms held, transcoders stand for the MLPs and everything else is affine: the edges
+        are direct effects, exactly (Ameisen et al. 2025). Each row is checked to add up to what the model has.
+
+        Args:
+            prompt: The text, or token ids.
+            targets: `None`: the most probable next tokens; or a token, a `saewidgets.circuits.Target`, or several.
+            method: `"transcoder"`; or on autoencoders `"sae-gradient"`, `"sae-ig"` (integrated gradients) or
+                `"sae-exact"`, see `saewidgets.circuits.feature_circuit`.
+            positions: After which tokens, where targets do not say.
+            dictionaries: Dictionaries to use instead of the scope's; a cross-layer transcoder goes here.
+            ignored: Tokens that get no features and errors.
+            max_features: Most features in the graph, by influence.
+            memory: Most bytes for its rows; with less than all need, the most influential rows are computed and
+                `graph.covered` says what share they hold.
+            batch: Rows computed at once.
+            report: Called with the `Attribution` after each batch; `.graph()` is the graph so far. Raise
+                `sw.errors.Cancelled` to stop and keep it.
+
+        Returns:
+            The graph, most influential rows computed first.
+
+        Raises:
+            PromptError: A prompt or target that is none.
+            DictionaryError: No transcoder, or one that attribution cannot take.
+            ModelError: The model cannot be frozen: where, and by how much.
+            CircuitError: A row does not add up, or memory is too small for a single one.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> graph = sw.demo().attribute("Mira saw a red boat.", max_features=64)
+            >>> graph.residual < 1e-4
+            True
+        """
+        if method != "transcoder":
+            from saewidgets.circuits.features import feature_circuit
+
+            return feature_circuit(
+                self, prompt, targets, method=method, positions=positions, dictionaries=dictionaries, ignored=ignored
+            )
+        from saewidgets.circuits.attribution import Attribution
+
+        making = Attribution(
+            self,
+            prompt,
+            targets,
+            positions=positions,
+            dictionaries=dictionaries,
+            ignored=ignored,
+            max_features=max_features,
+            memory=memory,
+            batch=batch,
+        )
+        return making.run(report)
+
     def key(self, site: str) -> str:
         """The key of a loaded dictionary, from its key or its site in any accepted form.
 
@@ -186,6 +379,29 @@ class Scope:
     def label(self, feature: str | FeatureId) -> str:
         """The label of a feature, "" when it has none."""
         return self.labels.get(str(feature), "")
+
+    def group(self, words: str) -> Group:
+        """The features whose labels hold some words, to be edited as one.
+
+        Args:
+            words: All of them must be in the label.
+
+        Returns:
+            The group, named by the words.
+
+        Raises:
+            FeatureError: No label holds them.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> sw.demo().group("months").name
+            'months'
+        """
+        wanted = words.casefold().split()
+        found = [name for name, label in self.labels.items() if all(word in label.casefold() for word in wanted)]
+        if not wanted or not found:
+            raise FeatureError(f"No label holds {shorten(words)}.", "scope.search lists the labels.")
+        return Group(tuple(FeatureId.parse(name) for name in found), words)
 
     def search(self, query: str, key: str | None = None, limit: int = 20) -> list[tuple[str, str]]:
         """Features by index or by words of their label.

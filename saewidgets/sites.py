@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from saewidgets.errors import FeatureError, SiteError, shorten
 
 # Streams in the order in which a forward pass computes them within one block.
-BLOCK_STREAMS = ("resid_pre", "attn_z", "attn_out", "resid_mid", "mlp_in", "mlp_out", "resid_post")
+BLOCK_STREAMS = ("resid_pre", "attn_pattern", "attn_z", "attn_out", "resid_mid", "mlp_in", "mlp_out", "resid_post")
 MODEL_STREAMS = ("embed", "final")
 STREAMS = ("embed", *BLOCK_STREAMS, "final")
 
@@ -24,6 +24,7 @@ _HOOKS = {
     "mlp.hook_in": "mlp_in",
     "hook_mlp_out": "mlp_out",
     "ln2.hook_normalized": "mlp_in",
+    "attn.hook_pattern": "attn_pattern",
     "attn.hook_z": "attn_z",
 }
 # Hugging Face module paths: within a block, and outside.

@@ -1,16 +1,30 @@
-"""Edits: immutable interventions on features, and how a list of them becomes writes in a traced forward pass."""
+"""Edits: immutable interventions, and how a list of them becomes writes in a traced forward pass."""
 
-from saewidgets.interventions.edits import Edit, ablate, clamp, from_json, scale, steer, to_code, to_json
-from saewidgets.interventions.writes import edit_features, edited_sites, make_writes
+from saewidgets.interventions.algebra import at_places, at_strength, inverse
+from saewidgets.interventions.edits import Edit, Source
+from saewidgets.interventions.features import edit_features
+from saewidgets.interventions.make import ablate, clamp, patch, scale, steer
+from saewidgets.interventions.targets import Direction, Group, Head, Pattern
+from saewidgets.interventions.text import from_json, to_code, to_json
+from saewidgets.interventions.writes import edited_sites, make_writes
 
 __all__ = [
+    "Direction",
     "Edit",
+    "Group",
+    "Head",
+    "Pattern",
+    "Source",
     "ablate",
+    "at_places",
+    "at_strength",
     "clamp",
     "edit_features",
     "edited_sites",
     "from_json",
+    "inverse",
     "make_writes",
+    "patch",
     "scale",
     "steer",
     "to_code",

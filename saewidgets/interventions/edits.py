@@ -1,213 +1,190 @@
-"""`ablate`, `scale`, `clamp`, `steer`: what to do with one feature, as frozen hashable values. No torch here."""
+"""`Edit`: one intervention as a frozen, hashable value. No torch here."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from saewidgets.errors import EditError, shorten
-from saewidgets.sites import FeatureId
+from saewidgets.interventions.targets import (
+    Direction,
+    Group,
+    Head,
+    Pattern,
+    Target,
+    as_positions,
+    target_code,
+)
+from saewidgets.sites import FeatureId, Site
 
-KINDS = ("ablate", "scale", "clamp", "steer")
-_MAX_EDITS = 1_000
-_MAX_POSITION = 10_000_000
+KINDS = ("ablate", "scale", "clamp", "steer", "patch")
+SPANS = ("prompt", "generated")
+_MAX_SOURCES = 1_000
+
+Positions = tuple[int, ...] | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Other runs that an edit takes values from.
+
+    Args:
+        prompts: Texts or token ids: one for a patch, any number for a mean.
+        edits: Made in those runs.
+        positions: Where a patch reads; `None` for where it writes.
+    """
+
+    prompts: tuple[str | tuple[int, ...], ...]
+    edits: tuple[Edit, ...] = ()
+    positions: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        prompts: Any = self.prompts
+        if isinstance(prompts, str) or not isinstance(prompts, Iterable):
+            raise EditError(f"Values from {shorten(prompts)}.", "Give a list of prompts.")
+        prompts = tuple(_prompt(prompt) for prompt in prompts)
+        if not 0 < len(prompts) <= _MAX_SOURCES:
+            raise EditError(f"Values from {len(prompts)} prompts.", f"Give 1 to {_MAX_SOURCES:,}.")
+        if not all(isinstance(edit, Edit) for edit in self.edits):
+            raise EditError(f"{shorten(self.edits)} in the run that is read.", "Give a list of edits.")
+        object.__setattr__(self, "prompts", prompts)
+        object.__setattr__(self, "edits", tuple(self.edits))
+        object.__setattr__(self, "positions", as_positions(self.positions))
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An intervention on one feature. Make it with `ablate`, `scale`, `clamp` or `steer`.
+    """An intervention. Make it with `ablate`, `scale`, `clamp`, `steer` or `patch`.
 
-    With f the feature's activation and d its decoder direction, the activation x at the dictionary's `site_out`
-    becomes `x + (f' - f) d` (error kept; Templeton et al. 2024), or `decode(f')` (error dropped).
+    What has an activation f and a direction d – a feature, or a `Direction` at a site – is changed as
+    `x + (f' - f) d` (error kept; Templeton et al. 2024), or for a feature to `decode(f')` (error dropped). A site, a
+    head or a pattern is its own activation: `x' = f'`.
 
     Args:
-        feature: Which one.
+        target: What is edited.
         kind: One of `KINDS`.
-        value: Factor of `scale`, activation of `clamp`, strength of `steer`; 0 for `ablate`.
-        positions: Token positions, rising; `None` for all.
+        value: Factor of `scale`, activation of `clamp`, strength of `steer`; 0 otherwise.
+        positions: Token positions, rising; `None` for all, `"prompt"` or `"generated"` for those.
         error: `"keep"` or `"drop"` the dictionary's error term at these positions.
         relative: For `steer`: strength in units of the activation's norm.
+        when_active: For `clamp`: only where f > 0.
+        latents: `"edit"`: the latents are edited and decoded. `"re-encode"`: the activation so made is encoded
+            again, which under TopK lets the next latent in.
+        source: For `patch`, and `ablate` to a mean: the runs that are read.
     """
 
-    feature: FeatureId
+    target: Target
     kind: str
     value: float = 0.0
-    positions: tuple[int, ...] | None = None
+    positions: Positions = None
     error: str = "keep"
     relative: bool = False
+    when_active: bool = False
+    latents: str = "edit"
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise EditError(f"Unknown edit {shorten(self.kind)}.", f"Use {', '.join(KINDS)}.")
         if self.error not in ("keep", "drop"):
             raise EditError(f"The error term cannot be {shorten(self.error)}.", "Use error='keep' or 'drop'.")
+        if self.latents not in ("edit", "re-encode"):
+            raise EditError(f"Latents {shorten(self.latents)}.", "Use latents='edit' or 're-encode'.")
         value = self.value
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e30:
             raise EditError(f"{self.kind} by {shorten(value)}.", "The value must be a finite number.")
         object.__setattr__(self, "value", float(value))
-        object.__setattr__(self, "positions", _positions(self.positions))
+        if self.positions not in SPANS:
+            object.__setattr__(self, "positions", as_positions(self.positions))
+        self._check_target()
+
+    def _check_target(self) -> None:
+        target, whole = self.target, isinstance(self.target, Site | Head | Pattern)
+        if not isinstance(target, FeatureId | Group | Direction | Site | Head | Pattern):
+            raise EditError(f"{shorten(target)} cannot be edited.", "Give a feature, a direction, a site or a head.")
+        if whole and self.kind in ("clamp", "steer"):
+            raise EditError(f"{target} has no single activation to {self.kind}.", "Use sw.Direction(site, vector).")
+        if isinstance(target, Site) and target.stream == "attn_pattern":
+            raise EditError(f"{target} is a pattern.", f"Write 'pattern.{target.layer}'.")
+        if not self.features and (self.error != "keep" or self.latents != "edit"):
+            raise EditError(f"{target} has no error term and no latents.", "Only edits of features do.")
+        if (self.kind == "patch") != (self.source is not None) and (self.kind != "ablate" or not self.source):
+            raise EditError(f"{self.kind} with values {shorten(self.source)}.", "A patch reads them from another run.")
+        if self.kind == "ablate" and self.source is not None and isinstance(target, Pattern):
+            raise EditError("Patterns of different texts have no mean.", "Ablate to 0, or patch from one run.")
+        if self.relative and self.kind != "steer":
+            raise EditError(f"{self.kind} relative to the norm.", "Only steering can be.")
+        if self.when_active and self.kind != "clamp":
+            raise EditError(f"{self.kind} where the feature is active.", "Only a clamp can be made there alone.")
+
+    @property
+    def feature(self) -> FeatureId | None:
+        """The feature, where exactly one is edited."""
+        return self.target if isinstance(self.target, FeatureId) else None
+
+    @property
+    def features(self) -> tuple[FeatureId, ...]:
+        """Every feature that is edited."""
+        if isinstance(self.target, FeatureId):
+            return (self.target,)
+        return self.target.features if isinstance(self.target, Group) else ()
 
     def __repr__(self) -> str:
         """The call that makes this edit."""
-        arguments = [repr(str(self.feature))]
-        if self.kind != "ablate":
+        arguments = [target_code(self.target)]
+        if self.kind == "patch" and self.source is not None:
+            arguments.append(repr(_printed(self.source.prompts[0])))
+        elif self.kind != "ablate":
             arguments.append(f"{self.value:g}" if float(f"{self.value:g}") == self.value else repr(self.value))
         if self.positions is not None:
-            arguments.append(f"positions={list(self.positions)}")
+            places = self.positions if isinstance(self.positions, str) else list(self.positions)
+            arguments.append(f"positions={places!r}")
         if self.error != "keep":
             arguments.append(f"error={self.error!r}")
         if self.relative:
             arguments.append("relative=True")
+        if self.when_active:
+            arguments.append("when_active=True")
+        if self.latents != "edit":
+            arguments.append(f"latents={self.latents!r}")
+        if self.source is not None and self.kind == "ablate":
+            arguments.append(f"mean_over={[_printed(prompt) for prompt in self.source.prompts]!r}")
+        if self.source is not None and self.source.positions is not None:
+            arguments.append(f"source_positions={list(self.source.positions)}")
+        if self.source is not None and self.source.edits:
+            arguments.append(f"source_edits={list(self.source.edits)!r}")
         return f"sw.{self.kind}({', '.join(arguments)})"
 
     @property
     def words(self) -> str:
         """What it does, for a chip: "ablate", "× 1.5", "clamp 8.0", "steer +4.0 at 2 tokens"."""
         text = {
-            "ablate": "ablate",
+            "ablate": "ablate" + (" to the mean" if self.source else ""),
             "scale": f"× {self.value:.3g}",
-            "clamp": f"clamp {self.value:.3g}",
+            "clamp": f"clamp {self.value:.3g}" + (" when active" if self.when_active else ""),
             "steer": f"steer {self.value:+.3g}" + (" × norm" if self.relative else ""),
+            "patch": "patch",
         }[self.kind]
+        if self.latents != "edit":
+            text += ", re-encoded"
         if self.positions is None:
             return text
+        if isinstance(self.positions, str):
+            return f"{text} at {self.positions} tokens"
         return f"{text} at {len(self.positions)} token{'' if len(self.positions) == 1 else 's'}"
 
 
-def _positions(positions: Any) -> tuple[int, ...] | None:
-    if positions is None:
-        return None
-    if isinstance(positions, int):
-        positions = (positions,)
-    if isinstance(positions, (str, bytes, Mapping)) or not isinstance(positions, Iterable):
-        raise EditError(f"Positions {shorten(positions)}.", "Give token positions from 0, or None for all.")
-    values = tuple(positions)
-    for value in values:
-        if isinstance(value, bool) or not hasattr(value, "__index__") or not 0 <= int(value) <= _MAX_POSITION:
-            raise EditError(f"Position {shorten(value)}.", "Token positions are whole numbers from 0.")
-    if not values:
-        raise EditError("An edit at no position.", "Give token positions, or None for all.")
-    return tuple(sorted({int(value) for value in values}))
+def _prompt(prompt: Any) -> str | tuple[int, ...]:
+    if isinstance(prompt, str):
+        return prompt
+    if isinstance(prompt, (bytes, Mapping)) or not isinstance(prompt, Iterable):
+        raise EditError(f"{shorten(prompt)} is no prompt.", "Give a text or token ids.")
+    ids = tuple(prompt)
+    if not ids or not all(hasattr(i, "__index__") and not isinstance(i, bool) for i in ids):
+        raise EditError(f"{shorten(prompt)} is no prompt.", "Give a text or token ids.")
+    return tuple(int(i) for i in ids)
 
 
-def ablate(feature: str | FeatureId, positions: Any = None, error: str = "keep") -> Edit:
-    """Set a feature to zero: f' = 0.
-
-    Args:
-        feature: `"resid_post.2/17"`.
-        positions: Token positions; `None` for all.
-        error: `"keep"` or `"drop"` the dictionary's error term.
-
-    Returns:
-        The edit.
-
-    Raises:
-        FeatureError: The id is malformed.
-        EditError: An argument is out of range.
-
-    Example:
-        >>> ablate("resid_post.2/17", positions=[3])
-        sw.ablate('resid_post.2/17', positions=[3])
-    """
-    return Edit(FeatureId.parse(feature), "ablate", 0.0, positions, error)
-
-
-def scale(feature: str | FeatureId, factor: float, positions: Any = None, error: str = "keep") -> Edit:
-    """Multiply a feature: f' = factor f. Arguments and errors as in `ablate`.
-
-    Example:
-        >>> scale("resid_post.2/17", 2)
-        sw.scale('resid_post.2/17', 2)
-    """
-    return Edit(FeatureId.parse(feature), "scale", factor, positions, error)
-
-
-def clamp(feature: str | FeatureId, value: float, positions: Any = None, error: str = "keep") -> Edit:
-    """Set a feature to a value, whether active or not: f' = value. Arguments and errors as in `ablate`.
-
-    Example:
-        >>> clamp("resid_post.2/17", 8.0)
-        sw.clamp('resid_post.2/17', 8)
-    """
-    return Edit(FeatureId.parse(feature), "clamp", value, positions, error)
-
-
-def steer(
-    feature: str | FeatureId, strength: float, positions: Any = None, error: str = "keep", relative: bool = False
-) -> Edit:
-    """Add to a feature: `f' = f + strength`, or with `relative` `x' = x + strength |x| d / |d|`.
-
-    Args:
-        feature: `"resid_post.2/17"`.
-        strength: In units of activation, or of the norm of x (additive steering, Templeton et al. 2024).
-        positions: Token positions; `None` for all.
-        error: `"keep"` or `"drop"` the dictionary's error term.
-        relative: Measure the strength in norms of the activation at `site_out`.
-
-    Returns:
-        The edit.
-
-    Example:
-        >>> steer("resid_post.2/17", 0.5, relative=True)
-        sw.steer('resid_post.2/17', 0.5, relative=True)
-    """
-    return Edit(FeatureId.parse(feature), "steer", strength, positions, error, bool(relative))
-
-
-def to_json(edits: Sequence[Edit]) -> list[dict[str, Any]]:
-    """Edits as plain JSON, the form the front end sends and shows."""
-    return [
-        {
-            "kind": edit.kind,
-            "feature": str(edit.feature),
-            "value": edit.value,
-            "positions": None if edit.positions is None else list(edit.positions),
-            "error": edit.error,
-            "relative": edit.relative,
-        }
-        for edit in edits
-    ]
-
-
-def from_json(items: Any) -> tuple[Edit, ...]:
-    """Read what `to_json` wrote, or what a stranger claims it did.
-
-    Raises:
-        EditError: Not a list of edits, or too many.
-        FeatureError: A feature id is malformed.
-    """
-    if not isinstance(items, (list, tuple)) or len(items) > _MAX_EDITS:
-        raise EditError(f"Edits are {shorten(items)}.", f"They must be a list of at most {_MAX_EDITS}.")
-    edits = []
-    for item in items:
-        if isinstance(item, Edit):
-            edits.append(item)
-            continue
-        if not isinstance(item, Mapping) or not {"kind", "feature"} <= item.keys():
-            raise EditError(f"{shorten(item)} is no edit.", "It needs 'kind' and 'feature'.")
-        value = item.get("value")
-        edits.append(
-            Edit(
-                FeatureId.parse(item["feature"]),
-                item["kind"],
-                0.0 if value is None or item["kind"] == "ablate" else value,
-                item.get("positions"),
-                item.get("error", "keep"),
-                item.get("relative") is True,
-            )
-        )
-    return tuple(edits)
-
-
-def to_code(edits: Sequence[Edit]) -> str:
-    """Python that makes the edits: `[sw.ablate('resid_post.2/17')]`."""
-    return "[" + ", ".join(map(repr, edits)) + "]"
-
-
-def is_multiple(edit: Edit) -> float | None:
-    """Factor of an edit that a slider can show (ablate is 0), `None` for any other edit."""
-    if edit.positions is not None or edit.kind not in ("ablate", "scale"):
-        return None
-    return 0.0 if edit.kind == "ablate" else edit.value if math.isfinite(edit.value) else None
+def _printed(prompt: str | tuple[int, ...]) -> str | list[int]:
+    return prompt if isinstance(prompt, str) else list(prompt)

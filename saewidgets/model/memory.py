@@ -52,11 +52,21 @@ def new_cache(prefix: Prefix | None, depth: int) -> Any:
     """
     from transformers import DynamicCache
 
-    if prefix is None:
-        return DynamicCache()
-    # At least one layer: by it the model knows the position of the first new token.
-    layers = prefix.entry.layers[: max(1, depth)]
-    return DynamicCache([(k[:, :, : prefix.length], v[:, :, : prefix.length]) for k, v in layers])
+    cache = DynamicCache()
+    if prefix is not None:
+        # At least one layer: by it the model knows the position of the first new token.
+        cache.layers = [_filled(k, v, prefix.length) for k, v in prefix.entry.layers[: max(1, depth)]]
+    return cache
+
+
+def _filled(keys: Tensor, values: Tensor, length: int) -> Any:
+    """One layer of a cache. `DynamicCache(layers)` would copy what it is given, which a key press waits for."""
+    from transformers.cache_utils import DynamicLayer
+
+    layer = DynamicLayer()
+    layer.lazy_initialization(keys, values)
+    layer.keys, layer.values = keys[:, :, :length], values[:, :, :length]
+    return layer
 
 
 def layers_of(cache: Any, tokens: int) -> Layers:

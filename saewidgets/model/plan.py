@@ -17,17 +17,24 @@ class Plan:
 
     Args:
         points: What to visit, in execution order.
+        patterns: Attention patterns to visit besides; they come by when their attention runs.
         read: Sites whose values are kept.
         writes: Site -> write, without those that come after everything asked for.
-        logits: Whether the pass runs to its end.
+        logits: Whether logits are wanted.
         depth: How many blocks run their attention.
     """
 
     points: tuple[Point, ...]
+    patterns: tuple[Point, ...]
     read: frozenset[Site]
     writes: Mapping[Site, Write]
     logits: bool
     depth: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether the pass runs to its end. A pattern is no point at which it could stop."""
+        return self.logits or bool(self.patterns)
 
 
 def make_plan(
@@ -51,9 +58,11 @@ def make_plan(
         # What happens after the last site read changes nothing that is returned.
         last = max(site.order for site in wanted)
         visited = frozenset(site for site in visited if site.order <= last)
-    points = tuple(point for site, point in every.items() if site in visited)
+    found = tuple(point for site, point in every.items() if site in visited)
+    points = tuple(point for point in found if point.site.stream != "attn_pattern")
+    patterns = tuple(point for point in found if point.site.stream == "attn_pattern")
     kept = MappingProxyType({site: write for site, write in writes.items() if site in visited})
-    return Plan(points, wanted, kept, logits, _depth(every, points, logits))
+    return Plan(points, patterns, wanted, kept, logits, _depth(every, points, logits or bool(patterns)))
 
 
 def _depth(every: Mapping[Site, Point], points: tuple[Point, ...], logits: bool) -> int:

@@ -81,10 +81,11 @@ class Names:
 
     Args:
         points: What the model has.
+        patterns: Sites without a module path of their own: what goes on inside attention.
     """
 
-    def __init__(self, points: Mapping[Site, Point]) -> None:
-        self._points = points
+    def __init__(self, points: Mapping[Site, Point], patterns: Iterable[Site] = ()) -> None:
+        self._sites = tuple(sorted((*points, *patterns), key=lambda site: site.order))
         self._paths = {
             f"{point.path}.{'input' if point.reads_input else 'output'}": site for site, point in points.items()
         }
@@ -103,7 +104,7 @@ class Names:
         Raises:
             SiteError: It means nothing here; the message lists what exists.
         """
-        if isinstance(name, Site) and name in self._points:
+        if isinstance(name, Site) and name in self._sites:
             return name
         if isinstance(name, str) and name in self._paths:
             return self._paths[name]
@@ -111,12 +112,12 @@ class Names:
             site = Site.parse(name)
         except SiteError as error:
             raise SiteError(error.what, self._listing()) from None
-        if site not in self._points:
+        if site not in self._sites:
             raise SiteError(f"This model has no site {str(site)!r}.", self._listing())
         return site
 
     def _listing(self) -> str:
-        return f"It has {', '.join(_ranges(self._points))}."
+        return f"It has {', '.join(_ranges(self._sites))}."
 
 
 def _ranges(sites: Iterable[Site]) -> list[str]:

@@ -100,12 +100,15 @@ class PrefixCache:
             Entry and length (at least 1), or `None`.
         """
         best, best_name = None, None
-        for name, entry in self._entries.items():
+        # The newest first: while somebody types, it has all but the last token, and no other can have more.
+        for name, entry in reversed(self._entries.items()):
             # Same writes: all common tokens. No writes: those before the new run's first write.
             limit = len(ids) if name[0] == key else first_edit if name[0] == NO_WRITES else 0
             length = min(_common(ids, entry.ids), limit)
             if length > (best.length if best else 0) and fits(entry):
                 best, best_name = Prefix(entry, length), name
+                if length == len(ids):
+                    break
         if best_name is not None:
             self._entries.move_to_end(best_name)
         return best

@@ -20,6 +20,7 @@ from saewidgets.errors import ModelError, shorten
 from saewidgets.model import load, memory, tokens
 from saewidgets.model.families import Family, find_family
 from saewidgets.model.plan import Plan, make_plan
+from saewidgets.model.points import Names
 from saewidgets.model.trace import Trace, Write
 from saewidgets.model.traced import TracedModel
 from saewidgets.sites import Site
@@ -41,6 +42,9 @@ class RemoteModel(TracedModel):
     def __init__(self, model: Any, tokenizer: Any, *, family: Family, name: str, backend: bool | str = True) -> None:
         nnsight.register("saewidgets")
         super().__init__(model._module, tokenizer, family=family, name=name, cache_bytes=0)
+        # The attention function that shows its pattern is on this machine, the model is not.
+        self._patterns = {}
+        self._names = Names(self._points)
         self._remote = model
         self._backend = backend
 
@@ -86,8 +90,11 @@ class RemoteModel(TracedModel):
         key: Hashable | None = None,
         first_edit: int = 0,
         grad: bool = False,
+        scales: bool | Mapping[str, torch.Tensor] = False,
     ) -> Trace:
         """As `TracedModel.trace`, on the server; `key` and `first_edit` change nothing, `grad` is refused."""
+        if scales is not False:
+            raise ModelError("The scales of a remote model cannot be held.", "Load it here, or let the run be free.")
         if grad:
             raise ModelError("A remote model returns values without their gradients.", "Load it here for gradients.")
         batch = tokens.as_batch(ids, self.vocab_size, self.context_length)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from nnsight import NNsight
 from torch import Tensor
 
-from saewidgets.model import engine, memory
+from saewidgets.model import attention, engine, hooks, memory, norms
 from saewidgets.model.plan import Plan
 from saewidgets.model.points import Point
 from saewidgets.model.prefix import NO_WRITES, Prefix, PrefixCache, Weights
@@ -23,23 +24,42 @@ class Runner:
     Args:
         module: The model.
         points: Its sites.
+        patterns: Its attention patterns.
         config: The text part of its Hugging Face config, or `None`.
         reusable: Whether prefixes may be shared.
         cache_bytes: Bound on the prefix cache.
     """
 
     def __init__(
-        self, module: torch.nn.Module, points: Mapping[Site, Point], config: Any, *, reusable: bool, cache_bytes: int
+        self,
+        module: torch.nn.Module,
+        points: Mapping[Site, Point],
+        patterns: Mapping[Site, Point],
+        config: Any,
+        *,
+        reusable: bool,
+        cache_bytes: int,
     ) -> None:
         self.prefixes = PrefixCache(cache_bytes)
+        self._module = module
+        self._norms = norms.find_norms(module, {point.path for point in patterns.values()})
         self._model = NNsight(module)
         self._envoys = {site: self._model.get(point.path) for site, point in points.items()}
+        self._modules = {site: module.get_submodule(point.path) for site, point in (*points.items(), *patterns.items())}
         self._weights = Weights(module)
         self._takes_cache = config is not None
         self._reusable = reusable and cache_bytes > 0
 
     def run(
-        self, plan: Plan, ids: Tensor, device: torch.device, *, key: Hashable | None, first_edit: int, grad: bool
+        self,
+        plan: Plan,
+        ids: Tensor,
+        device: torch.device,
+        *,
+        key: Hashable | None,
+        first_edit: int,
+        grad: bool,
+        scales: bool | Mapping[str, Tensor] = False,
     ) -> Trace:
         """Run a plan, or the part of it that is not known yet.
 
@@ -50,11 +70,15 @@ class Runner:
             key: Identity of the plan's writes, or `None`.
             first_edit: Position of the first token they may change.
             grad: Keep the graph; nothing is reused then.
+            scales: Keep the scales of the normalisations, or hold them at these.
 
         Returns:
             The trace of the whole prompt.
         """
-        if grad or len(ids) > 1 or not self._reusable:
+        if scales is not False:
+            return self._scaled(plan, ids.to(device), device, grad, scales)
+        # A pattern has a row and a column a token: of a part of a prompt there is no pattern to be read or written.
+        if grad or len(ids) > 1 or not self._reusable or plan.patterns:
             return self._pass(plan, ids.to(device), device, None, grad, None)[0]
         tokens = tuple(ids[0].tolist())
         # Wrapped, so that no key of a caller can be taken for the key of a run without writes.
@@ -80,7 +104,27 @@ class Runner:
         inputs: dict[str, Any] = {"input_ids": ids[:, offset:]}
         if self._takes_cache:
             inputs |= {"past_key_values": cache, "use_cache": cache is not None}
-        engine.run(self._model, inputs, points, recorder, whole=plan.logits)
+        with attention.watched(self._module, self._visits(plan, recorder)):
+            engine.run(self._model, inputs, points, recorder, whole=plan.whole)
         logits = memory.logits_of(recorder.output).to(device) if plan.logits else None
         trace = memory.join(prefix, Trace(recorder.values, recorder.before, logits, ids))
         return trace, memory.layers_of(cache, ids.shape[1])
+
+    def _visits(self, plan: Plan, recorder: engine.Recorder) -> dict[Any, attention.Visit]:
+        return {self._modules[point.site]: partial(recorder.visit, point) for point in plan.patterns}
+
+    def _scaled(
+        self, plan: Plan, ids: Tensor, device: torch.device, grad: bool, scales: bool | Mapping[str, Tensor]
+    ) -> Trace:
+        recorder = engine.Recorder(plan.read, plan.writes, 0, device, grad)
+        points = [(point, self._modules[point.site]) for point in plan.points]
+        inputs: dict[str, Any] = {"input_ids": ids}
+        if self._takes_cache:
+            inputs["use_cache"] = False
+        found: dict[str, Tensor] = {}
+        held = None if isinstance(scales, bool) else scales
+        # First the scales: a point at a normalisation's output sees what it returns with the scale that is held.
+        with norms.scales_of(self._norms, held, found), attention.watched(self._module, self._visits(plan, recorder)):
+            hooks.run(self._module, inputs, points, recorder, whole=True)
+        logits = memory.logits_of(recorder.output).to(device) if plan.logits else None
+        return Trace(recorder.values, recorder.before, logits, ids, scales=found)

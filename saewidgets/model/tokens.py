@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -39,6 +40,36 @@ def encode(text: str, tokenizer: Any, bos: int | None) -> list[int]:
     if len(ids) <= (bos is not None):
         raise PromptError(f"The prompt {shorten(text)} has no token this model knows.", "Type something else.")
     return ids
+
+
+def encode_chat(messages: object, tokenizer: Any) -> list[int]:
+    """Token ids of a conversation by the tokenizer's chat template, with the start of the assistant's turn.
+
+    Args:
+        messages: Mappings with `role` and `content`.
+        tokenizer: A Hugging Face tokenizer.
+
+    Returns:
+        The ids.
+
+    Raises:
+        PromptError: Not messages.
+        ModelError: No tokenizer or no template, or the template refuses them.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        raise ModelError("This tokenizer has no chat template.", "Pass the prompt as one text.")
+    if not isinstance(messages, (list, tuple)) or not messages or not all(map(_is_message, messages)):
+        raise PromptError(f"{shorten(messages)} is no conversation.", "Give [{'role': 'user', 'content': '...'}].")
+    chat = [{"role": message["role"], "content": message["content"]} for message in messages]
+    try:
+        text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    except Exception as error:  # templates raise what they like
+        raise ModelError(f"The chat template refuses this: {shorten(str(error))}.", "Change the roles.") from error
+    return [int(i) for i in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
+
+
+def _is_message(message: Any) -> bool:
+    return isinstance(message, Mapping) and all(isinstance(message.get(key), str) for key in ("role", "content"))
 
 
 def as_batch(ids: object, vocab_size: int, context_length: int) -> Tensor:

@@ -12,9 +12,10 @@ from saewidgets.sites import Site
 Write = Callable[[Tensor, Mapping[Site, Tensor], int], Tensor]
 """`(value, values, offset) -> new value`.
 
-`value` is `[batch, tokens, d]` at the site, `values` what this pass has read so far by site, `offset` the position in
-the prompt of the first token in this pass (above 0 when a prefix came from the cache). The result has the shape of
-`value`; it may be `value` itself, which leaves the model untouched. `value` must not be changed in place.
+`value` is `[batch, tokens, d]` at the site (`[batch, heads, queries, keys]` at a pattern), `values` what this pass
+has read so far by site, `offset` the position in the prompt of the first token in this pass (above 0 when a prefix
+came from the cache). The result has the shape of `value`; it may be `value` itself, which leaves the model untouched.
+`value` must not be changed in place.
 """
 
 
@@ -28,6 +29,7 @@ class Trace:
         logits: `[batch, tokens, vocab]`, or `None` when they were not asked for.
         ids: Token ids, `[batch, tokens]`.
         reused: How many tokens came from the prefix cache.
+        scales: Normalisation -> `[batch, tokens, 1]` what it multiplied by, where it was asked for.
 
     Example:
         >>> import saewidgets as sw
@@ -42,3 +44,4 @@ class Trace:
     logits: Tensor | None = field(repr=False)
     ids: Tensor
     reused: int = 0
+    scales: Mapping[str, Tensor] = field(default_factory=dict, repr=False)

@@ -11,12 +11,14 @@ import torch
 
 from saewidgets.errors import ModelError, shorten
 from saewidgets.model import load, tokens
+from saewidgets.model.attention import find_patterns
 from saewidgets.model.check import SelfCheck, check_sums
 from saewidgets.model.families import Family, find_family
+from saewidgets.model.growth import Growth
 from saewidgets.model.locks import lock_of
 from saewidgets.model.memory import can_reuse
 from saewidgets.model.plan import make_plan
-from saewidgets.model.points import Names, find_points
+from saewidgets.model.points import Names, Point, find_points
 from saewidgets.model.prefix import LIMIT_BYTES, PrefixCache
 from saewidgets.model.runner import Runner
 from saewidgets.model.trace import Trace, Write
@@ -64,11 +66,14 @@ class TracedModel:
         self.name = name or type(module).__name__
         self.lock: threading.RLock = lock_of(module)
         self._points = find_points(family, module)
-        self._names = Names(self._points)
+        self._patterns = find_patterns(family, module, self.n_layers)
+        self._names = Names(self._points, self._patterns)
         self._family = family
         reusable = can_reuse(family, self.config)
         with self.lock:
-            self._runner = Runner(module, self._points, self.config, reusable=reusable, cache_bytes=cache_bytes)
+            self._runner = Runner(
+                module, self._points, self._patterns, self.config, reusable=reusable, cache_bytes=cache_bytes
+            )
 
     @classmethod
     def wrap(
@@ -139,6 +144,11 @@ class TracedModel:
         """Number of blocks."""
         return 1 + max((site.layer for site in self._points if site.layer is not None), default=-1)
 
+    @property
+    def n_heads(self) -> int:
+        """Number of attention heads a block; 0 where it cannot be told."""
+        return int(getattr(self.config, "num_attention_heads", 0) or 0)
+
     @cached_property
     def d_model(self) -> int:
         """Width of the residual stream; 0 where it cannot be told."""
@@ -173,8 +183,12 @@ class TracedModel:
         return getattr(self.tokenizer, "bos_token_id", None)
 
     def sites(self) -> tuple[Site, ...]:
-        """Every site of this model, in execution order."""
+        """Every site of this model where an activation is, `[batch, tokens, d]`, in execution order."""
         return tuple(self._points)
+
+    def patterns(self) -> tuple[Site, ...]:
+        """The sites of its attention patterns, `[batch, heads, queries, keys]`; none where they cannot be reached."""
+        return tuple(self._patterns)
 
     def site(self, name: str | Site) -> Site:
         """The site that a name means in this model.
@@ -218,6 +232,23 @@ class TracedModel:
         tokens.check_length(len(ids), self.context_length)
         return tuple(ids)
 
+    def tokenize_chat(self, messages: object) -> tuple[int, ...]:
+        """Token ids of a conversation, up to where the assistant begins to speak.
+
+        Args:
+            messages: `[{"role": "user", "content": "..."}, ...]`.
+
+        Returns:
+            The ids, by the tokenizer's own chat template.
+
+        Raises:
+            PromptError: Not messages, or too long.
+            ModelError: The tokenizer has no template, or it refuses these messages.
+        """
+        ids = tokens.encode_chat(messages, self.tokenizer)
+        tokens.check_length(len(ids), self.context_length)
+        return tuple(ids)
+
     def trace(
         self,
         ids: object,
@@ -228,6 +259,7 @@ class TracedModel:
         key: Hashable | None = None,
         first_edit: int = 0,
         grad: bool = False,
+        scales: bool | Mapping[str, torch.Tensor] = False,
     ) -> Trace:
         """Run the model on one prompt, or on a batch of equally long ones.
 
@@ -241,6 +273,8 @@ class TracedModel:
             first_edit: Position of the first token that `writes` may change; what comes before it may be taken over
                 from a run without writes.
             grad: Keep the autograd graph: `torch.autograd.grad(f(logits), values[site])` works afterwards.
+            scales: `True`: keep what the normalisations multiply by, in `Trace.scales`. Such scales: hold them, so
+                that every normalisation is linear. Nothing is taken over or kept then.
 
         Returns:
             Values, logits and ids.
@@ -251,12 +285,29 @@ class TracedModel:
             EditError: A write returned something of the wrong shape. Whatever else a write raises comes out as it
                 was raised; the model stays usable.
         """
-        batch = tokens.as_batch(ids, self.vocab_size, self.context_length)
+        batch = self.check_ids(ids)
         wanted = [self.site(site) for site in read]
         changes = {self.site(site): write for site, write in (writes or {}).items()}
-        plan = make_plan(self._points, wanted, changes, logits=logits, grad=grad)
+        plan = make_plan(self.points, wanted, changes, logits=logits, grad=grad)
         with self.lock, torch.set_grad_enabled(grad):
-            return self._runner.run(plan, batch, self.device, key=key, first_edit=first_edit, grad=grad)
+            return self._runner.run(plan, batch, self.device, key=key, first_edit=first_edit, grad=grad, scales=scales)
+
+    def grow(self, cached: bool = True) -> Growth:
+        """Begin a batch of texts that grows token by token, see `Growth`."""
+        return Growth(self, cached)
+
+    def check_ids(self, ids: object) -> torch.Tensor:
+        """Token ids as `[batch, tokens]`.
+
+        Raises:
+            PromptError: They are empty, too long, or not this model's.
+        """
+        return tokens.as_batch(ids, self.vocab_size, self.context_length)
+
+    @cached_property
+    def points(self) -> dict[Site, Point]:
+        """Every site and pattern with its place, in execution order."""
+        return dict(sorted((self._points | self._patterns).items(), key=lambda item: item[0].order))
 
     def self_check(self) -> SelfCheck:
         """Prove on a few tokens that the sites are what they are called.

@@ -10,11 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from saewidgets.interventions.edits import Edit
+from saewidgets.interventions.propagation import Held, hold
+from saewidgets.interventions.rows import RowWrites
+from saewidgets.interventions.targets import Direction, Group, Head, Pattern, Target
 from saewidgets.interventions.writes import SiteWrite, make_writes
+from saewidgets.model import Write
 from saewidgets.payloads import Control
 from saewidgets.runs.run import Run, kl_divergence
 from saewidgets.sites import FeatureId, Site
@@ -37,6 +42,7 @@ def control_bands(
     check: Callable[[], None],
     progress: Callable[[int, int, str], None] | None,
     n: int = N_CONTROLS,
+    propagation: str = "free",
 ) -> Control:
     """Run the control.
 
@@ -50,15 +56,20 @@ def control_bands(
         check: Called between forwards; raises when the request is stale.
         progress: Called with (done, total, note).
         n: Random features, and random directions.
+        propagation: Of the run under test.
 
     Returns:
         Smallest and greatest effect over the draws.
     """
     generator = torch.Generator().manual_seed(seed)
-    lists = [like_edits(edits, base, generator) for _ in range(n)]
-    writes: list[Mapping[Site, object]] = [make_writes(chosen, scope.dictionaries) for chosen in lists]
-    real = make_writes(edits, scope.dictionaries)
+    lists = [like_edits(edits, base, generator, scope.model.n_heads) for _ in range(n)]
+    made = [make_writes(chosen, scope.dictionaries, scope.model, base.n_tokens) for chosen in lists]
+    real = make_writes(edits, scope.dictionaries, scope.model, base.n_tokens)
+    every = [write for row in (*made, real) for write in row.values()]
+    held = hold(scope.model, base.token_ids, propagation, every)
+    writes: list[Mapping[Site, Write]] = [*made]
     writes += [{s: RandomDirection(w, seed * n + i) for s, w in real.items()} for i in range(n)]
+    read = {site for write in every for site in write.reads}
     log_p = base.log_probabilities(list(positions))
     low, high = torch.ones(words.shape), torch.zeros(words.shape)
     kl = torch.zeros(2 * n, len(positions))
@@ -68,7 +79,7 @@ def control_bands(
         batch = writes[start : start + rows]
         if progress is not None:
             progress(start, 2 * n, "control")
-        log_q = _run_rows(scope, base, batch)[:, list(positions)].float().log_softmax(-1)
+        log_q = _run_rows(scope, base, batch, read, held)[:, list(positions)].float().log_softmax(-1)
         for row, one in enumerate(log_q, start):
             kl[row] = kl_divergence(log_p, one)
             if row < n:
@@ -82,30 +93,48 @@ def control_bands(
     return Control(n, seed, low.numpy(), high.numpy(), spread(kl[:n]).numpy(), spread(kl[n:]).numpy())
 
 
-def like_edits(edits: Sequence[Edit], base: Run, generator: torch.Generator) -> tuple[Edit, ...]:
-    """The same edits on random features of like density.
+def like_edits(
+    edits: Sequence[Edit], base: Run, generator: torch.Generator, n_heads: int = 0
+) -> tuple[Edit, ...]:  # fmt: skip
+    """The same edits on random features of like density, random other heads, random directions as long.
 
-    Each is drawn from the twenty features of its dictionary (more for long lists of edits) whose number of active
-    tokens in this prompt is nearest to the edited feature's.
+    Each feature is drawn from the twenty of its dictionary (more for long lists of edits) whose number of active
+    tokens in this prompt is nearest to the edited feature's. An edit of a whole site or of all heads stays as it is.
     """
-    taken = {edit.feature for edit in edits}
+    taken = [feature for edit in edits for feature in edit.features]
     swapped: dict[FeatureId, FeatureId] = {}
-    for edit in edits:
-        if edit.feature in swapped:
+    for feature in taken:
+        if feature in swapped:
             continue
-        sparse = base.features[edit.feature.dictionary]
+        sparse = base.features[feature.dictionary]
         counts = torch.bincount(sparse.index, minlength=sparse.d_dict)
-        target = int(counts[edit.feature.index])
-        used = {f.index for f in (*taken, *swapped.values()) if f.dictionary == edit.feature.dictionary}
+        target = int(counts[feature.index])
+        used = {f.index for f in (*taken, *swapped.values()) if f.dictionary == feature.dictionary}
         pool = [i for i in counts.nonzero()[:, 0].tolist() if i not in used]
         pool.sort(key=lambda i: (abs(int(counts[i]) - target), i))
-        pool = pool[: max(20, 2 * len(edits))] or [i for i in range(sparse.d_dict) if i not in used][:20]
+        pool = pool[: max(20, 2 * len(taken))] or [i for i in range(sparse.d_dict) if i not in used][:20]
         if not pool:
-            swapped[edit.feature] = edit.feature
+            swapped[feature] = feature
             continue
         pick = pool[int(torch.randint(len(pool), (1,), generator=generator))]
-        swapped[edit.feature] = FeatureId(edit.feature.dictionary, pick)
-    return tuple(replace(edit, feature=swapped[edit.feature]) for edit in edits)
+        swapped[feature] = FeatureId(feature.dictionary, pick)
+    return tuple(replace(edit, target=_like(edit.target, swapped, generator, n_heads)) for edit in edits)
+
+
+def _like(
+    target: Target, swapped: Mapping[FeatureId, FeatureId], generator: torch.Generator, n_heads: int
+) -> Target:  # fmt: skip
+    if isinstance(target, FeatureId):
+        return swapped[target]
+    if isinstance(target, Group):
+        return Group(tuple(swapped[feature] for feature in target.features))
+    if isinstance(target, Direction):
+        drawn = torch.randn(len(target.vector), generator=generator)
+        return Direction(target.site, drawn * float(np.linalg.norm(target.vector)) / drawn.norm())
+    if isinstance(target, (Head, Pattern)) and target.index is not None and n_heads > 1:
+        others = [head for head in range(n_heads) if head != target.index]
+        return replace(target, index=others[int(torch.randint(len(others), (1,), generator=generator))])
+    return target
 
 
 class RandomDirection:
@@ -124,33 +153,21 @@ class RandomDirection:
         """`[batch, tokens, d]` -> the same, changed."""
         size = (self.write(value, values, offset) - value).float().norm(dim=-1, keepdim=True)
         direction = torch.randn(value.shape[-1], generator=torch.Generator().manual_seed(self.seed))
-        direction = (direction / direction.norm()).to(value.device)
+        direction = (direction / direction.norm()).to(value.device).expand_as(value)
+        if self.write.site.stream == "attn_pattern":
+            # No weight on tokens that come later; as long as before on those that are seen.
+            seen = torch.ones_like(value, dtype=torch.bool).tril(value.shape[-1] - value.shape[-2])
+            direction = direction * seen
+            direction = direction / direction.norm(dim=-1, keepdim=True).clamp_min(1e-12)
         return (value + (size * direction).to(value.dtype)).to(value.dtype)
 
 
-def _run_rows(scope: Scope, base: Run, writes: Sequence[Mapping[Site, object]]) -> Tensor:
-    """`[batch, tokens, vocab]` logits of one batched forward, row r under `writes[r]`."""
-    read: set[Site] = {s for row in writes for write in row.values() for s in _reads(write)}
-    sites: set[Site] = {s for row in writes for s in row}
-
-    def at(site: Site):  # type: ignore[no-untyped-def]
-        def write(value: Tensor, values: Mapping[Site, Tensor], offset: int) -> Tensor:
-            result = value.clone()
-            for r, row in enumerate(writes):
-                if site in row:
-                    own = {s: v[r : r + 1] for s, v in values.items()}
-                    result[r : r + 1] = row[site](value[r : r + 1], own, offset)  # type: ignore[operator]
-            return result
-
-        return write
-
-    ids = torch.tensor(base.token_ids).repeat(len(writes), 1)
-    trace = scope.model.trace(ids, list(read), {s: at(s) for s in sites})
+def _run_rows(
+    scope: Scope, base: Run, rows: Sequence[Mapping[Site, Write]], read: set[Site], held: Held
+) -> Tensor:  # fmt: skip
+    """`[batch, tokens, vocab]` logits of one batched forward, row r under `rows[r]`."""
+    ids = torch.tensor(base.token_ids).repeat(len(rows), 1)
+    writes = RowWrites.of([held.held(row) for row in rows])
+    trace = scope.model.trace(ids, read, writes, **held.options)
     assert trace.logits is not None
     return trace.logits.cpu()
-
-
-def _reads(write: object) -> set[Site]:
-    inner = write.write if isinstance(write, RandomDirection) else write
-    assert isinstance(inner, SiteWrite)
-    return {dictionary.site_in for dictionary, _ in inner.steps}

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import FeatureError, WidgetError, shorten
-from saewidgets.interventions.edits import Edit, is_multiple, to_code
+from saewidgets.interventions.edits import Edit
+from saewidgets.interventions.text import is_multiple, to_code
 from saewidgets.payloads import (
     ChosenFeature,
     Context,
@@ -151,7 +152,7 @@ def _with_error_term(edits: Sequence[Edit], error_term: str) -> tuple[Edit, ...]
     if error_term not in ("kept", "dropped"):
         raise WidgetError(f"The error term cannot be {shorten(error_term)}.", "Use 'kept' or 'dropped'.")
     error = "keep" if error_term == "kept" else "drop"
-    return tuple(replace(edit, error=error) for edit in edits)
+    return tuple(replace(edit, error=error) if edit.features else edit for edit in edits)
 
 
 def _chosen_ids(scope: Scope, features: Sequence[str]) -> list[str]:
@@ -206,7 +207,7 @@ def _chosen_feature(
 ) -> ChosenFeature:
     values = base.activation(feature)
     after = None if edited is None else edited.activation(feature)
-    mine = [edit for edit in edits if str(edit.feature) == feature]
+    mine = [edit for edit in edits if FeatureId.parse(feature) in edit.features]
     # Position 0 attends to nothing and is often huge: it is drawn without a fill and does not set the scale.
     shown = [run[1:] if len(run) > 1 else run for run in (values, after) if run is not None]
     greatest = max(float(run.abs().max()) for run in shown)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from saewidgets.interventions.edits import Edit
 from saewidgets.runs.run import Run
 
-Key = tuple[tuple[int, ...], tuple[Edit, ...]]
+Key = tuple[tuple[int, ...], tuple[Edit, ...], str]
 
 
 def shared_prefix(a: Sequence[int], b: Sequence[int]) -> int:
@@ -31,22 +31,23 @@ class RecentRuns:
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def get(self, ids: Sequence[int], edits: tuple[Edit, ...]) -> Run | None:
+    def get(self, ids: Sequence[int], edits: tuple[Edit, ...], propagation: str = "free") -> Run | None:
         """The run of exactly these tokens and edits, if kept."""
         with self._lock:
-            run = self._runs.get((tuple(ids), edits))
+            run = self._runs.get((tuple(ids), edits, propagation))
             if run is not None:
-                self._runs.move_to_end((run.token_ids, edits))
+                self._runs.move_to_end((run.token_ids, edits, propagation))
             return run
 
     def nearest(self, ids: Sequence[int], edits: tuple[Edit, ...], keys: Sequence[str]) -> Run | None:
-        """The kept run of these dictionaries, under the same edits, that shares the longest prefix of tokens."""
+        """The kept free run of these dictionaries and edits that shares the longest prefix of tokens."""
         wanted, tokens = set(keys), tuple(ids)
         best, length = None, 0
         with self._lock:
-            for (other, others_edits), run in reversed(self._runs.items()):
+            for (other, others_edits, propagation), run in reversed(self._runs.items()):
                 # Only a run that shares one token more than the best so far is looked at closely.
-                if other[: length + 1] != tokens[: length + 1] or others_edits != edits:
+                same = others_edits == edits and propagation == "free"
+                if other[: length + 1] != tokens[: length + 1] or not same:
                     continue
                 if run.features.keys() >= wanted:
                     best, length = run, shared_prefix(other, tokens)
@@ -57,7 +58,7 @@ class RecentRuns:
         if run.nbytes > self.max_bytes // 4:
             return
         with self._lock:
-            key = (run.token_ids, run.edits)
+            key = (run.token_ids, run.edits, run.propagation)
             old = self._runs.pop(key, None)
             self._bytes += run.nbytes - (old.nbytes if old else 0)
             self._runs[key] = run

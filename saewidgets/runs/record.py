@@ -10,14 +10,9 @@ from torch import Tensor
 from saewidgets.dictionaries import Dictionary
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.interventions.edits import Edit
-from saewidgets.interventions.writes import (
-    check_positions,
-    edit_features,
-    first_position,
-    group,
-    make_writes,
-    write_dictionary,
-)
+from saewidgets.interventions.features import DictionaryStep, final_features, write_dictionary
+from saewidgets.interventions.propagation import Held, hold
+from saewidgets.interventions.writes import SiteWrite, check_positions, first_position, group, make_writes
 from saewidgets.model import Trace, TracedModel
 from saewidgets.runs.recent import shared_prefix
 from saewidgets.runs.run import Run, vocabulary_of
@@ -43,6 +38,7 @@ def record_run(
     edits: tuple[Edit, ...] = (),
     keys: Sequence[str] | None = None,
     previous: Run | None = None,
+    propagation: str = "free",
 ) -> Run:
     """Trace one prompt and encode it.
 
@@ -55,6 +51,7 @@ def record_run(
         keys: Dictionaries to encode; `None` for all.
         previous: A run under the same edits that shares a prefix of tokens and has these dictionaries; its rows are
             reused.
+        propagation: How the effect of the edits travels, see `saewidgets.interventions.propagation`.
 
     Returns:
         The run.
@@ -65,27 +62,29 @@ def record_run(
     check_positions(edits, len(ids))
     wanted = {key: dictionaries[key] for key in (dictionaries if keys is None else keys)}
     edited = {key: dictionaries[key] for key in group(edits, dictionaries)}
-    read = sites_to_read({**wanted, **edited})
-    writes = make_writes(edits, dictionaries)
+    writes = make_writes(edits, dictionaries, model, len(ids))
+    read = {*sites_to_read({**wanted, **edited}), *writes} | {s for write in writes.values() for s in write.reads}
+    held = hold(model, ids, propagation, writes.values())
     # Equal edits mean equal writes only on the same dictionaries: two scopes may share one model.
     identity = (edits, *edited.values()) if edits else ()
-    if any(dictionary.reads_context for dictionary in edited.values()):
-        # Its write must see every token: nothing of an earlier pass is reused, nothing of this one kept.
-        trace = model.trace(list(ids), read, writes, key=None, first_edit=0)
+    changes = held.held(writes)
+    if propagation != "free" or any(dictionary.reads_context for dictionary in edited.values()):
+        # Such writes must see every token: nothing of an earlier pass is reused, nothing of this one kept.
+        trace = model.trace(list(ids), read, changes, key=None, first_edit=0, **held.options)
     else:
-        trace = model.trace(list(ids), read, writes, key=identity, first_edit=first_position(edits))
+        trace = model.trace(list(ids), read, changes, key=identity, first_edit=first_position(edits))
     start = min(trace.reused, shared_prefix(previous.token_ids, ids)) if previous is not None else 0
     if any(dictionary.reads_context for dictionary in wanted.values()):
         start = 0
     features: dict[str, SparseActivations] = {}
     errors: dict[str, Tensor] = {}
     norms: dict[str, Tensor] = {}
-    sources = _sources(trace, dictionaries, edits, start)
+    sources = _sources(trace, writes, held, start)
     for key, dictionary in wanted.items():
         source, target, mine = (
             sources[key]
             if key in sources
-            else (trace.values[dictionary.site_in][0, start:], trace.values[dictionary.site_out][0, start:], ())
+            else (trace.values[dictionary.site_in][0, start:], trace.values[dictionary.site_out][0, start:], None)
         )
         parts = _encode(dictionary, mine, source, target, start)
         if start:
@@ -109,6 +108,7 @@ def record_run(
         **_summaries(logits, ids, previous if start else None, start),
         edits=edits,
         vocabulary=vocabulary_of(model.tokenizer),
+        propagation=propagation,
     )
 
 
@@ -128,23 +128,26 @@ def _summaries(logits: Tensor, ids: Sequence[int], previous: Run | None, start: 
 
 
 def _sources(
-    trace: Trace, dictionaries: Mapping[str, Dictionary], edits: Sequence[Edit], start: int
-) -> dict[str, tuple[Tensor, Tensor, tuple[Edit, ...]]]:
-    """What each edited dictionary saw: values before its own write, after that of an earlier one at its site."""
-    result: dict[str, tuple[Tensor, Tensor, tuple[Edit, ...]]] = {}
-    current = {site: value[0, start:] for site, value in trace.before.items()}
-    for key, members in group(edits, dictionaries).items():
-        dictionary = dictionaries[key]
-        target = current[dictionary.site_out]
-        same = dictionary.site_in == dictionary.site_out
-        source = target if same else trace.values[dictionary.site_in][0, start:]
-        result[key] = (source, target, members)
-        current[dictionary.site_out] = write_dictionary(dictionary, members, source, target, start)
+    trace: Trace, writes: Mapping[Site, SiteWrite], held: Held, start: int
+) -> dict[str, tuple[Tensor, Tensor, DictionaryStep]]:
+    """What each edited dictionary saw: values before its own step, after the steps before it at its site."""
+    result: dict[str, tuple[Tensor, Tensor, DictionaryStep]] = {}
+    direct = held.propagation == "direct"
+    # A direct edit is made in the run without edits.
+    values = {site: value[:, start:] for site, value in (held.base if direct else trace.values).items()}
+    for site, write in writes.items():
+        if not any(isinstance(step, DictionaryStep) for step in write.steps):
+            continue
+        value = values[site] if direct else trace.before[site][:, start:]
+        for step in write.steps:
+            if isinstance(step, DictionaryStep):
+                result[step.key] = (step.source(value, values)[0], value[0], step)
+            value = step(value, values, start)
     return result
 
 
 def _encode(
-    dictionary: Dictionary, edits: Sequence[Edit], source: Tensor, target: Tensor, offset: int
+    dictionary: Dictionary, step: DictionaryStep | None, source: Tensor, target: Tensor, offset: int
 ) -> tuple[SparseActivations, Tensor, Tensor]:
     """Features, error norms and target norms of `[tokens, d]`, under the edits on this dictionary."""
     # One that reads the context needs all of it at once.
@@ -154,9 +157,10 @@ def _encode(
     for first in range(0, max(len(source), 1), block):
         x = source[first : first + block].detach().to(dictionary.device)
         y = target[first : first + block].detach().to(dictionary.device)
-        if edits:
-            dense = edit_features(dictionary, edits, dictionary.encode(x), x, y, offset + first)
-            y = write_dictionary(dictionary, edits, x, y, offset + first)
+        if step is not None:
+            known = step.edits, x, y, offset + first, step.references
+            dense = final_features(dictionary, *known)
+            y = write_dictionary(dictionary, *known)
             sparse = SparseActivations.from_dense(dense)
         else:
             sparse = dictionary.encode_sparse(x)

@@ -34,6 +34,7 @@ class Run:
         likely: `[T, K]` ids of the most probable next tokens, by descending probability.
         edits: What was done.
         vocabulary: id -> string of the tokenizer, for predictions.
+        propagation: How the effect of the edits travelled: `"free"`, `"frozen_attention"` or `"direct"`.
 
     Example:
         >>> import saewidgets as sw
@@ -54,6 +55,7 @@ class Run:
     likely: Tensor
     edits: tuple[Edit, ...]
     vocabulary: Vocabulary
+    propagation: str = "free"
 
     @property
     def n_tokens(self) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from saewidgets.dictionaries.norm import Norm
 from saewidgets.errors import EditError, FeatureError, SaewidgetsError
 from saewidgets.interventions import ablate, clamp, from_json, make_writes, scale, steer, to_code, to_json
-from saewidgets.interventions.writes import edit_features, write_dictionary
+from saewidgets.interventions.features import edit_features, write_dictionary
 from tests.dictionaries.test_dictionary import make
 
 ID = "resid_post.1/7"
@@ -178,7 +178,6 @@ def test_nonsense_is_an_edit_error(make_one):
     [
         "",
         "x",
-        "resid_post.2",
         "resid_post.2/-1",
         "resid_post.2/1e9",
         "/3",
