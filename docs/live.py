@@ -2,6 +2,7 @@
 
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import saewidgets as sw
 from saewidgets.demo.grammar import documents
@@ -9,7 +10,7 @@ from saewidgets.demo.load import tour
 from saewidgets.disk import write_bytes
 from saewidgets.export.page import to_page
 from saewidgets.figures.heatmap import to_svg
-from saewidgets.payloads import HeatmapPayload
+from saewidgets.payloads import FeatureDashboardPayload, HeatmapPayload
 from saewidgets.runs.heatmap import HeatmapRequest, heatmap_payload
 
 
@@ -39,6 +40,42 @@ def dictionary_payloads() -> dict[str, object]:
         return {"training": monitor.payload, "frontier": frontier.payload, "dictionary-report": shown.payload}
 
 
+def dashboard_payload() -> FeatureDashboardPayload:
+    """A feature for months with its label measured, ablated in a text."""
+    scope, feature = sw.demo(), "resid_post.1@small/131"
+    texts = [document.text for document in islice(documents("docs"), 1500)]
+    lines = [line for text in texts for line in text.split(". ") if 3 < len(line.split()) < 30]
+    label = sw.explain.Label(feature, "months", evidence=lines[:3])
+    with TemporaryDirectory() as folder:
+        atlas = scope.sweep(texts, ["resid_post.1@small", "resid_post.2@small"], folder, length=96, progress=False)
+        level = float(atlas.stats("resid_post.1@small")["maximum"][131]) / 2
+        meter = sw.explain.truth_meter(scope, label, lines[:600], _months, n=40, threshold=level)
+        text = "They met in May, and again in the winter."
+        with sw.FeatureDashboard(
+            scope, feature, atlas=atlas, text=text, scale=0.0, position=3, labels=[label], scores=meter
+        ) as view:
+            return view.payload
+
+
+def _months(_label: str, text: str) -> bool:
+    """The judge: whether a month stands in the text, between the marks if there are any."""
+    months = "January February March April May June July August September October November December"
+    return sw.explain.word_judge(f'"{months}"', text)
+
+
+def table_page() -> str:
+    """The features of a small dictionary with their scores; three of them with their dashboards inside."""
+    scope, site = sw.demo(), "resid_post.1@small"
+    texts = [document.text for document in islice(documents("docs"), 1500)]
+    lines = [line for text in texts[:200] for line in text.split(". ") if 3 < len(line.split()) < 30]
+    scores = sw.explain.scores(scope, site, lines[:200], ["Then Tom", "From there"])
+    chosen = [f"{site}/{index}" for index in (131, 17, 40)]
+    with TemporaryDirectory() as folder:
+        atlas = scope.sweep(texts, [site], folder, length=96, progress=False)
+        with sw.FeatureTable(scope, site, atlas=atlas, scores=scores, sort="output", selection=chosen) as view:
+            return str(view.to_html())
+
+
 def write_live(static: Path) -> None:
     """Write the live page and the figure of the README.
 
@@ -50,5 +87,6 @@ def write_live(static: Path) -> None:
     live.mkdir(parents=True, exist_ok=True)
     write_bytes(live / "heatmap.html", to_page(shown).encode())
     write_bytes(live / "heatmap.svg", to_svg(shown).encode())
-    for name, made in dictionary_payloads().items():
+    for name, made in {**dictionary_payloads(), "feature-dashboard": dashboard_payload()}.items():
         write_bytes(live / f"{name}.html", to_page(made).encode())
+    write_bytes(live / "feature-table.html", table_page().encode())

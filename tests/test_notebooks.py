@@ -25,7 +25,7 @@ ROWS = {"1", "2", "3", "4", "5", "9", "10", "12", "13", "14", "15"}
 
 
 def test_there_are_notebooks() -> None:
-    assert {"00_tour.ipynb", "01_dictionaries.ipynb"} <= set(NOTEBOOKS)
+    assert {"00_tour.ipynb", "01_dictionaries.ipynb", "02_features.ipynb"} <= set(NOTEBOOKS)
 
 
 def signs_hold(lines: list[dict[str, Any]]) -> None:
@@ -42,9 +42,28 @@ def signs_hold(lines: list[dict[str, Any]]) -> None:
     assert {line["row"] for line in lines if line["holds"]} >= ROWS
 
 
+def labels_are_told_apart(lines: list[dict[str, Any]]) -> None:
+    """Every right label scores above its shuffled one, on both meters; the two sides of features rarely agree."""
+    *rows, whole = lines
+    assert abs(whole["agree"]) < 0.5
+    assert whole["n_active"] == whole["n_active_shown"] > 0
+    assert whole["ablated"] == 0
+    scores = {(row["feature"], row["meter"], row["which"]): row["value"] for row in rows}
+    right = {key[:2]: value for key, value in scores.items() if key[2] == "right"}
+    assert len(right) == 6
+    assert all(value > 0.85 and value > scores[*key, "shuffled"] + 0.3 for key, value in right.items())
+
+
 # Notebook -> what is printed at its end, and what must be true of that.
 CHECKS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], None]]] = {
-    "01_dictionaries.ipynb": ("print(table.to_json(orient='records'))", signs_hold)
+    "01_dictionaries.ipynb": ("print(table.to_json(orient='records'))", signs_hold),
+    "02_features.ipynb": (
+        "import json\n"
+        "whole = {'agree': agree, 'n_active': atlas.feature(feature).n_active, 'n_active_shown': view.payload.n_active,"
+        " 'ablated': float(view.payload.live.features[0].after.max())}\n"
+        "print(json.dumps([*json.loads(table.to_json(orient='records')), whole]))",
+        labels_are_told_apart,
+    ),
 }
 
 
@@ -85,6 +104,18 @@ def test_the_check_of_signs_can_fail(wrong: dict[str, Any]) -> None:
         signs_hold([*right, wrong])
     with pytest.raises(AssertionError):
         signs_hold(right[1:])
+
+
+def test_the_check_of_labels_can_fail() -> None:
+    keys = [(f, m, w) for f in "abc" for m in ("detection", "fuzzing") for w in ("right", "shuffled")]
+    rows = [{"feature": f, "meter": m, "which": w, "value": 0.9 if w == "right" else 0.5} for f, m, w in keys]
+    whole = {"agree": 0.2, "n_active": 3, "n_active_shown": 3, "ablated": 0.0}
+    labels_are_told_apart([*rows, whole])
+    for wrong in ({"agree": 0.9}, {"n_active_shown": 2}, {"ablated": 1.0}):
+        with pytest.raises(AssertionError):
+            labels_are_told_apart([*rows, whole | wrong])
+    with pytest.raises(AssertionError):
+        labels_are_told_apart([*rows[:-2], rows[-2] | {"value": 0.6}, rows[-1], whole])
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

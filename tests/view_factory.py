@@ -15,16 +15,24 @@ from saewidgets.payloads import (
     Estimate,
     ExampleGroup,
     FeatureDashboardPayload,
+    FeatureTablePayload,
     FormingFeature,
     FrontierPayload,
     FrontierPoint,
     Histogram,
     LabelMeter,
     Measure,
+    OpenedFeature,
     Passage,
     RelatedFeature,
+    Statistic,
+    TableChart,
+    TableFilter,
+    TablePoints,
+    TableRows,
     TrainingPayload,
     Word,
+    encode,
     frontier_payload,
 )
 from saewidgets.payloads.reporting import report_payload
@@ -199,7 +207,10 @@ def make_dashboard(live: bool = True, texts: list[str] | None = None, **changes:
         "histogram": Histogram(np.arange(-2, 7) / 2 * np.log10(2), [3, 20, 90, 400, 310, 90, 240, 60], log=True),
         "label": "someone is about to receive",
         "label_note": "label by you · evidence: 7 lines",
-        "meters": (LabelMeter("detection", Estimate(0.93, 0.9, 0.95), 0.52, 40), LabelMeter("output", Estimate(0.34))),
+        "meters": (
+            LabelMeter("detection", Estimate(0.93, 0.9, 0.95), 0.52, 40),
+            LabelMeter("output", Estimate(0.34, 0.28, 0.41), 0.05, 30),
+        ),
         "n_tokens": 2_097_152,
         "n_active": 12_480,
         "maximum": 7.8,
@@ -221,6 +232,72 @@ def make_dashboard(live: bool = True, texts: list[str] | None = None, **changes:
 def make_dead() -> FeatureDashboardPayload:
     """A feature that never fired."""
     empty = Histogram([], np.zeros(0, np.int64), log=True)
-    nothing: dict[str, Any] = {"groups": (), "fires_on": (), "together": (), "alike": (), "meters": (), "label": ""}
+    nothing: dict[str, Any] = {"groups": (), "fires_on": (), "together": (), "alike": (), "meters": (), "label": "",
+                               "label_note": ""}  # fmt: skip
     nearest = RelatedFeature("resid_post.2/17", 0.5)
     return make_dashboard(False, n_active=0, maximum=0.0, histogram=empty, nearest_live=nearest, **nothing)
+
+
+def make_rows(n: int = 60, start: int = 0, order: int = 1, texts: list[str] | None = None) -> TableRows:
+    """Rows of a table: feature `i` stands at place `i`.
+
+    Args:
+        n: How many.
+        start: Place of the first.
+        order: Number of their order.
+        texts: Labels and tokens instead of the invented ones.
+    """
+    places = np.arange(start, start + n)
+    names = texts or ["say a name", "counting upward", "", "German sentence"]
+    tokens = texts or [" Mira", " Nora", " four", " und"]
+    values = np.stack([0.6 / (1 + places), 12_000.0 / (1 + places), 11.2 - places * 1e-5, (places % 97) / 97,
+                       (places * 37 % 89) / 89], axis=1)  # fmt: skip
+    known = np.ones(values.shape, np.uint8)
+    known[:, 3] = places % 5 != 4
+    bars = np.maximum(np.cos((np.arange(16)[None] - places[:, None] % 16) / 4), 0.0)
+    return TableRows(
+        order, start, places, tuple(names[i % len(names)] for i in places.tolist()),
+        tuple(tokens[(i + k) % len(tokens)] for i in places.tolist() for k in range(3)),
+        np.where(known == 1, values, 0.0), known.ravel(), bars,
+    )  # fmt: skip
+
+
+def make_table(n: int = 1_024, texts: list[str] | None = None, **changes: Any) -> FeatureTablePayload:
+    """A table of features with scores, two filters and two chosen features, of which one has its dashboard inside.
+
+    Args:
+        n: Features that fit.
+        texts: Labels and tokens instead of the invented ones.
+        **changes: Fields to replace.
+    """
+    random = np.random.default_rng(3)
+    site = "resid_post.2"
+    counts = np.round(90 * np.exp(-(((np.arange(32) - 14) / 7) ** 2))).astype(int)
+    fit = np.where((np.arange(32) > 8) & (np.arange(32) < 20), counts, 0)
+    statistics = (
+        Statistic("density", "density", "share", 1e-6, 0.6, 1_021),
+        Statistic("n_active", "tokens", "count", 0, 12_000, n),
+        Statistic("maximum", "max", "", 0.2, 11.2, 1_021), Statistic("input", "input", "score", 0, 1, 819),
+        Statistic("output", "output", "score", 0, 1, n),
+    )  # fmt: skip
+    x, y = random.random(300), random.random(300) ** 2
+    inside = make_dashboard(False, id=f"{site}/3", texts=texts, live_note="A page has no model.")
+    fields: dict[str, Any] = {
+        "site": site,
+        "sites": ("resid_post.1", site),
+        "n_features": max(n, 1_024),
+        "n_fit": n,
+        "statistics": statistics,
+        "columns": ("density", "maximum", "input", "output"),
+        "sort": "density",
+        "rows": make_rows(min(n, 60), texts=texts),
+        "context": CONTEXT,
+        "filters": (TableFilter("density", 0.0001, 0.006), TableFilter("input", 0.5)),
+        "charts": (TableChart("density", Histogram(np.arange(-48, -15) / 8, counts, 3, log=True), fit),),
+        "points": TablePoints("input", "output", np.arange(300), x, y, (x > 0.5).astype(int), 819),
+        "words": "promotes",
+        "selection": (f"{site}/3", "", f"{site}/9"),
+        "dashboards": (OpenedFeature(f"{site}/3", np.frombuffer(encode(inside), np.uint8)),),
+        "source": "2 097 152 tokens, contexts of 128",
+    }
+    return FeatureTablePayload(**{**fields, **changes})

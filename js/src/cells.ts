@@ -78,3 +78,10 @@ export function groups(cells: readonly Cell[]): number[][] {
 /** Chinese, Japanese, Korean and emoji break anywhere. */
 const wide = (cell: Cell): boolean =>
   /[\u2e80-\ud7ff\uf900-\ufaff\u{1f000}-\u{3ffff}]$/u.test(cell.drawn.runs.at(-1)?.text ?? "");
+
+/** Where a feature is greatest; position 0 is left out, as in the fill. */
+export function peakOf(values: ArrayLike<number>): number {
+  let at = values.length > 1 ? 1 : 0;
+  for (let t = 2; t < values.length; t++) if ((values[t] as number) > (values[at] as number)) at = t;
+  return at;
+}

@@ -2,12 +2,14 @@
 import {
   type DictionaryReportPayload,
   type FeatureDashboardPayload,
+  type FeatureTablePayload,
   type FrontierPayload,
   type HeatmapPayload,
   type Histogram,
   KINDS,
   type Payload,
   RECORDS,
+  type TableRows,
   type TrainingPayload,
 } from "./payloads";
 
@@ -155,6 +157,8 @@ const CHECKS: ReadonlyMap<string, (payload: any) => void> = new Map<string, (pay
   ["FrontierPayload", checkFrontier],
   ["DictionaryReportPayload", checkReport],
   ["FeatureDashboardPayload", checkDashboard],
+  ["FeatureTablePayload", checkTable],
+  ["TableRows", checkRows],
 ]);
 
 /** Refuses rows of another number than expected. */
@@ -199,6 +203,24 @@ function checkDashboard({ histogram, slot, groups, live }: FeatureDashboardPaylo
     }
   }
   if (live) checkHeatmap(live);
+}
+
+function checkTable({ statistics, rows, charts, points }: FeatureTablePayload): void {
+  checkRows(rows);
+  if (rows.values.columns !== statistics.length) throw new PayloadError("The rows have other columns than the table.");
+  for (const { name, all, fit } of charts) {
+    checkHistogram(name, all);
+    rowsOf(name, fit, all.counts.length);
+  }
+  if (points) for (const values of [points.x, points.y, points.fit]) rowsOf("points", values, points.index.length);
+}
+
+function checkRows({ index, label, words, values, known, bars, order, start }: TableRows): void {
+  rowsOf("label", label, index.length);
+  rowsOf("known", known, values.data.length);
+  const even = index.length ? words.length % index.length === 0 : words.length === 0;
+  if (!even || values.rows !== index.length || bars.rows !== index.length || !isSize(order) || !isSize(start))
+    throw new PayloadError("The rows of the table are of unequal length.");
 }
 
 function checkHeatmap(payload: HeatmapPayload): void {

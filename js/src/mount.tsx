@@ -6,11 +6,17 @@ import { colors } from "./palette";
 import type { AnyModel, Picture } from "./picture";
 import { followHost } from "./theme";
 
+/** The part of anywidget's host that we use: other models of the same kernel. */
+export interface Host {
+  getModel(ref: string): Promise<AnyModel>;
+}
+
 /** Starts a view: its state, and what draws it. */
 export type Draw = (
   model: AnyModel,
   root: HTMLElement,
   ended: AbortSignal,
+  host?: Host,
 ) => { state: Picture; element: ComponentChild };
 
 /** What one page shares among all widgets, whichever copy of the bundle drew them. */
@@ -45,10 +51,11 @@ export interface Place {
   model: AnyModel;
   el: HTMLElement;
   signal?: AbortSignal;
+  host?: Host;
 }
 
 /** Draw `model` into `el` until `signal` aborts, by the view that it names. */
-export function mount({ model, el, signal }: Place, views: ReadonlyMap<string, Draw>): () => void {
+export function mount({ model, el, signal, host: others }: Place, views: ReadonlyMap<string, Draw>): () => void {
   const ended = new AbortController();
   const host = document.createElement("div");
   host.className = "saewidgets";
@@ -63,7 +70,7 @@ export function mount({ model, el, signal }: Place, views: ReadonlyMap<string, D
 
   root.classList.toggle("mono", model.get("text_face") === "mono");
   theme(model, host, root, ended.signal);
-  const drawn = views.get(String(model.get("_view")))?.(model, root, ended.signal);
+  const drawn = views.get(String(model.get("_view")))?.(model, root, ended.signal, others);
   render(drawn ? drawn.element : <p class="er">This view is newer than the front end. Reload the page.</p>, root);
   const stop = effect(() => {
     host.dataset.busy = String(drawn?.state.requests.busy.value ?? false);

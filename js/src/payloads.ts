@@ -296,6 +296,85 @@ export interface FeatureDashboardPayload {
   source: string;
 }
 
+/** A number that every feature has, or most. */
+export interface Statistic {
+  name: string;
+  title: string;
+  unit: string;
+  low: number;
+  high: number;
+  known: number;
+}
+
+/** Consecutive rows of one order. An answer to "give me rows 400 to 480" is one of these. */
+export interface TableRows {
+  order: number;
+  start: number;
+  index: Uint32Array;
+  label: string[];
+  words: string[];
+  values: Matrix<Float32Array>;
+  known: Uint8Array;
+  bars: Matrix<Float32Array>;
+}
+
+/** A statistic that must lie between two values, both included; features without it do not fit. */
+export interface TableFilter {
+  name: string;
+  low: number | null;
+  high: number | null;
+}
+
+/** How a statistic is spread: over all features, and over those that fit. */
+export interface TableChart {
+  name: string;
+  all: Histogram;
+  fit: Uint32Array;
+}
+
+/** Two statistics against each other; where there are many features, a sample of them. */
+export interface TablePoints {
+  name_x: string;
+  name_y: string;
+  index: Uint32Array;
+  x: Float32Array;
+  y: Float32Array;
+  fit: Uint8Array;
+  total: number;
+}
+
+/** The dashboard of a feature, inside a table's page or file. */
+export interface OpenedFeature {
+  id: string;
+  data: Uint8Array;
+}
+
+/** Everything a `FeatureTable` draws. */
+export interface FeatureTablePayload {
+  site: string;
+  sites: string[];
+  n_features: number;
+  n_fit: number;
+  statistics: Statistic[];
+  columns: string[];
+  sort: string;
+  rows: TableRows;
+  context: Context;
+  descending: boolean;
+  query: string;
+  here: string;
+  there: string;
+  filters: TableFilter[];
+  charts: TableChart[];
+  points: TablePoints | null;
+  words: string;
+  selection: string[];
+  feature: string;
+  dashboards: OpenedFeature[];
+  note: string;
+  source: string;
+}
+
 /** Fields of each record, for the decoder: a typed array, text, a number or another record. */
 export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Tokens", "text:string[] ids:uint32 kind:uint8 pieces:string[]"],
@@ -324,6 +403,13 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Word", "text:string value:number"],
   ["RelatedFeature", "id:string value:number label:string"],
   ["FeatureDashboardPayload", "id:string context:Context histogram:Histogram label:string label_note:string slot:number meters:LabelMeter[] n_tokens:number n_active:number maximum:number groups:ExampleGroup[] shown:string fires_on:Word[] promoted:Word[] suppressed:Word[] skew:number? kurtosis:number? near:RelatedFeature[] together:RelatedFeature[] alike:RelatedFeature[] nearest_live:RelatedFeature? live:HeatmapPayload? position:number live_note:string written_note:string source:string"],
+  ["Statistic", "name:string title:string unit:string low:number high:number known:number"],
+  ["TableRows", "order:number start:number index:uint32 label:string[] words:string[] values:float32*2 known:uint8 bars:float32*2"],
+  ["TableFilter", "name:string low:number? high:number?"],
+  ["TableChart", "name:string all:Histogram fit:uint32"],
+  ["TablePoints", "name_x:string name_y:string index:uint32 x:float32 y:float32 fit:uint8 total:number"],
+  ["OpenedFeature", "id:string data:uint8"],
+  ["FeatureTablePayload", "site:string sites:string[] n_features:number n_fit:number statistics:Statistic[] columns:string[] sort:string rows:TableRows context:Context descending:boolean query:string here:string there:string filters:TableFilter[] charts:TableChart[] points:TablePoints? words:string selection:string[] feature:string dashboards:OpenedFeature[] note:string source:string"],
 ]);
 
 /** Record of each kind of payload. */
@@ -333,6 +419,8 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
   ["frontier", "FrontierPayload"],
   ["dictionary_report", "DictionaryReportPayload"],
   ["feature_dashboard", "FeatureDashboardPayload"],
+  ["feature_table", "FeatureTablePayload"],
+  ["table_rows", "TableRows"],
 ]);
 
 export const PLAIN = 0;
@@ -431,4 +519,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | FeatureTablePayload;

@@ -64,7 +64,7 @@ function fetchCode(context: Context, hash: string): Promise<BlobPart> {
 }
 
 async function render(context: Context, again = true): Promise<(() => void) | undefined> {
-  const { model, el, signal } = context;
+  const { model, el, signal, host } = context;
   const home = globalThis as unknown as Record<symbol, { bundles?: Map<string, Promise<Bundle>> } | undefined>;
   home[KEY] ??= {};
   home[KEY].bundles ??= new Map();
@@ -73,7 +73,7 @@ async function render(context: Context, again = true): Promise<(() => void) | un
   try {
     if (!bundles.has(hash)) bundles.set(hash, fetchCode(context, hash).then(load));
     const bundle = await (bundles.get(hash) as Promise<Bundle>);
-    return signal?.aborted ? undefined : bundle.mount({ model, el, signal });
+    return signal?.aborted ? undefined : bundle.mount({ model, el, signal, host });
   } catch {
     bundles.delete(hash);
     // The view that asked for all may have been closed meanwhile: then this one asks.

@@ -2,6 +2,7 @@
 import { type Draw, mount as draw, type Place } from "./mount";
 import { dictionaryReport } from "./views/dictionaryreport";
 import { featureDashboard } from "./views/featuredashboard";
+import { featureTable } from "./views/featuretable";
 import { frontier } from "./views/frontier";
 import { heatmap } from "./views/heatmap";
 import { training } from "./views/training";
@@ -12,10 +13,12 @@ const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["frontier", frontier],
   ["dictionary_report", dictionaryReport],
   ["feature_dashboard", featureDashboard],
+  ["feature_table", featureTable],
 ]);
 
 export const mount = (place: Place) => draw(place, VIEWS);
 
 export default {
-  render: ({ model, el, signal }: Place) => mount(signal ? { model, el, signal } : { model, el }),
+  render: ({ model, el, signal, host }: Place) =>
+    mount({ model, el, ...(signal && { signal }), ...(host && { host }) }),
 };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cellsOf } from "../src/cells";
+import { cellsOf, peakOf } from "../src/cells";
 import { countAxis } from "../src/parts/aside";
 import { boundsOf } from "../src/parts/examples";
-import { peakOf, tokenAt } from "../src/parts/livetext";
+import { tokenAt } from "../src/parts/livetext";
 import type { ExampleGroup } from "../src/payloads";
 
 test("bounds of an interval", () => {

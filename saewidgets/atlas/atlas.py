@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from saewidgets.atlas import octaves, tables
 from saewidgets.atlas.examples import RANDOM, TOP
 from saewidgets.atlas.keys import Array
 from saewidgets.atlas.manifest import Manifest
+from saewidgets.atlas.moments import Moments
 from saewidgets.atlas.shared import Shared
 from saewidgets.atlas.store import Commit, Store
 from saewidgets.atlas.summary import Summary
@@ -49,7 +50,7 @@ class Atlas:
         ]
         if not any(self._commits):
             raise AtlasError(f"The atlas {shorten(str(folder))} holds no shard yet.", "Sweep a corpus into it.")
-        self._blocks: dict[tuple[int, int], Summary] = {}
+        self._blocks: dict[tuple[int, int], Moments] = {}
         self._shared: dict[int, Shared] = {}
 
     @classmethod
@@ -82,7 +83,7 @@ class Atlas:
             `std`, `skew`, `kurtosis` (excess), `maximum`, `minimum`; NaN where it never was.
         """
         number = self.manifest.site(site)
-        parts = [self._block(number, block).moments for block in range(self._store.n_blocks(number))]
+        parts = [self._moments(number, block) for block in range(self._store.n_blocks(number))]
         feature = np.concatenate([part.feature for part in parts])
         columns = {
             name: np.concatenate([getattr(part, name) for part in parts])
@@ -133,10 +134,28 @@ class Atlas:
         """Its tokens as text."""
         return Vocabulary(self._store.folder)
 
-    def _block(self, site: int, number: int) -> Summary:
+    def rows(self, site: str, features: Sequence[int], names: list[str]) -> pa.Table:
+        """Some columns of some features, as stored; without those that were never active."""
+        number = self.manifest.site(site)
+        return self._store.rows(number, features, self._commits[number], names)
+
+    def columns(self, site: str, names: list[str]) -> Iterator[pa.Table]:
+        """Some columns of all features that were active, as stored, a block after the other."""
+        number = self.manifest.site(site)
+        for block in range(self._store.n_blocks(number)):
+            yield self._store.columns(number, block, self._commits[number], names)
+
+    def contexts(self) -> Iterator[tuple[int, Array]]:
+        """Token ids `[contexts, length]` of every shard, with the number of its first context."""
+        for shard in range(max(map(len, self._commits))):
+            yield self.manifest.first(shard), self._store.shard_ids(shard)
+
+    def _moments(self, site: int, number: int) -> Moments:
         key = (site, number)
         if key not in self._blocks:
-            self._blocks[key] = self._store.merged(site, number, self._commits[site])
+            self._blocks[key] = tables.moments_of(
+                self._store.columns(site, number, self._commits[site], tables.MOMENTS)
+            )
         return self._blocks[key]
 
     def __repr__(self) -> str:

@@ -204,14 +204,6 @@ class Store:
             return None
         return files if whole else None
 
-    def merged(self, site: int, number: int, commits: Sequence[Commit]) -> Summary:
-        """One block of a merge; from the files if they are there, else merged now."""
-        files = self._merged(site, commits)
-        if files is None:
-            return self.merged_block(site, number, commits)
-        shared = self._table(f"site-{site}/shared.parquet", files) if number == 0 else None
-        return tables.summary_of(self._table(f"site-{site}/features-{number:04}.parquet", files), shared)
-
     def merged_shared(self, site: int, commits: Sequence[Commit]) -> Shared:
         """The token sample of a merge, without any feature's statistics."""
         files = self._merged(site, commits)
@@ -230,6 +222,30 @@ class Store:
             with self._parquet(f"site-{site}/features-{number:04}.parquet", files, check=False) as file:
                 table = file.read_row_groups(_groups(file, feature, feature + 1), use_threads=False)
         return table.filter(pc.equal(table.column("feature"), feature))
+
+    def columns(self, site: int, number: int, commits: Sequence[Commit], names: list[str]) -> pa.Table:
+        """Some columns of one block of a merge, `"examples.list.element.context"` for a part of one."""
+        files = self._merged(site, commits)
+        if files is None:
+            table = tables.feature_table(self.merged_block(site, number, commits))
+            return tables.projected(table, names)
+        with self._parquet(f"site-{site}/features-{number:04}.parquet", files) as file:
+            return file.read(columns=names, use_threads=False)
+
+    def rows(self, site: int, features: Sequence[int], commits: Sequence[Commit], names: list[str]) -> pa.Table:
+        """Some columns of some features, by block, then feature; those that were never active have no row."""
+        files, parts = self._merged(site, commits), []
+        wanted = np.unique(np.asarray(features, np.int64))
+        for number in np.unique(wanted // BLOCK).tolist():
+            inside = wanted[wanted // BLOCK == number]
+            if files is None:
+                table = tables.projected(tables.feature_table(self.merged_block(site, number, commits)), names)
+            else:
+                with self._parquet(f"site-{site}/features-{number:04}.parquet", files, check=False) as file:
+                    groups = _groups_of(file, inside)
+                    table = file.read_row_groups(groups, columns=names, use_threads=False)
+            parts.append(table.filter(pc.is_in(table.column("feature"), pa.array(inside, pa.int32()))))
+        return pa.concat_tables(parts) if parts else self.columns(site, 0, commits, names).slice(0, 0)
 
     def check_text(self, number: int, shard: Sequence[Contexts]) -> None:
         """Compare a shard with the text that is there, as far as both go; padding may have become text.
@@ -279,6 +295,13 @@ class Store:
                     found |= {index: table[row].astype(np.int64) for index, row in rows}
         return found
 
+    def shard_ids(self, shard: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """`[contexts, length]` token ids of one shard."""
+        with self._parquet(_text_name(shard), {}, check=False) as file:
+            ids = file.read(columns=["ids"], use_threads=False).column("ids").combine_chunks()
+        result: np.ndarray[Any, np.dtype[np.int64]] = ids.flatten().to_numpy().reshape(len(ids), -1).astype(np.int64)
+        return result
+
     def _place(self, index: int) -> tuple[int, int]:
         """Shard of a context, and its row there."""
         shard = 0
@@ -318,6 +341,16 @@ def _groups(file: pq.ParquetFile, first: int, end: int) -> list[int]:
     """Row groups that hold features from `first` up to `end`; one without rows has no bounds."""
     bounds = [file.metadata.row_group(i).column(0).statistics for i in range(file.num_row_groups)]
     return [i for i, s in enumerate(bounds) if s is not None and s.max >= first and s.min < end]
+
+
+def _groups_of(file: pq.ParquetFile, features: np.ndarray[Any, Any]) -> list[int]:
+    """Row groups that hold some of these rising features."""
+    bounds = [file.metadata.row_group(i).column(0).statistics for i in range(file.num_row_groups)]
+    found = []
+    for i, s in enumerate(bounds):
+        if s is not None and np.searchsorted(features, s.min) < np.searchsorted(features, s.max, "right"):
+            found.append(i)
+    return found
 
 
 def digest(shard: Sequence[Contexts]) -> str:

@@ -18,6 +18,8 @@ from saewidgets.atlas.summary import Summary
 # Rows read to get at one: small, so that a dashboard opens at once.
 FEATURES_IN_GROUP = 256
 _MOMENTS = ("n_active", "total", "squares", "cubes", "fourths", "maximum", "minimum")
+MOMENTS = ["feature", *_MOMENTS]
+PLACES = ["feature", "examples.list.element.context", "examples.list.element.position"]
 _EXAMPLE = ("group", "document", "context", "position", "value")
 
 
@@ -47,8 +49,8 @@ def shared_table(shared: Shared) -> pa.Table:
 def summary_of(features: pa.Table, shared: pa.Table | None) -> Summary:
     """The summary in tables that `feature_table` and `shared_table` made."""
     features = features.combine_chunks()
-    feature = _column(features, "feature")
-    moments = Moments(feature, **{name: _column(features, name) for name in _MOMENTS})
+    moments = moments_of(features)
+    feature = moments.feature
     size, inner = _opened(features, "examples")
     where, around = inner.field("where"), inner.field("around")
     examples = Examples(
@@ -70,6 +72,29 @@ def shared_of(table: pa.Table) -> Shared:
     return Shared(
         _column(table, "context"), _column(table, "position"), _offsets(lists), _numpy(lists.flatten()), _numpy(values)
     )
+
+
+def moments_of(table: pa.Table) -> Moments:
+    """The moments in the columns `MOMENTS` of such a table."""
+    return Moments(_column(table, "feature"), **{name: _column(table, name) for name in _MOMENTS})
+
+
+def counts_of(table: pa.Table, name: str) -> Counts:
+    """The histogram or the tokens in such a table."""
+    return _counts(table.combine_chunks(), name)
+
+
+def places_of(table: pa.Table) -> dict[str, Array]:
+    """`feature`, `context` and `position` of every example in a table with the columns `PLACES`."""
+    table = table.combine_chunks()
+    size, inner = _opened(table, "examples")
+    parts = {name: _numpy(inner.field(name)) for name in ("context", "position")}
+    return {"feature": np.repeat(_column(table, "feature"), size), **parts}
+
+
+def projected(table: pa.Table, names: list[str]) -> pa.Table:
+    """The columns by which these names begin; what Parquet would read may be less."""
+    return table.select(list(dict.fromkeys(name.partition(".")[0] for name in names)))
 
 
 def to_parquet(table: pa.Table, rows: int = FEATURES_IN_GROUP) -> bytes:

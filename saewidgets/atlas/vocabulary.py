@@ -57,6 +57,9 @@ class Vocabulary:
         self._bytes: list[bytes | None] = [] if table is None else table.column("bytes").to_pylist()
         self._names: list[str] = [] if table is None else table.column("name").to_pylist()
 
+    def __len__(self) -> int:
+        return len(self._names)
+
     def strings(self, ids: Sequence[int]) -> tuple[str, ...]:
         """One string an id; bytes that are no character become U+FFFD, and "‹id›" is shown for an unknown one."""
         return tuple(self._string(i) for i in ids)

@@ -12,6 +12,7 @@ from saewidgets.figures import (
     alt,
     dictionary_report_text,
     feature_dashboard_text,
+    feature_table_text,
     frame,
     frontier_text,
     html,
@@ -61,6 +62,7 @@ _VIEWS = {
             ("frontier", frontier_text),
             ("dictionary_report", dictionary_report_text),
             ("feature_dashboard", feature_dashboard_text),
+            ("feature_table", feature_table_text),
         )
     },
 }

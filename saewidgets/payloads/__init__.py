@@ -15,6 +15,15 @@ from saewidgets.payloads.feature_dashboard import (
     RelatedFeature,
     Word,
 )
+from saewidgets.payloads.feature_table import (
+    FeatureTablePayload,
+    OpenedFeature,
+    Statistic,
+    TableChart,
+    TableFilter,
+    TablePoints,
+    TableRows,
+)
 from saewidgets.payloads.frontier import FrontierPayload, FrontierPoint, frontier_payload
 from saewidgets.payloads.heatmap import (
     ChosenFeature,
@@ -40,6 +49,7 @@ __all__ = [
     "ExampleGroup",
     "FeatureDashboardPayload",
     "FeatureLabel",
+    "FeatureTablePayload",
     "FormingFeature",
     "FrontierPayload",
     "FrontierPoint",
@@ -48,11 +58,17 @@ __all__ = [
     "LabelMeter",
     "ListedFeature",
     "Measure",
+    "OpenedFeature",
     "Passage",
     "Predictions",
     "RelatedFeature",
     "SiteView",
     "Sparse",
+    "Statistic",
+    "TableChart",
+    "TableFilter",
+    "TablePoints",
+    "TableRows",
     "Tokens",
     "TrainingPayload",
     "Word",

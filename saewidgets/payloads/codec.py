@@ -17,7 +17,7 @@ from typing import Any, cast, get_args, get_origin
 import numpy as np
 
 from saewidgets.errors import PayloadError, shorten
-from saewidgets.payloads import dictionary_report, feature_dashboard, frontier, heatmap, training
+from saewidgets.payloads import dictionary_report, feature_dashboard, feature_table, frontier, heatmap, training
 from saewidgets.payloads.arrays import DTYPES, NAMES, Array
 from saewidgets.payloads.record import array_type, field_types, optional
 
@@ -29,6 +29,9 @@ KINDS: dict[str, type] = {
     "frontier": frontier.FrontierPayload,
     "dictionary_report": dictionary_report.DictionaryReportPayload,
     "feature_dashboard": feature_dashboard.FeatureDashboardPayload,
+    "feature_table": feature_table.FeatureTablePayload,
+    # No view of its own: what scrolls into a feature table.
+    "table_rows": feature_table.TableRows,
 }
 _HEAD = struct.Struct("<4sIII")
 _MAX_BUFFERS = 10_000

@@ -163,6 +163,8 @@ class FeatureDashboardPayload:
         check(self)
         if self.shown not in GROUPS:
             raise PayloadError(f"The examples in view are {shorten(self.shown)}.", f"Use one of {GROUPS}.")
+        if self.label_note and not self.label:
+            raise PayloadError(f"{shorten(self.label_note)} is said of no label.", "Give the label too.")
         if not 0 <= self.n_active <= self.n_tokens:
             raise PayloadError(f"It fires at {self.n_active} of {self.n_tokens} tokens.", "Count them again.")
         if not 0 <= self.slot < 1_000:

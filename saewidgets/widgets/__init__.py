@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from saewidgets.widgets.base import BaseWidget
     from saewidgets.widgets.dictionary_report import DictionaryReport
     from saewidgets.widgets.feature_dashboard import FeatureDashboard
+    from saewidgets.widgets.feature_table import FeatureTable
     from saewidgets.widgets.files import open
     from saewidgets.widgets.frontier import Frontier
     from saewidgets.widgets.heatmap import TokenHeatmap
@@ -15,13 +16,17 @@ _HOMES = {
     "BaseWidget": "base",
     "DictionaryReport": "dictionary_report",
     "FeatureDashboard": "feature_dashboard",
+    "FeatureTable": "feature_table",
     "Frontier": "frontier",
     "TokenHeatmap": "heatmap",
     "TrainingMonitor": "training",
     "open": "files",
 }
 
-__all__ = ["BaseWidget", "DictionaryReport", "FeatureDashboard", "Frontier", "TokenHeatmap", "TrainingMonitor", "open"]
+__all__ = [
+    "BaseWidget", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "TokenHeatmap",
+    "TrainingMonitor", "open",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -29,7 +29,7 @@ CHECKS: dict[str, checks.Check] = {
 
 def dragged(edit: Edit) -> tuple[Any, ...]:
     """What stays while a slider moves: all but the number; at 0 a slider ablates."""
-    return edit.feature, edit.positions, edit.relative, "scale" if edit.kind == "ablate" else edit.kind
+    return edit.target, edit.positions, edit.relative, "scale" if edit.kind == "ablate" else edit.kind
 
 
 def comment(text: str) -> str:

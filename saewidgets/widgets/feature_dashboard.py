@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import traitlets
 
@@ -14,21 +14,24 @@ from saewidgets.payloads.feature_dashboard import GROUPS
 from saewidgets.sites import FeatureId
 from saewidgets.widgets import checks
 from saewidgets.widgets import feature_parts as parts
+from saewidgets.widgets import feature_request as requests
 from saewidgets.widgets.base import BaseWidget, Step
 from saewidgets.widgets.cache import ByIdentity, RunCache, cache_of
 from saewidgets.widgets.checks import Checked, refuse_unknown
-from saewidgets.widgets.feature_parts import DashboardRequest
+from saewidgets.widgets.feature_request import DashboardRequest
 from saewidgets.widgets.history import History
 from saewidgets.widgets.jobs import GUARD, Token
 
 if TYPE_CHECKING:
     from saewidgets.atlas.atlas import Atlas
+    from saewidgets.runs import Run
     from saewidgets.scope import Scope
 
 _CHECKS: dict[str, checks.Check] = {
-    "feature": parts.feature_id,
+    "feature": requests.feature_id,
     "text": checks.text,
-    "scale": parts.factor,
+    "scale": requests.factor,
+    "steer": requests.strength,
     "positions": checks.position_list,
 }
 _VIEW_CHECKS: dict[str, checks.Check] = {
@@ -41,16 +44,17 @@ _RELATED = ("near", "together", "alike")
 class FeatureDashboard(BaseWidget):
     """One feature of a dictionary: its label, examples, histogram, tokens, neighbours, and a box to type into.
 
-    `feature`, `text` and `scale` can be set from Python too; `label` is kept in `scope.labels`, or in `labels` of the
-    widget where there is no scope.
+    `feature`, `text`, `scale` and `steer` can be set from Python too. So can `atlas`: the `report` of a sweep may give
+    a newer one each time. `label` is kept in `scope.labels`, or in `labels` of the widget where there is no scope.
 
     Args:
         source: A scope; an atlas for a dashboard without a model; or a `FeatureDashboardPayload`.
         feature: `"resid_post.2/903"`; needed but with a payload.
         atlas: An atlas that holds the feature: without one, what it fires on is not known.
-        text: The text in the box; `None` for the strongest example.
+        text: The text in the box, or a run of it; `None` for the strongest example.
         scale: Factor of the feature in that text: 0 ablates it.
-        labels: Feature id -> label, or `saewidgets.explain.Label`s.
+        steer: Added to the feature at every token of it, in units of activation.
+        labels: Feature id -> a text, or a `saewidgets.explain.Label`.
         scores: What `saewidgets.explain.truth_meter` returned, or several.
         shown: Examples in view: `"interval"`, `"top"`, `"random"`.
         position: Token of the text whose prediction is in view; -1 for the last.
@@ -71,10 +75,11 @@ class FeatureDashboard(BaseWidget):
     """
 
     _view = traitlets.Unicode("feature_dashboard", read_only=True).tag(sync=True)
-    feature = Checked("", parts.feature_id).tag(sync=True)
+    feature = Checked("", requests.feature_id).tag(sync=True)
     text = Checked("", checks.text).tag(sync=True)
-    scale = Checked(1.0, parts.factor).tag(sync=True)
-    label = Checked("", parts.label_text).tag(sync=True)
+    scale = Checked(1.0, requests.factor).tag(sync=True)
+    steer = Checked(0.0, requests.strength).tag(sync=True)
+    label = Checked("", requests.label_text).tag(sync=True)
     shown = Checked("interval", _VIEW_CHECKS["shown"]).tag(sync=True)
     position = Checked(-1, _VIEW_CHECKS["position"]).tag(sync=True)
 
@@ -90,8 +95,9 @@ class FeatureDashboard(BaseWidget):
         feature: str | FeatureId | None = None,
         *,
         atlas: Atlas | None = None,
-        text: str | None = None,
+        text: str | Run | None = None,
         scale: float = 1.0,
+        steer: float = 0.0,
         labels: Any = None,
         scores: Any = None,
         shown: str | None = None,
@@ -103,6 +109,7 @@ class FeatureDashboard(BaseWidget):
     ) -> None:
         refuse_unknown(FeatureDashboard, unknown)
         self._scope, self._atlas, self._cache = None, atlas, RunCache()
+        self._followed: list[Callable[[], None]] = []
         self._own_labels, self._origins = parts.labels_of(labels)
         self._meters = parts.meters_of(scores)
         view = {k: _VIEW_CHECKS[k](k, v) for k, v in (("shown", shown), ("position", position)) if v is not None}
@@ -117,9 +124,9 @@ class FeatureDashboard(BaseWidget):
                 raise WidgetError(
                     "A dashboard needs a feature.", "Write sw.FeatureDashboard(scope, 'resid_post.2/17')."
                 )
-            name, factor = parts.feature_id("feature", feature), parts.factor("scale", scale)
-            words = self._example_text(name) if text is None else checks.text("text", text)
-            request = DashboardRequest(name, words, factor)
+            name = requests.feature_id("feature", feature)
+            words = self._example_text(name) if text is None else checks.text("text", getattr(text, "prompt", text))
+            request = DashboardRequest(name, words, requests.factor("scale", scale), requests.strength("steer", steer))
             *_, payload = self._pictures(request, Token(), None)
             payload = self._viewed(payload, view)
             step = Step(request, History((self._undoable(request),)), {})
@@ -136,11 +143,59 @@ class FeatureDashboard(BaseWidget):
             self._scope, self._cache = source, cache_of(source)
             source.labels.update(self._own_labels)
             self._own_labels = source.labels
-        elif hasattr(source, "manifest") and hasattr(source, "feature"):
+        elif _is_atlas(source):
             self._atlas = source
         else:
             what = f"A dashboard of a {type(source).__name__}."
             raise WidgetError(what, "Give a scope, an sw.Atlas, or a FeatureDashboardPayload.")
+
+    @property
+    def atlas(self) -> Atlas | None:
+        """What is known of where features fire. Setting it shows the feature as that atlas has it.
+
+        Raises:
+            WidgetError: It is none, or the view was opened from a file.
+        """
+        return self._atlas
+
+    @atlas.setter
+    def atlas(self, atlas: Atlas) -> None:
+        if not _is_atlas(atlas):
+            raise WidgetError(f"An atlas that is a {type(atlas).__name__}.", "Give sw.Atlas.open(folder).")
+        with GUARD:
+            request = self._need_model().request
+            self._atlas = atlas
+            self._want(request, None)
+
+    def follow(self, view: Any) -> Self:
+        """Open whichever feature is clicked in another view: a chip of a heatmap, a row of a table, one of a report.
+
+        Args:
+            view: A widget that has the id of the chosen feature as `feature`, or as `fill`.
+
+        Returns:
+            This dashboard. It follows until it is closed.
+
+        Raises:
+            WidgetError: Nothing is chosen in such a view, or this one was opened from a file.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> scope, text = sw.demo(), "Mira saw a red boat."
+            >>> with sw.TokenHeatmap(scope, text) as heatmap:
+            ...     with sw.FeatureDashboard(scope, heatmap.features[0], text=text).follow(heatmap) as view:
+            ...         heatmap.fill = heatmap.features[2]  # a click on its letter
+            ...         view.wait(60), view.feature == heatmap.features[2]
+            (True, True)
+        """
+        self._need_model()
+        self._followed.append(parts.chosen_in(view, self._clicked))
+        return self
+
+    def _clicked(self, feature: str) -> None:
+        # What is wrong with it is said in this view, not in the one that was clicked.
+        if feature != self._need_model().request.feature:
+            self._want(self._request({"feature": feature}), None)
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -157,11 +212,11 @@ class FeatureDashboard(BaseWidget):
         if request.text != before.text and "positions" not in changed:
             request = replace(request, positions=())
         # Another feature is looked at before it is changed.
-        if request.feature != before.feature and "scale" not in changed:
-            request = replace(request, scale=1.0)
+        if request.feature != before.feature:
+            request = replace(request, scale=changed.get("scale", 1.0), steer=changed.get("steer", 0.0))
         return request
 
-    @traitlets.observe("feature", "text", "scale")  # type: ignore[untyped-decorator]
+    @traitlets.observe("feature", "text", "scale", "steer")  # type: ignore[untyped-decorator]
     def _on_set(self, change: Any) -> None:
         if self._is_setting:
             return
@@ -175,13 +230,13 @@ class FeatureDashboard(BaseWidget):
     def _pictures(self, request: DashboardRequest, token: Token, progress: Any) -> Iterator[FeatureDashboardPayload]:
         still = self._still(request.feature)
         token.check()
-        call = parts.code(request, self._scope is not None, self._atlas is not None)
+        call = requests.code(request, self._scope is not None, self._atlas is not None)
         still = replace(still, context=replace(still.context, code=call), position=-1)
         if self._scope is None or still.live_note or not request.text:
             yield self._viewed(still, {})
             return
-        for control in (False, True) if request.scale != 1 else (False,):
-            yield self._viewed(replace(still, live=self._typed(request, control, token, progress)), {})
+        for whole in (False, True):
+            yield self._viewed(replace(still, live=self._typed(request, whole, token, progress)), {})
 
     def _still(self, feature: str) -> FeatureDashboardPayload:
         """What does not depend on the text; kept, for it is asked for at each key."""
@@ -202,12 +257,12 @@ class FeatureDashboard(BaseWidget):
             parts.refuse_other(self._atlas, self._scope, key)
             self._cache.put(pair, True)
 
-    def _typed(self, request: DashboardRequest, control: bool, token: Token, progress: Any) -> Any:
+    def _typed(self, request: DashboardRequest, whole: bool, token: Token, progress: Any) -> Any:
         assert self._scope is not None
-        key = ("text", request, control, *self._identity(request.feature))
+        key = ("text", request, whole, *self._identity(request.feature))
         found = self._cache.get(key)
         if found is None:
-            found = parts.typed(self._scope, request, control=control, token=token, progress=progress)
+            found = parts.typed(self._scope, request, whole=whole, token=token, progress=progress)
             self._cache.put(key, found)
         return found
 
@@ -222,27 +277,18 @@ class FeatureDashboard(BaseWidget):
         if self._scope is None:
             return ""
         still = self._still(feature)
-        group = next((group for group in still.groups if group.kind == "top"), None)
-        if group is None or still.live_note:
-            return ""
-        passage = group.passages[0]
-        words = passage.text[: passage.peak + 12]
-        # The last text of the context: special tokens, in their frames, end others.
-        ends = [i for i, t in enumerate(words) if len(t) > 2 and t[0] == "‹" and t[-1] == "›"]
-        start = max((i + 1 for i in ends if i < passage.peak), default=0)
-        stop = min((i for i in ends if i > passage.peak), default=len(words))
-        return "".join(words[start:stop]).strip()
+        return "" if still.live_note else parts.example_text(still)
 
     def _is_urgent(self, request: DashboardRequest) -> bool:
         before = self._need_model().request
         return bool(request.text == before.text)
 
     def _undoable(self, request: DashboardRequest) -> Any:
-        return request.feature, request.scale
+        return request.feature, request.scale, request.steer
 
     def _restored(self, request: DashboardRequest, state: Any) -> DashboardRequest:
-        feature, scale = state
-        return replace(request, feature=feature, scale=scale)
+        feature, scale, steer = state
+        return replace(request, feature=feature, scale=scale, steer=steer)
 
     def _is_drag(self, before: Any, after: Any) -> bool:
         return bool(before[0] == after[0])
@@ -255,10 +301,10 @@ class FeatureDashboard(BaseWidget):
             self._name(self.feature, change.new)
 
     def _on_label(self, request_id: Any, content: dict[str, Any]) -> None:
-        feature = parts.feature_id("feature", content.get("feature"))
+        feature = requests.feature_id("feature", content.get("feature"))
         if feature != self._picture.id:
             raise WidgetError(f"The label is for {feature}.", f"{self._picture.id} is in view.")
-        self._name(feature, parts.label_text("label", content.get("text")))
+        self._name(feature, requests.label_text("label", content.get("text")))
         self._post({"type": "ok", "id": request_id, "result": None})
 
     def _name(self, feature: str, label: str) -> None:
@@ -297,7 +343,9 @@ class FeatureDashboard(BaseWidget):
     def _traits_of(self, payload: FeatureDashboardPayload, request: DashboardRequest | None) -> dict[str, Any]:
         text = payload.live.prompt if payload.live is not None else ""
         scale = payload.live.features[0].scale if payload.live is not None and payload.live.features else 1.0
-        asked = {"text": request.text, "scale": request.scale} if request else {"text": text, "scale": scale or 0.0}
+        asked: dict[str, Any] = {"text": text, "scale": scale or 0.0}
+        if request:
+            asked = {"text": request.text, "scale": request.scale, "steer": request.steer}
         return {"feature": payload.id, "label": payload.label, "shown": payload.shown, "position": payload.position,
                 **asked}  # fmt: skip
 
@@ -305,8 +353,15 @@ class FeatureDashboard(BaseWidget):
         return _VIEW_CHECKS[name](name, value)
 
     def _release(self) -> None:
+        for stop in self._followed:
+            stop()
+        self._followed.clear()
         self._scope, self._atlas, self._cache, self._shown, self._wanted = None, None, RunCache(0), None, None
 
     def __repr__(self) -> str:
         """One short line, for places that show text."""
         return f"FeatureDashboard({self._picture.id!r}, {self._picture.label!r})"
+
+
+def _is_atlas(source: Any) -> bool:
+    return hasattr(source, "manifest") and hasattr(source, "feature")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -12,63 +13,42 @@ import numpy as np
 from saewidgets.errors import WidgetError, shorten
 from saewidgets.payloads import Context, Estimate, FeatureDashboardPayload, HeatmapPayload, Histogram, LabelMeter
 from saewidgets.sites import FeatureId
-from saewidgets.widgets import checks
+from saewidgets.widgets.feature_request import DashboardRequest, edits_of, feature_id, label_text
 
 if TYPE_CHECKING:
     from saewidgets.atlas.atlas import Atlas
-    from saewidgets.interventions import Edit
     from saewidgets.scope import Scope
     from saewidgets.widgets.jobs import Token
 
+# Tokens of a text whose predictions come without being asked for.
+POSITIONS = 60
 NO_MODEL = "No model: make the dashboard from a scope to type a text."
 
 
-@dataclass(frozen=True, slots=True)
-class DashboardRequest:
-    """What a dashboard should show. Hashable.
+def chosen_in(view: Any, opened: Callable[[str], None]) -> Callable[[], None]:
+    """Call a function with each feature that is chosen in a widget.
 
     Args:
-        feature: Its id.
-        text: A text of one's own; "" for none.
-        scale: Factor of the feature in it: 1 leaves it alone, 0 ablates it.
-        positions: Predictions after these positions too (long texts).
-    """
+        view: A widget with a trait `feature` or `fill`.
+        opened: What to call with the id.
 
-    feature: str
-    text: str = ""
-    scale: float = 1.0
-    positions: tuple[int, ...] = ()
-
-
-def feature_id(name: str, value: Any) -> str:
-    """The id of one feature.
+    Returns:
+        A function that ends it.
 
     Raises:
-        FeatureError: It is none.
+        WidgetError: The widget has no such trait.
     """
-    return str(FeatureId.parse(value if isinstance(value, FeatureId) else checks.word(name, value)))
+    name = next((name for name in ("feature", "fill") if getattr(view, "has_trait", lambda _: False)(name)), None)
+    if name is None:
+        raise WidgetError(f"No feature is chosen in a {type(view).__name__}.", "Follow a heatmap, a report or a table.")
 
+    def changed(change: Any) -> None:
+        # "", and the fills that are no feature: "error" and "surprise".
+        if "/" in str(change.new):
+            opened(change.new)
 
-def factor(name: str, value: Any) -> float:
-    """A factor of a feature.
-
-    Raises:
-        WidgetError: It is no number from 0 to 100.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
-        raise WidgetError(f"{name} is {checks.brief(value)}.", "It must be a number from 0 (ablate) to 100.")
-    return float(value)
-
-
-def label_text(name: str, value: Any) -> str:
-    """A label on one line: control characters become spaces.
-
-    Raises:
-        WidgetError: It is no string, or a long one.
-    """
-    if not isinstance(value, str) or len(value) > 2_000:
-        raise WidgetError(f"{name} is {checks.brief(value)}.", "It must be a string of at most 2000 characters.")
-    return "".join(c if c.isprintable() or ord(c) > 0xFF else " " for c in value).strip()
+    view.observe(changed, name)
+    return partial(view.unobserve, changed, name)
 
 
 def meters_of(scores: Any) -> dict[str, tuple[LabelMeter, ...]]:
@@ -141,6 +121,20 @@ def still(feature: str, atlas: Atlas | None, scope: Scope | None) -> FeatureDash
     return FeatureDashboardPayload(feature, _context(key, atlas, scope if loaded else None), **fields)
 
 
+def example_text(payload: FeatureDashboardPayload) -> str:
+    """The text of the strongest example, "" where there is none."""
+    group = next((group for group in payload.groups if group.kind == "top"), None)
+    if group is None:
+        return ""
+    passage = group.passages[0]
+    words = passage.text[: passage.peak + 12]
+    # The last text of the context: special tokens, in their frames, end others.
+    ends = [i for i, t in enumerate(words) if len(t) > 2 and t[0] == "‹" and t[-1] == "›"]
+    start = max((i + 1 for i in ends if i < passage.peak), default=0)
+    stop = min((i for i in ends if i > passage.peak), default=len(words))
+    return "".join(words[start:stop]).strip()
+
+
 def _refuse_stranger(scope: Scope, feature: str) -> None:
     from saewidgets.errors import FeatureError
 
@@ -184,19 +178,17 @@ def _thousands(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
-def edits_of(request: DashboardRequest) -> tuple[Edit, ...]:
-    """What the slider does to the feature."""
-    from saewidgets.interventions import ablate, scale
-
-    if request.scale == 1:
-        return ()
-    return (ablate(request.feature) if request.scale == 0 else scale(request.feature, request.scale),)
-
-
 def typed(
-    scope: Scope, request: DashboardRequest, *, control: bool, token: Token, progress: Any = None
+    scope: Scope, request: DashboardRequest, *, whole: bool, token: Token, progress: Any = None
 ) -> HeatmapPayload:
     """The text of one's own with the feature on it, before and after the slider.
+
+    Args:
+        scope: The model with the feature's dictionary.
+        request: What to show.
+        whole: With the control of an edit, and with the predictions after many tokens; else those after the last.
+        token: Of the job.
+        progress: Called with (done, total, note) while the control runs.
 
     Raises:
         SaewidgetsError: The text cannot be run.
@@ -205,22 +197,9 @@ def typed(
 
     key = FeatureId.parse(request.feature).dictionary
     asked = HeatmapRequest(
-        request.text, (request.feature,), edits_of(request), site=key, fill=request.feature, positions=request.positions
-    )
-    found = heatmap_payload(scope, asked, control=control, glance=True, check=token.check, progress=progress)
+        request.text, (request.feature,), edits_of(request), site=key, fill=request.feature,
+        positions=request.positions + tuple(range(POSITIONS) if whole else ()),
+    )  # fmt: skip
+    found = heatmap_payload(scope, asked, control=whole, glance=True, check=token.check, progress=progress)
     # The other dictionaries were not read.
     return replace(found, sites=tuple(site for site in found.sites if site.key == key), labels=())
-
-
-def code(request: DashboardRequest, with_scope: bool, with_atlas: bool) -> str:
-    """Python that shows this view again.
-
-    Example:
-        >>> print(code(DashboardRequest("resid_post.2/17", "A boat.", 0.0), True, True))
-        sw.FeatureDashboard(scope, 'resid_post.2/17', atlas=atlas, text='A boat.', scale=0.0)
-    """
-    arguments = ["scope" if with_scope else "atlas", repr(request.feature)]
-    arguments += ["atlas=atlas"] if with_scope and with_atlas else []
-    arguments += [f"text={request.text!r}"] if request.text else []
-    arguments += [f"scale={request.scale!r}"] if request.scale != 1 else []
-    return f"sw.FeatureDashboard({', '.join(arguments)})"

@@ -9,6 +9,7 @@ from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
     DictionaryReportPayload,
     FeatureDashboardPayload,
+    FeatureTablePayload,
     FrontierPayload,
     HeatmapPayload,
     TrainingPayload,
@@ -17,6 +18,7 @@ from saewidgets.payloads import (
 from saewidgets.widgets.base import BaseWidget
 from saewidgets.widgets.dictionary_report import DictionaryReport
 from saewidgets.widgets.feature_dashboard import FeatureDashboard
+from saewidgets.widgets.feature_table import FeatureTable
 from saewidgets.widgets.frontier import Frontier
 from saewidgets.widgets.heatmap import TokenHeatmap
 from saewidgets.widgets.training import TrainingMonitor
@@ -30,6 +32,7 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     FrontierPayload: Frontier,
     DictionaryReportPayload: DictionaryReport,
     FeatureDashboardPayload: FeatureDashboard,
+    FeatureTablePayload: FeatureTable,
 }
 
 
@@ -64,4 +67,6 @@ def open(path: str | Path, **options: Any) -> Any:
         reason = getattr(error, "strerror", None) or str(error)
         raise PayloadError(f"Cannot read {shorten(path.name)}: {reason}.", "Check the path.") from None
     payload = decode(raw)
+    if type(payload) not in _WIDGETS:
+        raise PayloadError(f"{shorten(path.name)} holds no whole view.", "Open a file that `widget.save` wrote.")
     return _WIDGETS[type(payload)](payload, **options)

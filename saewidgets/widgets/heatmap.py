@@ -149,7 +149,7 @@ class TokenHeatmap(BaseWidget):
         assert self._scope is not None
         if request.site:
             self._scope.key(request.site)
-        for name in (*filter(None, request.features), *(str(edit.feature) for edit in request.edits)):
+        for name in (*filter(None, request.features), *(str(f) for edit in request.edits for f in edit.features)):
             key, _, index = name.rpartition("/")
             dictionary = self._scope.dictionaries.get(key)
             if dictionary is None or int(index) >= dictionary.d_dict:

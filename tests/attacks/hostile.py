@@ -14,16 +14,20 @@ from saewidgets.payloads import (
     Context,
     DictionaryReportPayload,
     FeatureDashboardPayload,
+    FeatureTablePayload,
     FrontierPayload,
     HeatmapPayload,
+    OpenedFeature,
     Predictions,
+    TableFilter,
     Tokens,
     TrainingPayload,
+    encode,
     frontier_payload,
 )
 from saewidgets.payloads.heatmap import SPECIAL
 from tests.payload_factory import make_payload
-from tests.view_factory import make_dashboard, make_frontier, make_report, make_training
+from tests.view_factory import make_dashboard, make_frontier, make_report, make_table, make_training
 
 _SOURCE = json.loads(Path(__file__).parents[1].joinpath("hostile.json").read_text("ascii"))
 FIRING: list[str] = _SOURCE["firing"]
@@ -58,8 +62,8 @@ def hostile_payload(strings: list[str], edits: bool = True) -> HeatmapPayload:
 
 def hostile_views(
     text: str,
-) -> tuple[TrainingPayload, FrontierPayload, DictionaryReportPayload, FeatureDashboardPayload]:
-    """A training, a frontier, a report and a dashboard payload with the string in every slot that takes any text."""
+) -> tuple[TrainingPayload, FrontierPayload, DictionaryReportPayload, FeatureDashboardPayload, FeatureTablePayload]:
+    """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
     text = text[:2_000]
     training = make_training(texts=[text, f" {text}", "a", text])
@@ -96,7 +100,8 @@ def hostile_views(
         for i, point in enumerate(make_frontier(2).points)
     ]
     frontier = frontier_payload(points, context, selected=f"{text}0", ce_name=text)
-    return training, frontier, report, _hostile_dashboard(text, context)
+    dashboard = _hostile_dashboard(text, context)
+    return training, frontier, report, dashboard, _hostile_table(text, dashboard)
 
 
 def _hostile_dashboard(text: str, context: Context) -> FeatureDashboardPayload:
@@ -117,4 +122,20 @@ def _hostile_dashboard(text: str, context: Context) -> FeatureDashboardPayload:
     return replace(
         dashboard, id=text, label=text, label_note=text, meters=meters, groups=groups, source=text, context=context,
         live=live, **words, **related,
+    )  # fmt: skip
+
+
+def _hostile_table(text: str, dashboard: FeatureDashboardPayload) -> FeatureTablePayload:
+    table = make_table(texts=[text, f" {text}"])
+    names = {s.name: f"{text}{s.name}" for s in table.statistics}
+    assert table.points is not None
+    return replace(
+        table, site=text, sites=(text, f"{text}1"), sort=names["density"], query=text, here=text, there=text, note=text,
+        source=text, words=text, selection=(f"{text}/3", "", f"{text}/9"), context=dashboard.context,
+        statistics=tuple(replace(s, name=names[s.name], title=f"{text}{s.title}") for s in table.statistics),
+        columns=tuple(names[name] for name in table.columns), feature="",
+        filters=tuple(TableFilter(names[f.name], f.low, f.high) for f in table.filters),
+        charts=tuple(replace(chart, name=names[chart.name]) for chart in table.charts),
+        points=replace(table.points, name_x=names["input"], name_y=names["output"]),
+        dashboards=(OpenedFeature(f"{text}/3", np.frombuffer(encode(replace(dashboard, id=f"{text}/3")), np.uint8)),),
     )  # fmt: skip

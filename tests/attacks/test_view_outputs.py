@@ -15,7 +15,7 @@ from tests.attacks.hostile import FIRING, STRINGS, hostile_views
 from tests.attacks.test_static_outputs import INVISIBLE, pdf_faults, svg_faults
 from tests.export.test_page import Elements, links
 
-KINDS = ("training", "frontier", "dictionary_report", "feature_dashboard")
+KINDS = ("training", "frontier", "dictionary_report", "feature_dashboard", "feature_table")
 
 
 def texts_of(value: Any) -> int:
@@ -53,7 +53,7 @@ def test_every_slot_is_hostile() -> None:
         assert texts_of(payload) > 10
 
 
-@pytest.mark.parametrize("number", range(4), ids=KINDS)
+@pytest.mark.parametrize("number", range(len(KINDS)), ids=KINDS)
 def test_static(number: int) -> None:
     for text in STRINGS:
         payload = hostile_views(text)[number]
@@ -67,14 +67,14 @@ def test_static(number: int) -> None:
             assert "\n" not in line
 
 
-@pytest.mark.parametrize("number", range(4), ids=KINDS)
+@pytest.mark.parametrize("number", range(len(KINDS)), ids=KINDS)
 def test_static_shows_the_text_itself(number: int) -> None:
     for text in FIRING:
         payload = hostile_views(text)[number]
         assert plain(text)[:17] in read(views.view_of(payload).fallback(payload, 9_000)).text
 
 
-@pytest.mark.parametrize("number", range(4), ids=KINDS)
+@pytest.mark.parametrize("number", range(len(KINDS)), ids=KINDS)
 def test_svg_and_pdf(number: int) -> None:
     for text in STRINGS[number::3]:
         payload = hostile_views(text)[number]
@@ -89,7 +89,7 @@ def test_svg_and_pdf(number: int) -> None:
         assert text[:12] in PdfReader(BytesIO(data)).pages[0].extract_text()
 
 
-@pytest.mark.parametrize("number", range(4), ids=KINDS)
+@pytest.mark.parametrize("number", range(len(KINDS)), ids=KINDS)
 def test_page(number: int) -> None:
     for text in STRINGS:
         payload = hostile_views(text)[number]

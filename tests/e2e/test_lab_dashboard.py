@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.e2e.harness import Server, Watch, new_page
+from tests.e2e.heatmap import Heatmap
 from tests.e2e.notebook import Notebook, write_notebook
 from tests.e2e.test_accessible import violations
 
@@ -24,12 +25,17 @@ view = sw.FeatureDashboard(scope, top, atlas=atlas, text="Tom saw")
 view
 """
 ALONE = "alone = sw.FeatureDashboard(atlas, top)\nalone"
+HEATMAP = """
+heatmap = sw.TokenHeatmap(scope, "Tom gave the lantern", site="resid_post.2")
+view.follow(heatmap)
+heatmap
+"""
 
 
 @pytest.fixture(scope="module")
 def notebook(server: Server, browser: Browser) -> Iterator[Notebook]:
     """A notebook with a dashboard of a scope and one of an atlas alone; closed with its kernel."""
-    path = write_notebook(server.folder / "dashboard.ipynb", SETUP, ALONE)
+    path = write_notebook(server.folder / "dashboard.ipynb", SETUP, ALONE, HEATMAP)
     watch = Watch()
     with new_page(browser, watch) as page:
         opened = Notebook(page, server, path.name).open()
@@ -75,6 +81,18 @@ def test_type_ablate_name_open_and_go_back(notebook: Notebook) -> None:
     settled(view)
     assert notebook.python("view.scale") == 1.0
 
+    view.get_by_role("button", name="steer", exact=True).click()
+    slider = view.get_by_role("slider", name="Added to the feature")
+    slider.focus()
+    notebook.page.keyboard.press("End")
+    settled(view)
+    expect(view.locator(".kl")).to_contain_text("control: features")
+    steer, maximum = notebook.python("(view.steer, view.payload.maximum)")
+    assert abs(steer - 2 * maximum) < 1e-3
+    slider.dblclick()
+    settled(view)
+    assert notebook.python("(view.steer, view.payload.live.n_edits)") == (0.0, 0)
+
     view.get_by_role("button", name="Write a label").click()
     field = view.get_by_role("textbox", name="Label")
     field.fill("<b>giving</b>")
@@ -119,3 +137,34 @@ def test_an_atlas_alone(notebook: Notebook) -> None:
     settled(view)
     assert notebook.python("alone.feature != top and alone.payload.id == alone.feature") is True
     assert violations(notebook.page, ".saewidgets") == []
+
+
+def test_a_click_in_a_heatmap_opens_its_feature(notebook: Notebook) -> None:
+    notebook.run_cell(2)
+    view = notebook.cell(0).locator(".saewidgets")
+    heatmap = Heatmap(notebook.cell(2)).drawn()
+    name = notebook.python("heatmap.features[1]")
+    assert notebook.python("heatmap.fill != heatmap.features[1] != view.feature") is True
+    heatmap.features.get_by_role("button", name="Fill with b").click()
+    expect(view.locator(".under-label")).to_contain_text(name)
+    settled(view)
+    assert notebook.python("(view.feature, view.error)") == (name, None)
+
+
+def test_a_page_of_an_atlas_alone(notebook: Notebook, browser: Browser) -> None:
+    """One file with its examples inside; it asks nobody for anything."""
+    page_file = notebook.server.folder / "alone.html"
+    notebook.python(f"alone.to_html({str(page_file)!r}).name")
+    words = notebook.python("next(g for g in alone.payload.groups if g.kind == 'top').passages[0].text")
+    watch = Watch()
+    with new_page(browser, watch) as page:
+        page.goto(page_file.as_uri())
+        view = page.locator(".saewidgets")
+        expect(view.locator(".passage").first).to_be_visible()
+        view.get_by_role("radio", name="top").click()
+        expect(view.locator(".examples")).to_have_count(1)
+        for word in words:
+            expect(view.locator(".passage").first).to_contain_text(word.strip())
+        expect(view.get_by_role("region", name="Fires together with").get_by_role("button").first).to_be_disabled()
+    assert (watch.errors, watch.outside()) == ([], [])
+    assert len([url for url in watch.requests if not url.startswith(("data:", "blob:"))]) == 1

@@ -18,7 +18,7 @@ from saewidgets.figures.scene import Line, Scene
 from saewidgets.payloads import Estimate, decode, encode
 from tests.attacks.allowed import read
 from tests.payloads.test_codec import mutate, pack, parts
-from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_training
+from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_table, make_training
 
 PAYLOADS = {
     "training": make_training(),
@@ -30,6 +30,8 @@ PAYLOADS = {
     "dashboard": make_dashboard(),
     "dashboard without a text": make_dashboard(False, shown="top"),
     "dashboard of a dead feature": make_dead(),
+    "table": make_table(),
+    "table where nothing fits": make_table(0, points=None, note="Nothing fits."),
 }
 
 
@@ -175,6 +177,25 @@ def test_dashboard_says_the_numbers() -> None:
     assert frame.token.tolist()[:3] == [" to"] * 3
 
 
+def test_table_says_the_numbers() -> None:
+    payload = make_table()
+    words = " ".join(svg_texts(views.view_of(payload).figures.to_svg(payload)))
+    text = read(views.view_of(payload).fallback(payload, 12_800)).text
+    for part in ("1\u2009024 features", "density 0.010 – 0.60 %", "input ≥ 0.50", "say a name", "no label yet",
+                 "density %", "11.2", "0.42", "Mira Nora four", "promotes"):  # fmt: skip
+        assert part in words, part
+        assert part in text, part
+    assert "beginning with say a name, counting upward, 2." in views.view_of(payload).alt_text(payload)
+    frame = views.view_of(payload).to_frame(payload)
+    assert frame.index.tolist() == [f"resid_post.2/{i}" for i in range(60)]
+    np.testing.assert_allclose(frame["maximum"], 11.2 - np.arange(60) * 1e-5, rtol=1e-6)
+    assert frame["input"].isna().sum() == 12
+    assert frame.index[frame["chosen"]].tolist() == ["resid_post.2/3", "resid_post.2/9"]
+    empty = PAYLOADS["table where nothing fits"]
+    assert "Nothing fits." in read(views.view_of(empty).fallback(empty, 12_800)).text
+    assert views.view_of(empty).to_frame(empty).empty
+
+
 def test_tables() -> None:
     training = make_training()
     frame = views.view_of(training).to_frame(training)
@@ -195,7 +216,7 @@ def test_tables() -> None:
     assert views.view_of(empty).to_frame(empty).empty
 
 
-@pytest.mark.parametrize("name", ["training", "frontier", "report", "dashboard"])
+@pytest.mark.parametrize("name", ["training", "frontier", "report", "dashboard", "table"])
 def test_whatever_a_payload_holds_is_drawn(name: str) -> None:
     """Numbers and texts replaced by strange ones: what the decoder lets through has a figure and words."""
     header, body = parts(encode(PAYLOADS[name]))

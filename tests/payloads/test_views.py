@@ -25,7 +25,15 @@ from saewidgets.payloads import (
 )
 from saewidgets.payloads.frontier import frontier
 from tests.payloads.test_codec import mutate, pack, parts, same
-from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_training
+from tests.view_factory import (
+    make_dashboard,
+    make_dead,
+    make_frontier,
+    make_report,
+    make_rows,
+    make_table,
+    make_training,
+)
 
 ALL = {
     "training": make_training(),
@@ -35,6 +43,9 @@ ALL = {
     "report": make_report(feature="resid_post.2/9"),
     "dashboard": make_dashboard(),
     "dashboard of a dead feature": make_dead(),
+    "table": make_table(),
+    "table where nothing fits": make_table(0, points=None, note="Nothing fits."),
+    "rows of a table": make_rows(80, 160),
 }
 
 
@@ -162,3 +173,40 @@ def test_a_dashboard_that_does_not_fit() -> None:
         replace(payload.groups[0], kind="all")
     with pytest.raises(PayloadError):
         replace(payload.groups[0], positions=np.arange(7))
+
+
+def test_a_table_that_does_not_fit() -> None:
+    payload = make_table()
+    rows = payload.rows
+    assert [rows.value(4, column) for column in range(5)][3] is None
+    assert rows.words_of(1) == (" Nora", " four", " und")
+    assert payload.dashboards[0].payload.id == "resid_post.2/3"
+    wrong: list[dict[str, Any]] = [
+        {"sort": "beauty"}, {"columns": ("beauty",)}, {"n_fit": 10}, {"n_fit": 2_000_000}, {"selection": ("a/1",) * 65},
+        {"statistics": payload.statistics[:2]}, {"statistics": payload.statistics * 20},
+        {"dashboards": payload.dashboards * 65}, {"filters": (replace(payload.filters[0], name="beauty"),)},
+        {"filters": (payload.filters[0], 3)}, {"query": 3},
+    ]  # fmt: skip
+    for fields in wrong:
+        with pytest.raises(PayloadError):
+            replace(payload, **fields)
+    other: list[dict[str, Any]] = [
+        {"label": ("a",)}, {"known": np.ones(3)}, {"words": ("a",)}, {"start": -1},
+        {"values": np.full((60, 5), np.nan)},
+    ]  # fmt: skip
+    for fields in other:
+        with pytest.raises(PayloadError):
+            replace(rows, **fields)
+    with pytest.raises(PayloadError, match="at most 2000"):
+        make_rows(2_001)
+    chart, dots = payload.charts[0], payload.points
+    assert dots is not None
+    changes: list[tuple[Any, dict[str, Any]]] = [
+        (chart, {"fit": chart.all.counts + 1}), (chart, {"fit": chart.fit[1:]}), (dots, {"x": dots.x[1:]}),
+        (payload.statistics[0], {"unit": "miles"}),
+    ]  # fmt: skip
+    for record, change in changes:
+        with pytest.raises(PayloadError):
+            replace(record, **change)
+    with pytest.raises(PayloadError):
+        replace(payload.dashboards[0], data=np.zeros(40, np.uint8)).payload  # noqa: B018

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from saewidgets.export.page import to_page
-from saewidgets.payloads import FrontierPayload, HeatmapPayload, encode
+from saewidgets.payloads import FeatureTablePayload, FrontierPayload, HeatmapPayload, encode
 from saewidgets.payloads.codec import kind_of
 from saewidgets.widgets.carrier import bundle
 
@@ -28,6 +28,16 @@ globalThis.host = {{
   }},
   reply(message, buffers = []) {{ fire("msg:custom", message, buffers.map((b) => new DataView(bytes(b).buffer))); }},
   value: (name) => values.get(name),
+  models: new Map(),
+  model(ref, traits) {{
+    const own = new Map(Object.entries(traits));
+    own.set("_payload", new DataView(bytes(traits._payload).buffer));
+    host.models.set(ref, {{
+      get: (name) => own.get(name), set: (name, value) => own.set(name, value),
+      save_changes() {{}}, on() {{}}, off() {{}},
+      send(message) {{ host.sent.push({{ ...message, to: ref, at: performance.now() }}); }},
+    }});
+  }},
   listeners: () => [...listeners.values()].reduce((n, all) => n + all.size, 0),
 }};
 const model = {{
@@ -43,7 +53,10 @@ const module = await import(URL.createObjectURL(code));
 const ended = new AbortController();
 host.end = () => ended.abort();
 const start = performance.now();
-module.default.render({{ model, el: document.getElementById("el"), signal: ended.signal }});
+const others = {{
+  getModel: async (ref) => host.models.get(ref) ?? Promise.reject(new Error(`no model ${{ref}}`)),
+}};
+module.default.render({{ model, el: document.getElementById("el"), signal: ended.signal, host: others }});
 host.drawn = performance.now() - start;
 requestAnimationFrame(() => setTimeout(() => {{ host.painted = performance.now() - start; }}));
 </script>"""
@@ -67,6 +80,11 @@ def shown_traits(payload: Any) -> dict[str, Any]:
     return {**found, "feature": ""} if isinstance(payload, FrontierPayload) else found
 
 
+def table_traits(payload: FeatureTablePayload) -> dict[str, Any]:
+    """Traits of a live table."""
+    return {"chosen": list(payload.selection), "feature": "", "_dashboard": "", "top": 0}
+
+
 def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
     """A page with a live widget; `host` in it is the test's end of the comm.
 
@@ -76,6 +94,7 @@ def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
         **traits: Traits that differ from those of a fresh widget.
     """
     own = heatmap_traits(payload) if isinstance(payload, HeatmapPayload) else shown_traits(payload)
+    own = table_traits(payload) if isinstance(payload, FeatureTablePayload) else own
     values = {
         "_view": kind_of(payload), "_revision": 1, "theme": "auto", "height": 360, "error": None, "undo_depth": 0,
         "redo_depth": 0, "live": True, **own, **traits,

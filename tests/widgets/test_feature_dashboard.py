@@ -14,12 +14,12 @@ import pytest
 import saewidgets as sw
 from saewidgets.atlas.atlas import Atlas
 from saewidgets.atlas.shown import half_octaves
-from saewidgets.errors import AtlasError, FeatureError, WidgetError
+from saewidgets.errors import AtlasError, FeatureError, PayloadError, WidgetError
 from saewidgets.payloads import decode, encode
 from saewidgets.scope import Scope
 from saewidgets.widgets import FeatureDashboard
 from saewidgets.widgets import open as open_view
-from tests.view_factory import make_dashboard, make_dead
+from tests.view_factory import make_dashboard, make_dead, make_report
 
 SITE, OTHER = "resid_post.2", "resid_post.1"
 TEXT = "Mira gave the red lantern to Tom."
@@ -193,11 +193,92 @@ def test_typing_undo_and_another_feature(scope: Scope, atlas: Atlas, feature: st
         assert view.redo_depth == 2
 
 
+def test_steering(scope: Scope, atlas: Atlas, feature: str) -> None:
+    edits = [sw.steer(feature, 3.0)]
+    with dashboard(scope, feature, atlas=atlas, text=TEXT, steer=np.float32(3.0)) as view:
+        found = view.payload.live.features[0]
+        assert found.after == pytest.approx(scope.run(TEXT, edits).activation(feature).numpy())
+        assert found.after == pytest.approx(found.values + 3.0, abs=1e-5)
+        assert view.payload.live.control is not None
+        assert view.code().endswith("steer=3.0)")
+        view.comm.receive({"type": "run", "id": 1, "state": {"scale": 0, "steer": 0}})
+        assert view.wait(60)
+        assert (view.scale, view.steer, view.payload.live.features[0].after.max()) == (0.0, 0.0, 0.0)
+        view.undo()
+        assert view.wait(60)
+        assert (view.scale, view.steer, view.redo_depth) == (1.0, 3.0, 1)
+        view.feature = view.payload.near[0].id
+        assert view.wait(60)
+        assert (view.steer, view.payload.live.n_edits) == (0.0, 0)
+
+
+# ---------------------------------------------------------------------------------------------------------- from where
+
+
+def test_a_click_in_another_view_opens_its_feature(scope: Scope, atlas: Atlas, feature: str) -> None:
+    with sw.TokenHeatmap(scope, TEXT) as heatmap, dashboard(scope, feature, atlas=atlas, text=TEXT) as view:
+        assert view.follow(heatmap) is view
+        chosen = next(name for name in heatmap.features if name not in (feature, heatmap.fill))
+        heatmap.comm.update({"fill": chosen})
+        assert view.wait(60)
+        assert view.feature == view.payload.id == chosen
+        for nothing in ("surprise", "error"):
+            heatmap.comm.update({"fill": nothing})
+            assert view.wait(60)
+            assert (view.feature, view.error) == (chosen, None)
+        view.undo()
+        assert view.wait(60)
+        assert view.feature == feature
+        view.close()
+        heatmap.comm.update({"fill": chosen})
+        assert (heatmap.fill, heatmap.error) == (chosen, None)
+
+
+def test_what_is_wrong_with_a_click_is_said_here(scope: Scope, atlas: Atlas, feature: str) -> None:
+    with sw.DictionaryReport(make_report("resid_post.9")) as other, dashboard(atlas, feature) as view:
+        view.follow(other)
+        other.comm.update({"feature": "resid_post.9/3"})
+        assert view.wait(60)
+        assert "has no" in view.error["what"]
+        assert (view.feature, view.payload.id, other.feature) == (feature, feature, "resid_post.9/3")
+        with pytest.raises(WidgetError, match="No feature is chosen in a int"):
+            view.follow(3)
+    with dashboard(make_dashboard()) as saved, pytest.raises(WidgetError, match="opened from a file"):
+        saved.follow(other)
+
+
+def test_the_text_of_a_run(scope: Scope, feature: str) -> None:
+    with dashboard(scope, feature, text=scope.run(TEXT)) as view:
+        assert view.text == view.payload.live.prompt == TEXT
+
+
+def test_it_grows_with_a_sweep(scope: Scope, feature: str, tmp_path: Path) -> None:
+    texts = ["Mira gave the red lantern to Tom and went home."] * 1200
+    seen: list[int] = []
+    with dashboard(scope, feature, text=TEXT) as view:
+
+        def report(step: Any) -> None:
+            if step.shards > len(seen):
+                view.atlas = Atlas.open(tmp_path)
+                assert view.wait(60)
+                seen.append(view.payload.n_tokens)
+
+        last = scope.sweep(texts, [SITE], tmp_path, length=32, report=report, progress=False)
+        assert len(seen) >= 2
+        assert seen == sorted(set(seen))
+        assert view.payload.n_tokens == last.n_tokens(SITE)
+        assert view.payload.n_active == last.feature(feature).n_active
+        assert view.undo_depth == 0
+        with pytest.raises(WidgetError, match="An atlas that is a str"):
+            view.atlas = "atlas"
+
+
 def test_an_error_keeps_the_picture(scope: Scope, atlas: Atlas, feature: str) -> None:
     with dashboard(scope, feature, atlas=atlas, text=TEXT) as view:
         before = encode(view.payload)
         wrong: list[dict[str, Any]] = [
             {"text": "boat " * 3000}, {"text": 7}, {"scale": -1}, {"scale": float("nan")}, {"scale": True},
+            {"steer": 1e9}, {"steer": "up"},
             {"feature": f"{SITE}/99999999"}, {"feature": "nowhere.1/2"}, {"feature": "<b>"}, {"feature": ["x"]},
         ]  # fmt: skip
         for number, state in enumerate(wrong, 1):
@@ -292,6 +373,10 @@ with sw.FeatureDashboard(atlas, {feature!r}, labels={{{feature!r}: "giving"}}) a
     view.undo()
     assert view.wait(30)
     assert len(view.to_frame()) and view.to_svg().startswith("<?xml")
+    page = view.to_html({str(folder.parent / "alone.html")!r}).read_text("utf-8")
+    assert "connect-src 'none'" in page or "default-src 'none'" in page
+    with sw.open(view.save({str(folder.parent / "alone.sae")!r})) as again:
+        assert again.payload.groups
     print(view.payload.live_note, sys.modules["torch"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
@@ -346,6 +431,12 @@ class _Weak:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+def test_a_note_needs_its_label() -> None:
+    assert make_dashboard(label="giving", label_note="label by you").label_note
+    with pytest.raises(PayloadError, match="said of no label"):
+        make_dashboard(label="", label_note="label by you")
 
 
 @pytest.mark.parametrize("make", [make_dashboard, make_dead])

@@ -1,5 +1,6 @@
 // Beside the examples: how strongly a feature fires, what it writes, and which features are near it.
 import { useSignal } from "@preact/signals";
+import { peakOf } from "../cells";
 import { activation, count, probability, share, signed, significant } from "../format";
 import { hue } from "../palette";
 import type { FeatureDashboardPayload, RelatedFeature, Word } from "../payloads";
@@ -54,9 +55,10 @@ function Strength({ view, payload }: Props) {
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
   const describe = (bar: number) =>
     `${significant(edges[bar] ?? 0, 2)} to ${significant(edges[bar + 1] ?? 0, 2)}: ${count(counts[bar] ?? 0)} tokens`;
-  const live = payload.live?.features[0];
-  const here = live ? Math.abs(live.values[view.state.selection.value] ?? 0) : 0;
-  const shown = live ? Math.max(here, 0) : 0;
+  const values = payload.live?.features[0]?.values ?? [];
+  const here = Math.abs(values[view.state.selection.value] ?? 0);
+  // Where the token in view is silent, the greatest of the text.
+  const shown = here || Math.abs(values[peakOf(values)] ?? 0);
   const at = cursor.value;
   return (
     <section aria-label="How strongly" class={hue(payload.slot)}>
@@ -101,7 +103,13 @@ function Strength({ view, payload }: Props) {
                   />
                 );
               })}
-              {shown >= low && <Here x={Math.min(frame.x(shown), frame.width)} value={shown} bottom={frame.height} />}
+              {shown >= low && (
+                <Here
+                  x={Math.min(frame.x(shown), frame.width)}
+                  words={`${here ? "here" : "max"} ${activation(shown)}`}
+                  bottom={frame.height}
+                />
+              )}
             </>
           )}
         </Plot>
@@ -111,13 +119,13 @@ function Strength({ view, payload }: Props) {
 }
 
 /** The line at the value of the token in view. */
-function Here({ x, value, bottom }: { x: number; value: number; bottom: number }) {
+function Here({ x, words, bottom }: { x: number; words: string; bottom: number }) {
   const left = x > 90;
   return (
     <g>
       <line class="here-line" x1={x} x2={x} y1={0} y2={bottom} />
       <text class="here-word" x={left ? x - 5 : x + 5} y={8} text-anchor={left ? "end" : "start"}>
-        here {activation(value)}
+        {words}
       </text>
     </g>
   );

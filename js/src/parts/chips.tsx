@@ -1,27 +1,19 @@
 // Mixer rows: letter, label, slider from 0 to 2 with a notch at 1, what is done, greatest value before and after.
+import { peakOf } from "../cells";
 import { activation, factor, plural } from "../format";
 import { sliderOf } from "../model";
-import { hue, letter } from "../palette";
+import { letter } from "../palette";
 import type { ChosenFeature } from "../payloads";
 import { plain } from "../signs";
 import { disabledReason, type View } from "../view";
 import { Key } from "./key";
 import { SearchBox } from "./search";
 import { Segments } from "./segments";
-
-/** Nearer to 1 than this, the slider snaps to the notch. */
-const SNAP = 0.035;
-
-/** Where a feature is greatest; position 0 is left out, as in the fill. */
-function peak(values: ArrayLike<number>): number {
-  let at = values.length > 1 ? 1 : 0;
-  for (let t = 2; t < values.length; t++) if ((values[t] as number) > (values[at] as number)) at = t;
-  return at;
-}
+import { Slider } from "./slider";
 
 /** "8.1 → 0" at the token where the feature is greatest. */
 function Values({ feature }: { feature: ChosenFeature }) {
-  const at = peak(feature.values);
+  const at = peakOf(feature.values);
   const before = activation(feature.values[at] ?? 0);
   const after = feature.after ? activation(feature.after[at] ?? 0) : before;
   const title = `greatest in this text, at token ${at}`;
@@ -30,32 +22,6 @@ function Values({ feature }: { feature: ChosenFeature }) {
     <span title={title}>
       {before} → <b>{after}</b>
     </span>
-  );
-}
-
-function Slider({ view, feature, value }: { view: View; feature: ChosenFeature; value: number }) {
-  const set = (to: number, dragging: boolean) => view.state.setSlider(feature.id, to, dragging);
-  const share = Math.min(100, Math.max(0, value * 50));
-  return (
-    <div class={`sl ${hue(feature.slot)}`}>
-      <s />
-      <i style={{ left: `${Math.min(50, share)}%`, right: `${100 - Math.max(50, share)}%` }} />
-      <input
-        type="range"
-        min="0"
-        max="2"
-        step="0.05"
-        value={value}
-        disabled={disabledReason(view.state) !== ""}
-        aria-label={`Factor of ${letter(feature.slot)}`}
-        aria-valuetext={value === 0 ? "ablate" : factor(value)}
-        onInput={(event) => {
-          const raw = Number(event.currentTarget.value);
-          set(Math.abs(raw - 1) < SNAP ? 1 : raw, true);
-        }}
-        onDblClick={() => set(1, false)}
-      />
-    </div>
   );
 }
 
@@ -85,7 +51,18 @@ function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
         {feature.label && <div class="id clip">{plain(feature.id)}</div>}
         {local && <div class="id clip">where among the strongest</div>}
       </div>
-      {wanted === null ? <div class="words">{done}</div> : <Slider view={view} feature={feature} value={wanted} />}
+      {wanted === null ? (
+        <div class="words">{done}</div>
+      ) : (
+        <Slider
+          slot={feature.slot}
+          label={`Factor of ${letter(feature.slot)}`}
+          value={wanted}
+          spoken={wanted === 0 ? "ablate" : factor(wanted)}
+          disabled={off}
+          set={(to, dragging) => state.setSlider(feature.id, to, dragging)}
+        />
+      )}
       <button
         type="button"
         class="num did"

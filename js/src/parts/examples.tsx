@@ -112,7 +112,7 @@ function Group({ group, payload, first }: { group: ExampleGroup; payload: Featur
         </div>
       )}
       {some.map((passage, i) => (
-        <PassageRow key={i} passage={passage} feature={payload} />
+        <PassageRow key={i} passage={passage} feature={payload} position={group.positions[i]} />
       ))}
       {more > 0 && (
         <button type="button" class="link sub" onClick={() => (all.value = !all.value)}>

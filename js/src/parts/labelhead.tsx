@@ -19,20 +19,16 @@ export function LabelHead({ view, payload, children }: Props & { children?: Comp
   return (
     <div class={measured ? "dhead measured" : "dhead"}>
       <Label view={view} payload={payload}>
-        {!measured && children}
+        {children}
       </Label>
       {measured && (
         <section aria-label="Does the label hold?">
-          <div class="dbar">
-            <h3>
-              Does the label hold?{" "}
-              <span class="sub">
-                · 95 % interval, <i class="chance" aria-hidden="true" /> random feature
-              </span>
-            </h3>
-            <span class="sp" />
-            {children}
-          </div>
+          <h3>
+            Does the label hold?{" "}
+            <span class="sub">
+              · 95 % interval, <i class="chance" aria-hidden="true" /> random feature
+            </span>
+          </h3>
           {payload.meters.map((meter) => (
             <Meter key={meter.name} meter={meter} />
           ))}
@@ -46,7 +42,6 @@ function Label({ view, payload, children }: Props & { children?: ComponentChildr
   const { state } = view;
   const editing = useSignal(false);
   const off = disabledReason(state);
-  const notes = [payload.label_note && plain(payload.label_note, 160)].filter(Boolean);
   return (
     <div class="dlabel">
       <div class="dbar">
@@ -56,20 +51,19 @@ function Label({ view, payload, children }: Props & { children?: ComponentChildr
         ) : (
           <h2>{payload.label ? plain(payload.label, 300) : <span class="q">no label yet</span>}</h2>
         )}
-        <span class="sp" />
-        {children}
       </div>
       <div class="sub under-label">
         <span class="id">{plain(payload.id, 80)}</span>
-        {notes.map((note) => (
-          <span key={note}> · {note}</span>
-        ))}
+        {payload.label && payload.label_note && <span> · {plain(payload.label_note, 160)}</span>}
       </div>
-      {!editing.value && (
-        <button type="button" class="btn" disabled={off !== ""} title={off} onClick={() => (editing.value = true)}>
-          {payload.label ? "Edit label" : "Write a label"}
-        </button>
-      )}
+      <div class="dbar acts">
+        {!editing.value && (
+          <button type="button" class="btn" disabled={off !== ""} title={off} onClick={() => (editing.value = true)}>
+            {payload.label ? "Edit label" : "Write a label"}
+          </button>
+        )}
+        {children}
+      </div>
     </div>
   );
 }

@@ -1,21 +1,12 @@
 // The box to type into: the text itself is coloured, for a mirror with the fills lies under a text area without ink.
 import { useRef } from "preact/hooks";
-import { type Cell, cellsOf, cellsOfDraft } from "../cells";
-import { activation, factor } from "../format";
+import { type Cell, cellsOf, cellsOfDraft, peakOf } from "../cells";
+import { activation } from "../format";
 import { hue, ramp, step } from "../palette";
 import type { ChosenFeature, FeatureDashboardPayload, HeatmapPayload } from "../payloads";
 import { asText, piled, plain } from "../signs";
 import type { DashboardView } from "../views/featuredashboard";
-
-/** Nearer to 1 than this, the slider snaps to the notch. */
-const SNAP = 0.035;
-
-/** Where a feature is greatest; position 0 is left out, as in the fill. */
-export function peakOf(values: ArrayLike<number>): number {
-  let at = values.length > 1 ? 1 : 0;
-  for (let t = 2; t < values.length; t++) if ((values[t] as number) > (values[at] as number)) at = t;
-  return at;
-}
+import { Changer } from "./changer";
 
 /** The token that ends at a caret before character `offset`, or holds it. */
 export function tokenAt(cells: readonly Cell[], offset: number): number {
@@ -122,7 +113,10 @@ interface UnderProps extends Props {
 /** What the feature does in the text, and the slider. */
 function Under({ view, payload, live, feature }: UnderProps) {
   const { state } = view;
-  const at = peakOf(feature.values);
+  const before = peakOf(feature.values);
+  // Where it was silent, what an edit adds.
+  const at = (feature.values[before] ?? 0) > 0 ? before : peakOf(feature.after ?? feature.values);
+  const fires = ((feature.values[at] ?? 0) || (feature.after?.[at] ?? 0)) > 0;
   const word = (token: number) => {
     const cell = cellsOf(live.tokens)[token];
     return cell ? plain(asText(cell.drawn), 24) : "";
@@ -133,19 +127,17 @@ function Under({ view, payload, live, feature }: UnderProps) {
     return before === after ? before : `${before} → ${after}`;
   };
   const here = state.selection.value;
-  const scale = state.scale.value;
-  const share = Math.min(100, Math.max(0, scale * 50));
   return (
     <div class="under-text">
       <span class="sub">
-        {(feature.values[at] ?? 0) > 0 ? (
+        {fires ? (
           <>
             max {value(at)} at <span class="tk">{word(at)}</span>
           </>
         ) : (
           "it does not fire here"
         )}
-        {here !== at && (feature.values[at] ?? 0) > 0 && (
+        {here !== at && fires && (
           <>
             {" "}
             · {value(here)} at <span class="tk">{word(here)}</span>
@@ -153,36 +145,7 @@ function Under({ view, payload, live, feature }: UnderProps) {
         )}
       </span>
       <span class="sp" />
-      <span class="scaler">
-        <button
-          type="button"
-          class="link sub"
-          disabled={state.off !== ""}
-          onClick={() => state.setScale(scale === 0 ? 1 : 0, false)}
-        >
-          {scale === 0 ? "restore" : "ablate"}
-        </button>
-        <div class={`sl ${hue(payload.slot)}`}>
-          <s />
-          <i style={{ left: `${Math.min(50, share)}%`, right: `${100 - Math.max(50, share)}%` }} />
-          <input
-            type="range"
-            min="0"
-            max="2"
-            step="0.05"
-            value={scale}
-            disabled={state.off !== ""}
-            aria-label="Factor of the feature"
-            aria-valuetext={scale === 0 ? "ablated" : factor(scale)}
-            onInput={(event) => {
-              const raw = Number(event.currentTarget.value);
-              state.setScale(Math.abs(raw - 1) < SNAP ? 1 : raw, true);
-            }}
-            onDblClick={() => state.setScale(1, false)}
-          />
-        </div>
-        <span class="sub num factor">{scale === 0 ? "ablated" : factor(scale)}</span>
-      </span>
+      <Changer view={view} payload={payload} />
     </div>
   );
 }

@@ -2,25 +2,32 @@
 import { activation } from "../format";
 import { ramp, step } from "../palette";
 import type { FormingFeature, Passage } from "../payloads";
+import { draw, plain } from "../signs";
+import { Key } from "./key";
 
 /** How a feature fills tokens: its colour, and what counts as full. */
 type Fill = Pick<FormingFeature, "slot" | "maximum">;
 
-import { draw, plain } from "../signs";
-import { Key } from "./key";
+/** Tokens farther from the peak than this are left out of a narrow view. */
+const NEAR = 12;
 
 interface TokenProps {
   text: string;
   fill: string;
+  title?: string;
+  far?: boolean;
+  /** Whether a line begins here in a narrow view: without the gap. */
+  first?: boolean;
 }
 
 /** One token, every invisible character by its name. */
-function Token({ text, fill }: TokenProps) {
+function Token({ text, fill, title, far = false, first = false }: TokenProps) {
   const { runs, gap } = draw(text, 0);
+  const space = gap && " ";
   return (
     <>
-      {gap && " "}
-      <span class={fill ? `pt filled ${fill}` : "pt"}>
+      {far || first ? <span class="far">{space}</span> : space}
+      <span class={`pt${fill ? ` filled ${fill}` : ""}${far ? " far" : ""}`} title={title}>
         {runs.map((run, i) =>
           run.kind === "text" ? (
             run.text
@@ -38,19 +45,25 @@ function Token({ text, fill }: TokenProps) {
 /** One decimal, but a weak one is not "0.0". */
 const small = (value: number): string => (value > 0 && value < 0.05 ? "< 0.1" : activation(value));
 
+interface RowProps {
+  passage: Passage;
+  feature: Fill;
+  /** Where the peak stands in its context, if that is known: a hover says value and position of each token. */
+  position?: number;
+}
+
 /** One context, its peak in the middle column. */
-export function PassageRow({ passage, feature }: { passage: Passage; feature: Fill }) {
+export function PassageRow({ passage, feature, position }: RowProps) {
   const { text, values, peak } = passage;
   const tokens = (from: number, to: number) =>
-    text
-      .slice(from, to)
-      .map((word, i) => (
-        <Token
-          key={from + i}
-          text={word}
-          fill={ramp(feature.slot, step(values[from + i] as number, feature.maximum))}
-        />
-      ));
+    text.slice(from, to).map((word, i) => {
+      const at = from + i;
+      const value = values[at] as number;
+      const title = position === undefined ? undefined : `${small(value)} at position ${position + at - peak}`;
+      const fill = ramp(feature.slot, step(value, feature.maximum));
+      const far = Math.abs(at - peak) > NEAR;
+      return <Token key={at} text={word} fill={fill} title={title} far={far} first={at === Math.max(0, peak - NEAR)} />;
+    });
   return (
     <div class="passage">
       <div class="before">

@@ -28,6 +28,7 @@ const KEYS = [
 export class DashboardState extends Picture<FeatureDashboardPayload> implements Omit<Predicting, "payload"> {
   readonly text = signal("");
   readonly scale = signal(1);
+  readonly steer = signal(0);
   readonly kind = signal("interval");
   readonly position = signal(-1);
   readonly undoDepth = signal(0);
@@ -49,7 +50,7 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
 
   constructor(model: AnyModel) {
     super(model);
-    this.start(["shown", "position", "undo_depth", "redo_depth", "text", "scale"]);
+    this.start(["shown", "position", "undo_depth", "redo_depth", "text", "scale", "steer"]);
   }
 
   /** Why the box is off, or "" when it is on. */
@@ -62,15 +63,17 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
     this.#want(true);
   }
 
-  setScale(scale: number, dragging: boolean): void {
+  /** What is done to the feature: a factor, or so much added at every token. */
+  change(scale: number, steer: number, dragging: boolean): void {
     this.scale.value = scale;
+    this.steer.value = steer;
     this.#want(dragging);
   }
 
   /** Another feature, with the same text. */
   open = (feature: string): void => {
     if (!this.live.value || feature === this.payload.value?.id) return;
-    this.requests.run({ feature, text: this.text.value, scale: 1 });
+    this.requests.run({ feature, text: this.text.value, scale: 1, steer: 0 });
   };
 
   select(position: number): void {
@@ -94,13 +97,13 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
 
   #want(soon: boolean): void {
     if (this.off) return;
-    this.requests.run({ text: this.text.value, scale: this.scale.value }, soon);
+    this.requests.run({ text: this.text.value, scale: this.scale.value, steer: this.steer.value }, soon);
   }
 
   protected override settled(failed: boolean): void {
     // A text that was refused stays in the box, to be shortened.
     if (!failed) this.#adopt();
-    else this.scale.value = this.#scale();
+    else this.#adoptEdit();
   }
 
   protected override view(): void {
@@ -115,15 +118,17 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
     if (!this.requests.busy.value) this.#adopt();
   }
 
-  #scale(): number {
+  #adoptEdit(): void {
     const scale = this.model.get("scale");
-    return typeof scale === "number" ? scale : (this.payload.value?.live?.features[0]?.scale ?? 1);
+    const steer = this.model.get("steer");
+    this.scale.value = typeof scale === "number" ? scale : (this.payload.value?.live?.features[0]?.scale ?? 1);
+    this.steer.value = typeof steer === "number" ? steer : 0;
   }
 
   #adopt(): void {
     const text = this.model.get("text");
     this.text.value = typeof text === "string" ? text : (this.payload.value?.live?.prompt ?? "");
-    this.scale.value = this.#scale();
+    this.#adoptEdit();
   }
 }
 

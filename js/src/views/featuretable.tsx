@@ -1,0 +1,186 @@
+// The FeatureTable: all features of a dictionary, searched, sorted and filtered; a click opens one in its place.
+import { useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import css from "../css/table.css";
+import type { Draw } from "../mount";
+import { Foot } from "../parts/foot";
+import { Help, helpKey } from "../parts/help";
+import { Menu } from "../parts/menu";
+import { Edge, Failed } from "../parts/status";
+import type { FeatureTablePayload } from "../payloads";
+import type { AnyModel } from "../picture";
+import { plain } from "../signs";
+import { Conditions, Search } from "../table/asking";
+import { Scatter, Spread } from "../table/charts";
+import { List } from "../table/list";
+import { TableState } from "../table/state";
+import { type BaseView, makeBaseView } from "../view";
+import { featureDashboard } from "./featuredashboard";
+
+const KEYS = [
+  ["/", "search"],
+  ["↑ ↓", "from row to row"],
+  ["Enter", "open the feature; in a chart, mark a bound"],
+  ["Space", "choose the feature"],
+  ["Esc", "leave the search, close the feature"],
+  ["Ctrl Z", "undo"],
+  ["?", "this help"],
+] as const;
+
+export type TableView = BaseView<TableState>;
+
+export const featureTable: Draw = (model, root, ended, host) => {
+  const state = new TableState(model, host);
+  return { state, element: <FeatureTable view={makeBaseView(state, root, ended)} /> };
+};
+
+function FeatureTable({ view }: { view: TableView }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const help = helpKey(view);
+  const open = state.feature.value !== "";
+  const key = (event: KeyboardEvent) => {
+    const { tagName } = event.composedPath()[0] as HTMLElement;
+    const typing = tagName === "INPUT" || tagName === "TEXTAREA";
+    const command = event.ctrlKey || event.metaKey;
+    if (command && event.key.toLowerCase() === "z" && !typing && state.live.value && !open) {
+      state.requests.step(event.shiftKey ? "redo" : "undo");
+    } else if (event.key === "/" && !typing && !open) view.root.querySelector<HTMLElement>(".fields input")?.focus();
+    else if (event.key === "Escape" && open && !typing && !view.help.value) state.open("");
+    else {
+      if (!open && tagName !== "TEXTAREA") help(event);
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
+      <style>{css}</style>
+      <Edge view={view} />
+      {payload && open && <Opened view={view} payload={payload} />}
+      {payload && !open && <Table view={view} payload={payload} />}
+      {!payload && <Failed view={view} />}
+      {!open && (
+        <Foot view={view}>
+          {payload?.source && <span>{plain(payload.source, 120)}</span>}
+          {state.live.value && <span>view.to_frame() gives the rows as a table</span>}
+        </Foot>
+      )}
+      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".ftable")?.focus()} />
+      <div class="hear" role="status" aria-live="polite">
+        {view.said}
+      </div>
+    </div>
+  );
+}
+
+function Table({ view, payload }: { view: TableView; payload: FeatureTablePayload }) {
+  const { state } = view;
+  const box = useRef<HTMLDivElement>(null);
+  const width = useSignal(0);
+  useLayoutEffect(() => {
+    const measure = () => {
+      const now = box.current?.getBoundingClientRect().width ?? 0;
+      if (now > 0) width.value = Math.round(now);
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    if (box.current) observer.observe(box.current);
+    return () => observer.disconnect();
+  }, []);
+  const { points } = payload;
+  const [x, y] = [points && state.statistic(points.name_x), points && state.statistic(points.name_y)];
+  return (
+    <>
+      <div class="bar0">
+        <Search view={view} payload={payload} />
+        <span class="steps">
+          <Dictionary view={view} payload={payload} />
+          <Menu view={view} label="⋯" name="Menu" bare full />
+        </span>
+      </div>
+      <Failed view={view} />
+      <div class={state.requests.stale.value ? "drained" : ""} ref={box}>
+        <div class="charts halves over">
+          {payload.charts.map((chart) => {
+            const statistic = state.statistic(chart.name);
+            return statistic && <Spread key={chart.name} view={view} chart={chart} statistic={statistic} />;
+          })}
+          {points && x && y && <Scatter view={view} points={points} x={x} y={y} />}
+        </div>
+        <Conditions view={view} payload={payload} />
+        {state.n.value === 0 ? (
+          <p class="em none">{plain(payload.note, 300) || "No row of this page fits."}</p>
+        ) : (
+          width.value > 0 && <List view={view} payload={payload} width={width.value} />
+        )}
+      </div>
+    </>
+  );
+}
+
+function Dictionary({ view, payload }: { view: TableView; payload: FeatureTablePayload }) {
+  const { state } = view;
+  if (!state.live.value || payload.sites.length < 2) return <span class="sub">{plain(payload.site, 60)}</span>;
+  return (
+    <span class="seg choose">
+      <select
+        aria-label="Dictionary"
+        value={payload.site}
+        onChange={(event) => state.requests.run({ site: event.currentTarget.value, filters: [] })}
+      >
+        {payload.sites.map((site) => (
+          <option key={site} value={site}>
+            {plain(site, 60)}
+          </option>
+        ))}
+      </select>
+      <span aria-hidden="true">▾</span>
+    </span>
+  );
+}
+
+function Opened({ view, payload }: { view: TableView; payload: FeatureTablePayload }) {
+  const { state } = view;
+  const model = state.opened.value;
+  const back = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    back.current?.focus();
+  }, []);
+  return (
+    <>
+      <div class="bar0">
+        <button type="button" class="btn" ref={back} onClick={() => state.open("")}>
+          ← back to the table
+        </button>
+        <span class="sub">{plain(payload.site, 60)}</span>
+        <span class="sp" />
+        <button
+          type="button"
+          class="btn"
+          aria-pressed={state.chosen.value.includes(state.feature.value)}
+          onClick={() => state.toggle(state.feature.value)}
+        >
+          {state.chosen.value.includes(state.feature.value) ? "chosen ×" : "choose"}
+        </button>
+      </div>
+      <Failed view={view} />
+      {model && <Inner key={state.feature.value} view={view} model={model} />}
+    </>
+  );
+}
+
+/** The dashboard, drawn by its own view from its own model. */
+function Inner({ view, model }: { view: TableView; model: AnyModel }) {
+  const ended = useMemo(() => new AbortController(), [model]);
+  const drawn = useMemo(() => featureDashboard(model, view.root, ended.signal), [model]);
+  useEffect(
+    () => () => {
+      ended.abort();
+      drawn.state.close();
+    },
+    [drawn],
+  );
+  return <>{drawn.element}</>;
+}

@@ -1,0 +1,113 @@
+"""From what a table source found to a payload; and the dashboards that a page of it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from saewidgets.payloads import encode
+from saewidgets.payloads.context import Context
+from saewidgets.payloads.feature_table import FeatureTablePayload, OpenedFeature, TableChart, TablePoints
+from saewidgets.sites import FeatureId
+from saewidgets.widgets import feature_parts
+from saewidgets.widgets.table_request import TableRequest, code
+from saewidgets.widgets.table_source import Found, TableSource
+from saewidgets.widgets.table_spread import points
+
+if TYPE_CHECKING:
+    from saewidgets.atlas.atlas import Atlas
+    from saewidgets.scope import Scope
+
+# Rows of the first window, of a figure, and of a page, which has no Python to ask for more.
+FIRST, DRAWN, IN_PAGE = 60, 20, 500
+# The columns without scores, and what is always shown beside them.
+PLAIN, SCORES = ("density", "maximum", "mean", "kurtosis"), ("input", "output")
+
+
+def picture(
+    source: TableSource, found: Found, request: TableRequest, number: int, columns: Sequence[str],
+    selection: tuple[str, ...], with_scope: bool, count: int = FIRST,
+) -> FeatureTablePayload:  # fmt: skip
+    """The payload of an answer, from its first row on."""
+    atlas, site = source.listing.atlas, source.listing.site
+    return FeatureTablePayload(
+        site=site,
+        sites=atlas.sites,
+        n_features=source.width,
+        n_fit=len(found.order),
+        statistics=source.statistics(found.columns),
+        columns=shown(source, found, columns),
+        sort=found.sort,
+        descending=request.descending,
+        query=request.query,
+        here=request.here,
+        there=request.there,
+        filters=request.table_filters,
+        charts=charts(source, found),
+        points=scatter(source, found, selection),
+        rows=source.rows(number, found, 0, count),
+        words="promotes" if source.promoted else "fires on",
+        selection=selection,
+        note=found.note,
+        source=counted(atlas, site),
+        context=_context(atlas, site, request, with_scope),
+    )
+
+
+def shown(source: TableSource, found: Found, columns: Sequence[str]) -> tuple[str, ...]:
+    """Statistics that have a column: those asked for, what the question adds, and what the rows are sorted by."""
+    scores = [name for name in SCORES if name in source.columns]
+    own = list(columns) or (["density", "maximum", *scores] if scores else list(PLAIN))
+    asked = [name for name in ("match", "here", "there") if name in found.columns]
+    own = [name for name in own if name in found.columns]
+    return tuple(dict.fromkeys([*own, *asked, found.sort]))
+
+
+def charts(source: TableSource, found: Found) -> tuple[TableChart, ...]:
+    """Density; and the greatest activation where there is no scatter."""
+    names = ["density"] if all(name in source.columns for name in SCORES) else ["density", "maximum"]
+    return tuple(source.bins(name, log=True).chart(name, found.fit) for name in names)
+
+
+def scatter(source: TableSource, found: Found, selection: Sequence[str]) -> TablePoints | None:
+    """Input score against output score, where both are known."""
+    if not all(name in source.columns for name in SCORES):
+        return None
+    x, y = (source.columns[name] for name in SCORES)
+    return points(*SCORES, x, y, found.fit, places(selection, source.listing.site))
+
+
+def places(selection: Sequence[str], site: str) -> list[int]:
+    """Numbers of the chosen features of a dictionary."""
+    ids = [FeatureId.parse(name) for name in selection if name]
+    return [feature.index for feature in ids if feature.dictionary == site]
+
+
+def counted(atlas: Atlas, site: str) -> str:
+    """What was counted, in one line."""
+    skipped = ", position 0 left out" if atlas.manifest.skip_first else ""
+    tokens = f"{atlas.n_tokens(site):,}".replace(",", "\u202f")
+    return f"{tokens} tokens, contexts of {atlas.manifest.length}{skipped}"
+
+
+def _context(atlas: Atlas, site: str, request: TableRequest, with_scope: bool) -> Context:
+    from saewidgets import __version__
+
+    swept = atlas.manifest.sites[atlas.manifest.site(site)]
+    width = f"{swept.d_dict:,}".replace(",", "\u202f")
+    call = code(request, "scope" if with_scope else "atlas")
+    call = call.replace("(scope, ", "(scope, atlas=atlas, site=", 1) if with_scope else call
+    return Context(atlas.manifest.model, f"{swept.architecture}, {width} features", version=__version__, code=call)
+
+
+def opened(features: Sequence[str], atlas: Atlas, scope: Scope | None, labels: Any) -> tuple[OpenedFeature, ...]:
+    """Dashboards of features, for a page that has no Python."""
+    found = []
+    for feature in features:
+        payload = feature_parts.still(feature, atlas, scope)
+        payload = replace(payload, label=labels.get(feature, ""), live_note="A page has no model.")
+        found.append(OpenedFeature(feature, np.frombuffer(encode(payload), np.uint8)))
+    return tuple(found)
