@@ -1,18 +1,25 @@
-"""Influence (gradient times activation; Shu et al. 2025): the features behind one prediction, not the loudest ones."""
+"""Influence: the features behind one prediction, not the loudest ones.
+
+Gradient times activation (GradSAE, Shu et al. 2025) and integrated gradients (Sundararajan et al. 1703.01365, on
+features as in Marks et al. 2403.19647).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
-from saewidgets.errors import PromptError, shorten
 from saewidgets.explain.chosen import words
-from saewidgets.explain.contexts import as_rows
+from saewidgets.explain.contexts import as_rows, per_forward
+from saewidgets.explain.encoded import Encoded, encode_prompt
+from saewidgets.explain.targets import Asked, Target, read_target
+from saewidgets.sites import Site
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -22,41 +29,44 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Influence:
-    """Every active feature with its influence on one logit. T tokens, n activations.
+    """Every active feature with its influence on one target. T tokens, n activations.
 
     Args:
         tokens: `T` strings of the prompt.
-        target: The token whose logit is explained.
-        target_id: Its id.
+        target: What is explained, in words.
+        target_id: The token's id when the target is one logit, else None.
         position: After which token it is predicted.
         dictionary: `n` keys.
         index: `[n]` feature indices.
         token: `[n]` positions.
         activation: `[n]`.
-        influence: `[n]` activation times the gradient of the logit with respect to it: a first-order estimate of what
-            the logit would lose without it.
+        influence: `[n]` activation times the gradient of the target with respect to it: a first-order estimate of what
+            the target would lose without it.
+        integrated: `[n]` activation times the mean gradient on the way from no feature to all of them; those of one
+            dictionary add up to what the target loses without all of it. `None` unless asked for.
     """
 
     tokens: tuple[str, ...]
     target: str
-    target_id: int
+    target_id: int | None
     position: int
     dictionary: Array
     index: Array
     token: Array
     activation: Array
     influence: Array
+    integrated: Array | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """One row a feature, by falling influence.
 
         Returns:
             Columns feature, influence and activation (means over all tokens), rank_influence and rank_activation (from
-            1, within its dictionary).
+            1, within its dictionary); integrated too if asked for.
         """
-        columns = {"influence": self.influence, "activation": self.activation}
-        flat = pd.DataFrame({"dictionary": self.dictionary, "index": self.index, **columns})
-        frame = flat.groupby(["dictionary", "index"], sort=True)[["influence", "activation"]].sum() / len(self.tokens)
+        flat = pd.DataFrame({"dictionary": self.dictionary, "index": self.index, **self._columns()})
+        names = list(self._columns())
+        frame = flat.groupby(["dictionary", "index"], sort=True)[names].sum() / len(self.tokens)
         frame = frame.reset_index()
         for column in ("influence", "activation"):
             ranks = frame.groupby("dictionary")[column].rank(ascending=False, method="first")
@@ -66,32 +76,39 @@ class Influence:
         return frame.reset_index(drop=True)
 
     def by_token(self) -> pd.DataFrame:
-        """One row an activation, by falling influence: feature, position, token, activation, influence."""
+        """One row an activation, by falling influence: feature, position, token, influence, activation, integrated."""
         frame = pd.DataFrame(
             {
                 "feature": [f"{k}/{i}" for k, i in zip(self.dictionary, self.index, strict=True)],
                 "position": self.token, "token": [self.tokens[t] for t in self.token],
-                "activation": self.activation, "influence": self.influence,
+                "activation": self.activation, **self._columns(),
             }
         )  # fmt: skip
         return frame.sort_values("influence", ascending=False, kind="stable").reset_index(drop=True)
 
+    def _columns(self) -> dict[str, Array]:
+        columns = {"influence": self.influence, "activation": self.activation}
+        return columns if self.integrated is None else columns | {"integrated": self.integrated}
+
 
 def influence(
-    scope: Scope, prompt: str | Sequence[int], target: str | int | None = None, position: int = -1,
-    dictionaries: Sequence[str] | str | None = None,
+    scope: Scope, prompt: str | Sequence[int], target: Asked = None, position: int = -1,
+    dictionaries: Sequence[str] | str | None = None, steps: int = 0,
 ) -> Influence:  # fmt: skip
     """Gradient times activation of every active feature, one forward and one backward pass for all.
 
     Each dictionary is seen by itself, its error term kept: moving activation H to H' moves what the dictionary writes
-    by `(H' - H) d`.
+    by `(H' - H) d`. With `steps`, integrated gradients as well: one more forward and backward pass for each dictionary,
+    whose rows are the steps (midpoints) on the way from none of its features to all of them.
 
     Args:
         scope: A model with its dictionaries.
         prompt: A text, or token ids.
-        target: The next token, as text (one token) or id; by default the likeliest.
+        target: The next token, as text (one token) or id, for its logit; two of them for a difference; a
+            `Probability`; or a function of logits `[batch, tokens, vocab]`. By default the likeliest token.
         position: After which token it is predicted.
         dictionaries: Keys; None for all.
+        steps: Steps of integrated gradients; 0 for none.
 
     Returns:
         Influence of every activation.
@@ -107,48 +124,56 @@ def influence(
         ['feature', 'influence', 'activation', 'rank_influence', 'rank_activation']
     """
     [ids] = as_rows(scope, [prompt])
-    if not -len(ids) <= position < len(ids):
-        raise PromptError(f"Token {shorten(position)} is outside the prompt.", f"It has {len(ids)} tokens.")
-    position %= len(ids)
     asked = list(scope.dictionaries) if dictionaries is None else dictionaries
     keys = [scope.key(key) for key in ([asked] if isinstance(asked, str) else asked)]
-    used = [scope.dictionaries[key] for key in keys]
-    sites = list(dict.fromkeys(site for d in used for site in (d.site_in, d.site_out)))
+    used = {key: scope.dictionaries[key] for key in keys}
+    sites = list(dict.fromkeys(site for d in used.values() for site in (d.site_in, d.site_out)))
     trace = scope.model.trace(list(ids), sites, grad=True)
     assert trace.logits is not None
-    logits = trace.logits[0, position]
-    chosen = int(logits.argmax()) if target is None else _target(scope, target, len(logits))
-    written = list(dict.fromkeys(d.site_out for d in used))
-    found = torch.autograd.grad(logits[chosen], [trace.values[site] for site in written], allow_unused=True)
-    gradient = dict(zip(written, found, strict=True))
+    chosen = read_target(scope, target, position, trace.logits[0].detach())
+    written = list(dict.fromkeys(d.site_out for d in used.values()))
+    slopes = torch.autograd.grad(
+        chosen.measure(trace.logits).sum(), [trace.values[site] for site in written], allow_unused=True
+    )  # fmt: skip
+    gradient = dict(zip(written, slopes, strict=True))
     parts: list[tuple[Array, ...]] = []
-    with torch.no_grad():
-        for key, dictionary in zip(keys, used, strict=True):
-            x = trace.values[dictionary.site_in][0].detach().to(dictionary.device)
-            sparse, slope = dictionary.encode_sparse(x), gradient[dictionary.site_out]
-            rows, value = sparse.rows.to(dictionary.device), sparse.value.to(dictionary.device)
-            direction = dictionary.rows(sparse.index)
-            # What is written after the last thing that reaches the logit has no gradient.
-            reach = torch.zeros_like(x[:, :1]) if slope is None else slope[0].to(direction.device, direction.dtype)
-            along = (direction * reach[rows]).sum(1)
-            scale = dictionary.scale(x)
-            along = along if scale is None else along * scale[rows, 0]
-            parts.append(
-                (
-                    np.full(len(rows), key, dtype=object), sparse.index.numpy(), sparse.rows.numpy(),
-                    sparse.value.numpy(), (along * value).cpu().numpy(),
-                )
-            )  # fmt: skip
+    for key, dictionary in used.items():
+        encoded, slope = encode_prompt(key, dictionary, trace), gradient[dictionary.site_out]
+        # What is written after the last thing that reaches the target has no gradient.
+        slope = torch.zeros(len(ids), dictionary.d_out) if slope is None else slope[0]
+        sparse = encoded.sparse
+        part = [np.full(len(sparse.rows), key, dtype=object), sparse.index.numpy(), sparse.rows.numpy()]
+        part += [sparse.value.numpy(), encoded.along(slope)]
+        if steps > 0:
+            part.append(encoded.along(integrated_gradient(scope, ids, encoded, chosen, steps)))
+        parts.append(tuple(part))
     joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Influence(words(scope, ids), words(scope, [chosen])[0], chosen, position, *joined)
+    return Influence(words(scope, ids), chosen.name, chosen.token, chosen.position, *joined)
 
 
-def _target(scope: Scope, target: str | int, vocabulary: int) -> int:
-    if isinstance(target, str) and scope.model.tokenizer is not None:
-        ids = scope.model.tokenizer(target, add_special_tokens=False)["input_ids"]
-        if len(ids) == 1:
-            return int(ids[0])
-        raise PromptError(f"{shorten(target)} is {len(ids)} tokens.", "Name one token, with the space before it.")
-    if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < vocabulary:
-        raise PromptError(f"{shorten(target)} is no token.", f"Give its text, or an id below {vocabulary}.")
-    return target
+def integrated_gradient(scope: Scope, ids: Sequence[int], encoded: Encoded, target: Target, steps: int) -> Tensor:
+    """`[T, d_out]`: the target's mean gradient at `site_out` while all features rise together from 0.
+
+    Args:
+        scope: The model.
+        ids: `T` token ids.
+        encoded: The dictionary on this prompt.
+        target: Of which the gradient is taken.
+        steps: Midpoints of the way; rows of one batch where they fit.
+    """
+    site, total = encoded.dictionary.site_out, encoded.written()
+    mean = torch.zeros_like(total, dtype=torch.float64, device="cpu")
+    shares = 1 - (torch.arange(steps) + 0.5) / steps
+    for missing in shares.split(per_forward(len(ids), scope.model.vocab_size)):
+
+        def write(value: Tensor, values: Mapping[Site, Tensor], offset: int, missing: Tensor = missing) -> Tensor:
+            del values, offset
+            return value - (missing[:, None, None].to(total) * total).to(value.device, value.dtype)
+
+        batch = torch.tensor([list(ids)]).repeat(len(missing), 1)
+        trace = scope.model.trace(batch, [site], {site: write}, grad=True)
+        assert trace.logits is not None
+        [slope] = torch.autograd.grad(target.measure(trace.logits).sum(), [trace.values[site]], allow_unused=True)
+        if slope is not None:
+            mean += slope.sum(0).double().cpu() / steps
+    return mean

@@ -1,0 +1,192 @@
+"""Contrast: the features that tell two sets of prompts apart, and whether something simpler does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from saewidgets.causes.auroc import auroc, auroc_interval
+from saewidgets.causes.confounds import confound_table, covariates, explained
+from saewidgets.causes.controls import N_CONTROLS, draws, random_like, verdict
+from saewidgets.causes.pooled import Pooled, pool_texts
+from saewidgets.dictionaries import Dictionary
+from saewidgets.errors import CorpusError, EditError, shorten
+from saewidgets.evaluate.probing import probe
+from saewidgets.explain.contexts import Texts, as_rows
+from saewidgets.interventions import Edit, ablate, clamp
+
+if TYPE_CHECKING:
+    from saewidgets.scope import Scope
+
+Array = np.ndarray[Any, Any]
+_SHUFFLES = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """Two sets of texts, feature by feature.
+
+    Args:
+        frame: See `to_frame`.
+        pooled: Activations of the dictionary, then of the random ones.
+        first: `[n]` which texts are of the first set.
+        key: The dictionary.
+        seed: Of shuffles and splits.
+    """
+
+    frame: pd.DataFrame
+    pooled: Pooled
+    first: Array
+    key: str
+    seed: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a feature, by falling absolute `AUROC - 0.5`.
+
+        Returns:
+            Columns feature, label, auroc (chance that a text of the first set activates it more) with low and high
+            (95 % score interval), frequency_first, frequency_second (share of texts where it is active), mean_first,
+            mean_second, adjusted_token_count, adjusted_frequency (AUROC without what follows the covariate),
+            position_auroc (of where it fires), confound (what explains it, "" for nothing known), shuffled (greatest
+            absolute `AUROC - 0.5` of any feature under 100 shuffles of the labels), random_dictionary (greatest
+            of any random dictionary), beats_control; first, second (numbers of texts).
+        """
+        return self.frame.copy()
+
+    def confounds(self) -> pd.DataFrame:
+        """Whether length, or how common the tokens are, tells the sets apart: see `confound_table`."""
+        return confound_table(covariates(self.pooled), self.first)
+
+    @property
+    def verdict(self) -> str:
+        """How many features beat every control, and what else tells the sets apart."""
+        good = self.frame["beats_control"] & (self.frame["confound"] == "")
+        told = verdict(int(self.frame["beats_control"].sum()), len(self.frame), "features")
+        table = self.confounds()
+        flagged = list(table.loc[table["flagged"], "confound"])
+        if not flagged:
+            return told
+        return f"{told} The sets also differ in {' and '.join(flagged)}: {int(good.sum())} features do not follow it."
+
+    def features(self, top: int = 3) -> list[str]:
+        """The best features that are raised in the first set, those that nothing simpler explains if there are any.
+
+        Args:
+            top: How many.
+        """
+        rows = self.frame[self.frame["auroc"] > 0.5]
+        clean = rows[rows["confound"] == ""]
+        return list((clean if len(clean) else rows)["feature"].head(top))
+
+    def edit(self, kind: str = "clamp", top: int = 3) -> tuple[Edit, ...]:
+        """The contrast as edits: make a text like the first set, or take away what marks it.
+
+        Args:
+            kind: `"clamp"`: the features at their mean over the first set's texts; `"ablate"`: at 0.
+            top: How many features.
+
+        Raises:
+            EditError: Another kind.
+        """
+        if kind not in ("clamp", "ablate"):
+            raise EditError(f"A contrast cannot {shorten(kind)}.", "Use kind='clamp' or kind='ablate'.")
+        means = self.frame.set_index("feature")["mean_first"]
+        return tuple(
+            ablate(name) if kind == "ablate" else clamp(name, float(means[name])) for name in self.features(top)
+        )
+
+    def probe(self, ks: Sequence[int] = (1, 2, 5)) -> pd.DataFrame:
+        """Probes that tell the sets apart on held-out texts: on k features, on k channels, on k random features.
+
+        Args:
+            ks: Numbers of inputs.
+
+        Returns:
+            Columns inputs, k, accuracy, index; "random dictionary" is the best of the random ones.
+        """
+        labels, channels = torch.from_numpy(self.first), torch.from_numpy(self.pooled.channels)
+        own, *others = (torch.from_numpy(x) for x in self.pooled.features)
+        rows = [(r.inputs, r.k, r.accuracy, r.index) for r in probe(own, channels, labels, ks, seed=self.seed)]
+        random = [probe(other, None, labels, ks, seed=self.seed) for other in others]
+        for results in zip(*random, strict=True):
+            best = max(results, key=lambda r: r.accuracy)
+            rows.append(("random dictionary", best.k, best.accuracy, best.index))
+        return pd.DataFrame(rows, columns=["inputs", "k", "accuracy", "index"])
+
+
+def contrast(
+    scope: Scope, first: Texts, second: Texts, dictionary: str | None = None, *, pool: str = "max",
+    controls: int = N_CONTROLS, seed: int = 0, randoms: Sequence[Dictionary] | None = None,
+) -> Contrast:  # fmt: skip
+    """Which features tell two sets of texts apart.
+
+    A feature beats its controls when its absolute `AUROC - 0.5` is above that of every feature under shuffled labels
+    and of every feature of random dictionaries. It is confounded when length, or how common the tokens are, tells the
+    sets apart as well and nothing is left of the feature's difference once what follows that is taken out; or when it fires
+    at other positions in the two sets.
+
+    Args:
+        scope: A model with its dictionaries.
+        first: Texts of one set.
+        second: Texts of the other.
+        dictionary: Key; the scope's default one if None.
+        pool: Over the tokens of a text: `"max"`, `"mean"` or the `"last"` one.
+        controls: Random dictionaries.
+        seed: Of the draws.
+        randoms: From `random_like`; by default fitted to these texts.
+
+    Returns:
+        The contrast.
+
+    Raises:
+        CorpusError: A set with fewer than two texts.
+        SiteError: No such dictionary.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> cats = [f"{name} saw a black cat." for name in ("Mira", "Tom", "Ida", "Leo")]
+        >>> boats = [f"{name} saw a red boat." for name in ("Mira", "Tom", "Ida", "Leo")]
+        >>> found = contrast(sw.demo(), cats, boats, "resid_post.0@small", controls=1)
+        >>> sorted(set(found.to_frame()["auroc"].head(2))), len(found.edit(top=2))
+        ([0.0, 1.0], 2)
+    """
+    key = scope.default_site if dictionary is None else scope.key(dictionary)
+    sets = [as_rows(scope, first), as_rows(scope, second)]
+    if min(map(len, sets)) < 2:
+        raise CorpusError(f"Sets of {len(sets[0])} and {len(sets[1])} texts.", "Give at least two of each.")
+    rows = [*sets[0], *sets[1]]
+    mine = np.arange(len(rows)) < len(sets[0])
+    others = random_like(scope, key, rows, draws(controls), seed) if randoms is None else tuple(randoms)
+    pooled = pool_texts(scope, [scope.dictionaries[key], *others], rows, pool)
+    return Contrast(_table(scope, key, pooled, mine, seed), pooled, mine, key, seed)
+
+
+def _table(scope: Scope, key: str, pooled: Pooled, first: Array, seed: int) -> pd.DataFrame:
+    live = np.flatnonzero((pooled.features[0] != 0).any(0))
+    values, place = pooled.features[0][:, live], pooled.place[0][:, live]
+    found = auroc(values, first)
+    low, high = auroc_interval(found, int(first.sum()), int((~first).sum()))
+    draw = np.random.default_rng(seed)
+    shuffled = auroc(values, np.stack([draw.permutation(first) for _ in range(_SHUFFLES)]))
+    far = float(np.abs(shuffled - 0.5).max(initial=0))
+    random = max((float(np.abs(auroc(x, first) - 0.5).max()) for x in pooled.features[1:]), default=0.0)
+    columns, names = explained(values, place, covariates(pooled), first)
+    ids = [f"{key}/{i}" for i in live]
+    frame = pd.DataFrame(
+        {
+            "feature": ids, "label": [scope.label(i) for i in ids], "auroc": found, "low": low, "high": high,
+            "frequency_first": (values[first] != 0).mean(0), "frequency_second": (values[~first] != 0).mean(0),
+            "mean_first": values[first].mean(0), "mean_second": values[~first].mean(0), **columns, "confound": names,
+            "shuffled": far, "random_dictionary": random,
+            "beats_control": np.abs(found - 0.5) > max(far, random), "first": int(first.sum()),
+            "second": int((~first).sum()),
+        }
+    )  # fmt: skip
+    gap = (frame["mean_first"] - frame["mean_second"]).abs()
+    order = np.lexsort((-gap.to_numpy(), -np.abs(found - 0.5)))
+    return frame.iloc[order].reset_index(drop=True)
