@@ -24,6 +24,8 @@ _HOMES = {
     "Run": "saewidgets.runs",
     # every feature over a corpus
     "Atlas": "saewidgets.atlas.atlas",
+    # direct effects of features on each other
+    "AttributionGraph": "saewidgets.circuits",
     # text, and dictionaries trained on what a model does with it
     "Corpus": "saewidgets.corpus",
     "train_dictionary": "saewidgets.training",
@@ -34,12 +36,24 @@ _HOMES = {
     "scale": "saewidgets.interventions",
     "clamp": "saewidgets.interventions",
     "steer": "saewidgets.interventions",
+    "patch": "saewidgets.interventions",
+    "Direction": "saewidgets.interventions",
+    "Group": "saewidgets.interventions",
+    "Head": "saewidgets.interventions",
+    "Pattern": "saewidgets.interventions",
+    # vectors to steer with
+    "feature_direction": "saewidgets.runs.vectors",
+    "difference_of_means": "saewidgets.runs.vectors",
+    "fit_effects": "saewidgets.runs.effects",
+    "targeted_direction": "saewidgets.runs.vectors",
+    "guided_direction": "saewidgets.runs.vectors",
     # widgets
     "TokenHeatmap": "saewidgets.widgets",
     "TrainingMonitor": "saewidgets.widgets",
     "Frontier": "saewidgets.widgets",
     "DictionaryReport": "saewidgets.widgets",
     "FeatureDashboard": "saewidgets.widgets",
+    "FeatureTable": "saewidgets.widgets",
     "open": "saewidgets.widgets",
     # names of places, and what can go wrong
     "Site": "saewidgets.sites",
@@ -47,25 +61,38 @@ _HOMES = {
     "SaewidgetsError": "saewidgets.errors",
 }
 # Public names that are modules. `demo` and `evaluate` are rooms that can be called.
-_MODULES = ("demo", "errors", "evaluate", "explain")
+_MODULES = ("causes", "circuits", "demo", "errors", "evaluate", "explain")
 
 __all__ = ["__version__", *_MODULES, *_HOMES]
 
 if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
+    from saewidgets import causes as causes
+    from saewidgets import circuits as circuits
     from saewidgets import errors as errors
     from saewidgets import explain as explain
     from saewidgets.atlas.atlas import Atlas as Atlas
+    from saewidgets.circuits import AttributionGraph as AttributionGraph
     from saewidgets.corpus import Corpus as Corpus
     from saewidgets.demo import demo as demo
     from saewidgets.dictionaries import Dictionary as Dictionary
     from saewidgets.dictionaries import load_dictionary as load_dictionary
     from saewidgets.errors import SaewidgetsError as SaewidgetsError
     from saewidgets.evaluate import evaluate as evaluate
+    from saewidgets.interventions import Direction as Direction
+    from saewidgets.interventions import Group as Group
+    from saewidgets.interventions import Head as Head
+    from saewidgets.interventions import Pattern as Pattern
     from saewidgets.interventions import ablate as ablate
     from saewidgets.interventions import clamp as clamp
+    from saewidgets.interventions import patch as patch
     from saewidgets.interventions import scale as scale
     from saewidgets.interventions import steer as steer
     from saewidgets.runs import Run as Run
+    from saewidgets.runs.effects import fit_effects as fit_effects
+    from saewidgets.runs.vectors import difference_of_means as difference_of_means
+    from saewidgets.runs.vectors import feature_direction as feature_direction
+    from saewidgets.runs.vectors import guided_direction as guided_direction
+    from saewidgets.runs.vectors import targeted_direction as targeted_direction
     from saewidgets.scope import Scope as Scope
     from saewidgets.sites import FeatureId as FeatureId
     from saewidgets.sites import Site as Site
@@ -74,6 +101,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.training import train_dictionary as train_dictionary
     from saewidgets.widgets import DictionaryReport as DictionaryReport
     from saewidgets.widgets import FeatureDashboard as FeatureDashboard
+    from saewidgets.widgets import FeatureTable as FeatureTable
     from saewidgets.widgets import Frontier as Frontier
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap
     from saewidgets.widgets import TrainingMonitor as TrainingMonitor

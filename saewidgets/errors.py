@@ -65,6 +65,10 @@ class TrainingError(SaewidgetsError):
     """A training plan that does not fit together, or a run that cannot go on."""
 
 
+class CircuitError(SaewidgetsError):
+    """An attribution graph that cannot be computed, is not additive, or whose file cannot be read."""
+
+
 class PayloadError(SaewidgetsError):
     """A payload or a payload file that is damaged or does not fit its declaration."""
 

@@ -29,6 +29,7 @@ ROOMS = [
     "atlas",
     "explain",
     "evaluate",
+    "causes",  # what carries a behaviour
     "circuits",
     "scope",
     "figures",

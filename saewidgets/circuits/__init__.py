@@ -1,0 +1,40 @@
+"""Circuits: attribution graphs of features, error terms, tokens and logits, and what can be done with them.
+
+>>> import saewidgets as sw
+>>> graph = sw.demo().attribute("Mira saw a red boat.", max_features=64)
+>>> pruned = graph.prune(nodes=0.8, edges=0.98)
+>>> len(pruned.nodes) < len(graph.nodes)
+True
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+# Looked up late: a graph opens without torch, computing one needs it.
+_HOMES = {
+    "AttributionGraph": "saewidgets.circuits.graph",
+    "GraphScores": "saewidgets.circuits.influence",
+    "GraphDifference": "saewidgets.circuits.difference",
+    "Marks": "saewidgets.circuits.marks",
+    "Target": "saewidgets.circuits.targets",
+    "Attribution": "saewidgets.circuits.attribution",
+    "Estimate": "saewidgets.circuits.attribution",
+    "feature_circuit": "saewidgets.circuits.features",
+}
+__all__ = list(_HOMES)
+
+if TYPE_CHECKING:
+    from saewidgets.circuits.attribution import Attribution as Attribution
+    from saewidgets.circuits.attribution import Estimate as Estimate
+    from saewidgets.circuits.difference import GraphDifference as GraphDifference
+    from saewidgets.circuits.features import feature_circuit as feature_circuit
+    from saewidgets.circuits.graph import AttributionGraph as AttributionGraph
+    from saewidgets.circuits.influence import GraphScores as GraphScores
+    from saewidgets.circuits.marks import Marks as Marks
+    from saewidgets.circuits.targets import Target as Target
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
