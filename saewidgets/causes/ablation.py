@@ -77,8 +77,8 @@ def ablation(
 
     A row beats its controls when its absolute effect is above that of its own draws of like density, of every random
     direction in the table, and of the best feature of every random dictionary. If the dictionary were itself such a
-    random one, a row would do so with probability 1 / (controls + 1) at most. The latents are edited, not encoded again;
-    the error term is kept; a begin-of-sequence token is left alone.
+    random one, a row would do so with probability 1 / (controls + 1) at most. The latents are edited, not encoded
+    again; the error term is kept; a begin-of-sequence token is left alone.
 
     Args:
         scope: A model with its dictionaries.

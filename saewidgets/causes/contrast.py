@@ -127,8 +127,8 @@ def contrast(
 
     A feature beats its controls when its absolute `AUROC - 0.5` is above that of every feature under shuffled labels
     and of every feature of random dictionaries. It is confounded when length, or how common the tokens are, tells the
-    sets apart as well and nothing is left of the feature's difference once what follows that is taken out; or when it fires
-    at other positions in the two sets.
+    sets apart as well and nothing is left of the feature's difference once what follows that is taken out; or when it
+    fires at other positions in the two sets.
 
     Args:
         scope: A model with its dictionaries.
