@@ -14,6 +14,8 @@ from saewidgets.errors import DictionaryError, shorten
 _DEPTH, _FOLDERS, _WEIGHTS = 4, 200, 64
 _LAYER = re.compile(r"layer_?(\d{1,4})")
 
+_ENCODER, _DECODER = re.compile(r"(?:\w+\.)?encoders\.\d+\.weight"), re.compile(r"(?:\w+\.)?decoders\..+\.weight")
+
 Place = tuple[ModuleType, Path]
 
 
@@ -76,6 +78,12 @@ def _layer_of(path: Path) -> int | None:
     return int(found[1]) if found else None
 
 
+def _elsewhere(keys: Iterable[str]) -> bool:
+    """Whether tensors are named as crosslayer-coding names them."""
+    names = list(keys)
+    return all(any(pattern.fullmatch(name) for name in names) for pattern in (_ENCODER, _DECODER))
+
+
 def _unknown(path: Path, source: str, formats: Sequence[ModuleType]) -> DictionaryError:
     """Why nothing is read: the fault of the file itself, if it has one."""
     for entry in [path] if path.is_file() else _weights([path])[:1]:
@@ -84,5 +92,11 @@ def _unknown(path: Path, source: str, formats: Sequence[ModuleType]) -> Dictiona
                 Files(entry, source).peek(entry.name)
             except DictionaryError as error:
                 return error
+            if _elsewhere(Files(entry, source).keys(entry.name)):
+                return DictionaryError(
+                    f"{shorten(source)} is a cross-layer transcoder of crosslayer-coding, which does not keep the "
+                    "numbers its inputs were normalised with.",
+                    "Write it in the layout of circuit-tracer, with the normalisation folded in.",
+                )
     known = ", ".join(module.NAME for module in formats)
     return DictionaryError(f"{shorten(source)} is in no format known here.", f"Known: {known}.")

@@ -78,3 +78,22 @@ def test_a_wide_folder_is_looked_at_in_part(tmp_path: Path) -> None:
         (tmp_path / f"{i:03}").mkdir()
     write(tmp_path / "000" / "dictionary")
     assert load_dictionary(tmp_path).d_dict == 9
+
+
+def test_cross_layer_transcoders_of_other_libraries_are_told_what_to_do(tmp_path: Path) -> None:
+    coding, training = tmp_path / "coding", tmp_path / "training"
+    for folder in (coding, training):
+        folder.mkdir()
+    encoders = {f"encoder_module.encoders.{i}.weight": torch.ones(9, 4) for i in range(2)}
+    decoders = {f"decoder_module.decoders.{i}->1.weight": torch.ones(4, 9) for i in range(2)}
+    save_file({**encoders, **decoders}, coding / "clt_checkpoint_latest.safetensors")
+    with pytest.raises(DictionaryError, match=r"crosslayer-coding.*layout of circuit-tracer"):
+        load_dictionary(coding)
+    save_file(encoders, coding / "clt_checkpoint_latest.safetensors")
+    with pytest.raises(DictionaryError, match="no format known"):
+        load_dictionary(coding)
+    weights = {"encoder.weight": (9, 4), "encoder.bias": (9,), "W_decs.0": (9, 4), "post_enc": (2, 9), "b_dec": (4,)}
+    save_file({name: torch.ones(shape) for name, shape in weights.items()}, training / "sae.safetensors")
+    (training / "cfg.json").write_text(json.dumps({"activation": "topk", "k": 2, "n_targets": 2, "n_sources": 1}))
+    with pytest.raises(DictionaryError, match=r"clt-training.*layout of circuit-tracer"):
+        load_dictionary(training)

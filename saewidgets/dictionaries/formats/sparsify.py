@@ -54,6 +54,12 @@ def read(files: Files, questions: Questions) -> Dictionary:
         DictionaryError: Damaged, an activation that is not read, or an open question.
     """
     config, tensors = files.json(CONFIG), files.tensors(WEIGHTS)
+    if config.get("n_targets") or config.get("n_sources") or any(name.startswith("W_decs") for name in tensors):
+        raise DictionaryError(
+            f"{shorten(files.source)} is a cross-layer transcoder of clt-training: its features get another offset at "
+            "every layer they write to.",
+            "Write it in the layout of circuit-tracer, with the offsets folded in.",
+        )
     skips = bool(config.get("skip_connection"))
     orient.require(tensors, WEIGHTS, _TENSORS | ({_SKIP} if skips else set()))
     b_enc, b_dec = tensors["encoder.bias"], tensors["b_dec"]
