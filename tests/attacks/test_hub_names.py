@@ -4,6 +4,7 @@ Downloads themselves are tested in `tests/dictionaries/test_hub.py`, against the
 """
 
 import ast
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 import saewidgets
 from saewidgets.dictionaries import load_dictionary
-from saewidgets.errors import DictionaryError
+from saewidgets.errors import DictionaryError, SaewidgetsError
+from saewidgets.model.tokens import encode_chat
 from tests.attacks.containers import yaml_file
 from tests.attacks.tiny import table
 from tests.dictionaries.hub_server import Hub, Repository, serve
@@ -129,8 +131,30 @@ def calls(source: str) -> list[str]:
 def test_nothing_of_ours_asks_for_code() -> None:
     folder = Path(saewidgets.__file__).parent
     sources = {path.relative_to(folder): calls(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py")}
-    assert {str(path): found for path, found in sources.items() if found} == {}
+    # A chat template is asked for by the user, and rendered in the sandbox that the next test tries.
+    assert {str(path): found for path, found in sources.items() if found} == {
+        "model/tokens.py": ["apply_chat_template"]
+    }
     assert Path("dictionaries/hub.py") in sources
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ messages.__class__.__mro__[1].__subclasses__() }}",
+        "{% for i in range(999999999) %}x{% endfor %}",
+        "{{ messages.append(1) }}",
+        "{% include '/etc/passwd' %}",
+    ],
+)
+def test_a_chat_template_reaches_nothing(template: str) -> None:
+    tokenizer = copy.deepcopy(saewidgets.demo().model.tokenizer)
+    chat = [{"role": "user", "content": "Mira saw a boat."}]
+    tokenizer.chat_template = "{{ messages[0]['content'] }}"
+    assert encode_chat(chat, tokenizer)
+    tokenizer.chat_template = template
+    with pytest.raises(SaewidgetsError):
+        encode_chat(chat, tokenizer)
 
 
 def test_the_reader_of_calls_sees_them() -> None:

@@ -153,7 +153,7 @@ def test_node_effects(method: str, kind: str, patched: bool) -> None:
         errors = c.value[(c.kind == ERROR) & (c.dictionary == n)]
         if method != "sae-exact":
             assert errors == pytest.approx((gradient * lost).sum(-1).numpy(), abs=1e-5)
-        assert errors[0] == 0
+        assert abs(errors[0]) < 1e-7
 
 
 def hold(clean: Any, sites: Any, reached: Any, source: Site, p: int, more: Any, sign: int, at: Site, value: Any) -> Any:
