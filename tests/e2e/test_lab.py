@@ -119,7 +119,6 @@ def test_a_burst_of_100_keys_ends_in_the_state_of_the_last(tour: Tour, view: Hea
     # Two a picture, at a glance and whole: of the first key, once a second, on both sides of a pause, of the last key.
     pauses = sum(later - earlier > 0.05 for earlier, later in pairwise(asked))
     assert 0 < passes <= 2 * (2 + pauses + (asked[-1] - asked[0]))
-    assert len(asked) > 10
 
 
 def test_an_over_long_prompt_says_so_and_keeps_the_picture(tour: Tour, view: Heatmap) -> None:
