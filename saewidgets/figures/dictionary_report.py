@@ -1,13 +1,11 @@
 """Dictionary report -> figure: measures beside their baselines, two histograms, odd features, where it comes from."""
 
 import math
-from functools import partial
 
 from saewidgets.figures import fonts, text
 from saewidgets.figures.dictionary_report_text import alt_text, beside, interval, subtitle
-from saewidgets.figures.files import MARGIN, MM, Files, check_width
-from saewidgets.figures.palette import palette
-from saewidgets.figures.pen import NOTE, Pen
+from saewidgets.figures.files import MARGIN, Files
+from saewidgets.figures.pen import NOTE, Pen, blank
 from saewidgets.figures.plot import AXIS, histogram
 from saewidgets.figures.scene import Box, Scene
 from saewidgets.payloads.dictionary_report import DictionaryReportPayload, ListedFeature, Measure
@@ -33,9 +31,7 @@ def scene(
     Raises:
         FigureError: Width or theme is out of range.
     """
-    check_width(width_mm)
-    sheet = Scene(width_mm * MM, palette(theme)["paper"])
-    pen = Pen(sheet, palette(theme), text.everything if portable else partial(fonts.covers, "sans"))
+    sheet, pen = blank(width_mm, theme, portable)
     left, right = MARGIN, sheet.width - MARGIN
     y = MARGIN + 9
     pen.say(left, y, fonts.fit(pen.plain(payload.name, 120), right - left, 9, bold=True), "ink", bold=True, size=9)

@@ -1,13 +1,11 @@
 """Feature dashboard -> figure: label and meters, the text of one's own, a concordance, histogram, words, neighbours."""
 
-from functools import partial
-
 from saewidgets.figures import fonts, text
 from saewidgets.figures.axes import Axis, logarithmic, tick_label
 from saewidgets.figures.feature_dashboard_text import RELATED, alt_text, bounds, counted, meter_words, shape, typed
-from saewidgets.figures.files import MARGIN, MM, Files, check_width
-from saewidgets.figures.palette import letter, palette, step
-from saewidgets.figures.pen import NOTE, Pen
+from saewidgets.figures.files import MARGIN, Files
+from saewidgets.figures.palette import letter, step
+from saewidgets.figures.pen import NOTE, Pen, blank
 from saewidgets.figures.plot import AXIS, Plot
 from saewidgets.figures.scene import Box, Label, Scene
 from saewidgets.payloads.feature_dashboard import FeatureDashboardPayload, LabelMeter, RelatedFeature, Word
@@ -37,9 +35,7 @@ def scene(
     Raises:
         FigureError: Width or theme is out of range.
     """
-    check_width(width_mm)
-    sheet = Scene(width_mm * MM, palette(theme)["paper"])
-    pen = Pen(sheet, palette(theme), text.everything if portable else partial(fonts.covers, "sans"))
+    sheet, pen = blank(width_mm, theme, portable)
     left, right = MARGIN, sheet.width - MARGIN
     wide = right - left > 330
     split = left + (right - left) * 0.66 if wide else right

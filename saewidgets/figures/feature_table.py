@@ -6,9 +6,9 @@ from functools import partial
 from saewidgets.figures import fonts, text
 from saewidgets.figures.axes import Axis, linear, logarithmic, share_label, tick_label
 from saewidgets.figures.feature_table_text import DRAWN, above, alt_text, counted, number, slots, words_of
-from saewidgets.figures.files import MARGIN, MM, Files, check_width
-from saewidgets.figures.palette import letter, palette
-from saewidgets.figures.pen import NOTE, Pen
+from saewidgets.figures.files import MARGIN, Files
+from saewidgets.figures.palette import letter
+from saewidgets.figures.pen import NOTE, Pen, blank
 from saewidgets.figures.plot import AXIS, Plot
 from saewidgets.figures.scene import Box, Label, Scene
 from saewidgets.payloads.feature_table import FeatureTablePayload, Statistic, TableChart, TablePoints
@@ -32,9 +32,7 @@ def scene(payload: FeatureTablePayload, width_mm: float = 170, theme: str = "lig
     Raises:
         FigureError: Width or theme is out of range.
     """
-    check_width(width_mm)
-    sheet = Scene(width_mm * MM, palette(theme)["paper"])
-    pen = Pen(sheet, palette(theme), text.everything if portable else partial(fonts.covers, "sans"))
+    sheet, pen = blank(width_mm, theme, portable)
     left, right = MARGIN, sheet.width - MARGIN
     y = MARGIN + 9
     x = pen.say(left, y, fonts.fit(pen.plain(payload.site, 60), right - left, 9, bold=True), "ink", bold=True, size=9)

@@ -1,14 +1,11 @@
 """Frontier payload -> figure: the scatter with its whiskers, the frontier, baselines, and the numbers in rows."""
 
-from functools import partial
-
 from saewidgets.figures import axes, fonts, text
 from saewidgets.figures.axes import Axis
 from saewidgets.figures.dictionary_report_text import interval
-from saewidgets.figures.files import MARGIN, MM, Files, check_width
+from saewidgets.figures.files import MARGIN, Files
 from saewidgets.figures.frontier_text import alt_text
-from saewidgets.figures.palette import palette
-from saewidgets.figures.pen import NOTE, Pen
+from saewidgets.figures.pen import NOTE, Pen, blank
 from saewidgets.figures.plot import AXIS, Plot, mark
 from saewidgets.figures.scene import Box, Scene
 from saewidgets.payloads.dictionary_report import Estimate
@@ -34,9 +31,7 @@ def scene(payload: FrontierPayload, width_mm: float = 170, theme: str = "light",
     Raises:
         FigureError: Width or theme is out of range.
     """
-    check_width(width_mm)
-    sheet = Scene(width_mm * MM, palette(theme)["paper"])
-    pen = Pen(sheet, palette(theme), text.everything if portable else partial(fonts.covers, "sans"))
+    sheet, pen = blank(width_mm, theme, portable)
     left, right = MARGIN, sheet.width - MARGIN
     y = MARGIN + NOTE
     end = pen.say(left, y, f"{pen.plain(payload.name_of_y, 40)} against L0", "ink", bold=True)

@@ -1,9 +1,11 @@
 """Writes and draws on a sheet: notes, boxes, lines, the foot of every figure."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from saewidgets.figures import fonts, text
-from saewidgets.figures.palette import Palette
+from saewidgets.figures.files import MM, check_width
+from saewidgets.figures.palette import Palette, palette
 from saewidgets.figures.scene import Box, Label, Line, Scene
 
 NOTE = 7.0
@@ -60,3 +62,15 @@ class Pen:
                 x, y = left, y + 8
             x = self.say(x, y, words if x == left else f" · {words}", size=6.0)
         return y + 2
+
+
+def blank(width_mm: float, theme: str, portable: bool) -> tuple[Scene, Pen]:
+    """An empty sheet with a pen for it; `portable`: no character is missing, the reader's fonts draw the text.
+
+    Raises:
+        FigureError: Width or theme is out of range.
+    """
+    check_width(width_mm)
+    colours = palette(theme)
+    sheet = Scene(width_mm * MM, colours["paper"])
+    return sheet, Pen(sheet, colours, text.everything if portable else partial(fonts.covers, "sans"))

@@ -6,9 +6,9 @@ import numpy as np
 
 from saewidgets.figures import axes, fonts, text
 from saewidgets.figures.axes import Axis, share_label, tick_label
-from saewidgets.figures.files import MARGIN, MM, Files, check_width
-from saewidgets.figures.palette import letter, palette, step
-from saewidgets.figures.pen import NOTE, Pen
+from saewidgets.figures.files import MARGIN, Files
+from saewidgets.figures.palette import letter, step
+from saewidgets.figures.pen import NOTE, Pen, blank
 from saewidgets.figures.plot import AXIS, CURVES, Plot, histogram
 from saewidgets.figures.scene import Box, Label, Scene
 from saewidgets.figures.training_text import alt_text, standing
@@ -33,9 +33,7 @@ def scene(payload: TrainingPayload, width_mm: float = 170, theme: str = "light",
     Raises:
         FigureError: Width or theme is out of range.
     """
-    check_width(width_mm)
-    sheet = Scene(width_mm * MM, palette(theme)["paper"])
-    pen = Pen(sheet, palette(theme), text.everything if portable else partial(fonts.covers, "sans"))
+    sheet, pen = blank(width_mm, theme, portable)
     covers = text.everything if portable else partial(fonts.covers, "serif")
     left, right = MARGIN, sheet.width - MARGIN
     y = MARGIN + 9

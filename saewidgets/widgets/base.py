@@ -174,6 +174,17 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
 
     # -- requests and pictures -----------------------------------------------------------------------------------------
 
+    def _want_set(self, change: Any) -> None:
+        """What was set from Python; a value that is refused goes back to what it was."""
+        if self._is_setting:
+            return
+        try:
+            self._want(self._request({change.name: change.new}), None)
+        except Exception:
+            with self._setting():
+                setattr(self, change.name, change.old)
+            raise
+
     def _want(self, request: Any, request_id: Any, history: History | None = None) -> None:
         """Make a request true; the newest wins."""
         with GUARD:

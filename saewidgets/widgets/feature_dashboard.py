@@ -218,14 +218,7 @@ class FeatureDashboard(BaseWidget):
 
     @traitlets.observe("feature", "text", "scale", "steer")  # type: ignore[untyped-decorator]
     def _on_set(self, change: Any) -> None:
-        if self._is_setting:
-            return
-        try:
-            self._want(self._request({change.name: change.new}), None)
-        except Exception:
-            with self._setting():
-                setattr(self, change.name, change.old)
-            raise
+        self._want_set(change)
 
     def _pictures(self, request: DashboardRequest, token: Token, progress: Any) -> Iterator[FeatureDashboardPayload]:
         still = self._still(request.feature)

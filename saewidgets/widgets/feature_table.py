@@ -226,14 +226,7 @@ class FeatureTable(Opening, BaseWidget):
 
     @traitlets.observe(*_ASKED)  # type: ignore[untyped-decorator]
     def _on_set(self, change: Any) -> None:
-        if self._is_setting:
-            return
-        try:
-            self._want(self._request({change.name: change.new}), None)
-        except Exception:
-            with self._setting():
-                setattr(self, change.name, change.old)
-            raise
+        self._want_set(change)
 
     def _pictures(self, request: TableRequest, token: Token, progress: Any) -> Iterator[FeatureTablePayload]:
         source = self._source(request.site)

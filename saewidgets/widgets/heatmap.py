@@ -158,14 +158,7 @@ class TokenHeatmap(BaseWidget):
 
     @traitlets.observe(*_WANTS)  # type: ignore[untyped-decorator]
     def _on_set(self, change: Any) -> None:
-        if self._is_setting:
-            return
-        try:
-            self._want(self._request({change.name: change.new}), None)
-        except Exception:
-            with self._setting():
-                setattr(self, change.name, change.old)
-            raise
+        self._want_set(change)
 
     def _pictures(self, request: HeatmapRequest, token: Token, progress: Any) -> Iterator[HeatmapPayload]:
         scope = self._scope
