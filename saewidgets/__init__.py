@@ -54,6 +54,7 @@ _HOMES = {
     "DictionaryReport": "saewidgets.widgets",
     "FeatureDashboard": "saewidgets.widgets",
     "FeatureTable": "saewidgets.widgets",
+    "CircuitGraph": "saewidgets.widgets",
     "open": "saewidgets.widgets",
     # names of places, and what can go wrong
     "Site": "saewidgets.sites",
@@ -99,6 +100,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.training import make_trainer as make_trainer
     from saewidgets.training import resume_training as resume_training
     from saewidgets.training import train_dictionary as train_dictionary
+    from saewidgets.widgets import CircuitGraph as CircuitGraph
     from saewidgets.widgets import DictionaryReport as DictionaryReport
     from saewidgets.widgets import FeatureDashboard as FeatureDashboard
     from saewidgets.widgets import FeatureTable as FeatureTable

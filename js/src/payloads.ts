@@ -375,6 +375,131 @@ export interface FeatureTablePayload {
   source: string;
 }
 
+/** Where nodes stand and what they are called. */
+export interface CircuitNodes {
+  id: string[];
+  kind: Uint8Array;
+  row: Uint32Array;
+  position: Uint32Array;
+  slot: Uint32Array;
+  label: string[];
+  density: Float32Array;
+  status: Uint8Array;
+}
+
+/** The numbers of one graph. */
+export interface CircuitSide {
+  influence: Float32Array;
+  cumulative: Float32Array;
+  activation: Float32Array;
+  inputs: Float32Array;
+  weight: Float32Array;
+  probability: Float32Array;
+  edge: Float32Array;
+}
+
+/** A supernode: nodes with one name. */
+export interface CircuitGroup {
+  label: string;
+  nodes: string[];
+}
+
+/** Where a box of the pinned part was put, in its units: one column wide, one row high. */
+export interface CircuitPlace {
+  id: string;
+  x: number;
+  y: number;
+}
+
+/** A name that a person gave to a node. */
+export interface NodeName {
+  id: string;
+  label: string;
+}
+
+/** What a person did to the graph; ids may be of nodes that are not there now. */
+export interface CircuitMarks {
+  pinned: string[];
+  groups: CircuitGroup[];
+  places: CircuitPlace[];
+  names: NodeName[];
+}
+
+/** Next tokens, K of them. */
+export interface CircuitWords {
+  word: string[];
+  before: Float32Array;
+  after: Float32Array | null;
+  low: Float32Array | null;
+  high: Float32Array | null;
+}
+
+/** What an intervention does when its effect spreads in one way. */
+export interface CircuitMode {
+  mode: string;
+  predicted: Float32Array;
+  measured: Float32Array;
+  low: Float32Array;
+  high: Float32Array;
+}
+
+/** What was done to nodes, and what it did to others. */
+export interface CircuitEffect {
+  label: string;
+  nodes: string[];
+  rows: string[];
+  names: string[];
+  modes: CircuitMode[];
+  n: number;
+  seed: number;
+  error: string;
+  control: string;
+}
+
+/** How much of the behaviour the pinned part carries, by ablation. */
+export interface CircuitWorth {
+  pinned: string[];
+  faithfulness: number;
+  completeness: number;
+  control: number;
+  low: number;
+  high: number;
+  n: number;
+  seed: number;
+}
+
+/** Everything a `CircuitGraph` draws. */
+export interface CircuitPayload {
+  prompt: string;
+  tokens: string[];
+  rows: string[];
+  columns: Uint32Array;
+  nodes: CircuitNodes;
+  source: Uint32Array;
+  target: Uint32Array;
+  now: CircuitSide;
+  context: Context;
+  tokens_before: string[];
+  before: CircuitSide | null;
+  side: string;
+  keep_nodes: number;
+  keep_edges: number;
+  most_nodes: number;
+  n_edges: number;
+  selection: string;
+  marks: CircuitMarks;
+  replacement: number;
+  completeness: number;
+  residual: number;
+  covered: number;
+  method: string;
+  words: CircuitWords;
+  effect: CircuitEffect | null;
+  worth: CircuitWorth | null;
+  edits: string;
+  note: string;
+}
+
 /** Fields of each record, for the decoder: a typed array, text, a number or another record. */
 export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Tokens", "text:string[] ids:uint32 kind:uint8 pieces:string[]"],
@@ -410,6 +535,17 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["TablePoints", "name_x:string name_y:string index:uint32 x:float32 y:float32 fit:uint8 total:number"],
   ["OpenedFeature", "id:string data:uint8"],
   ["FeatureTablePayload", "site:string sites:string[] n_features:number n_fit:number statistics:Statistic[] columns:string[] sort:string rows:TableRows context:Context descending:boolean query:string here:string there:string filters:TableFilter[] charts:TableChart[] points:TablePoints? words:string selection:string[] feature:string dashboards:OpenedFeature[] note:string source:string"],
+  ["CircuitNodes", "id:string[] kind:uint8 row:uint32 position:uint32 slot:uint32 label:string[] density:float32 status:uint8"],
+  ["CircuitSide", "influence:float32 cumulative:float32 activation:float32 inputs:float32 weight:float32 probability:float32 edge:float32"],
+  ["CircuitGroup", "label:string nodes:string[]"],
+  ["CircuitPlace", "id:string x:number y:number"],
+  ["NodeName", "id:string label:string"],
+  ["CircuitMarks", "pinned:string[] groups:CircuitGroup[] places:CircuitPlace[] names:NodeName[]"],
+  ["CircuitWords", "word:string[] before:float32 after:float32? low:float32? high:float32?"],
+  ["CircuitMode", "mode:string predicted:float32 measured:float32 low:float32 high:float32"],
+  ["CircuitEffect", "label:string nodes:string[] rows:string[] names:string[] modes:CircuitMode[] n:number seed:number error:string control:string"],
+  ["CircuitWorth", "pinned:string[] faithfulness:number completeness:number control:number low:number high:number n:number seed:number"],
+  ["CircuitPayload", "prompt:string tokens:string[] rows:string[] columns:uint32 nodes:CircuitNodes source:uint32 target:uint32 now:CircuitSide context:Context tokens_before:string[] before:CircuitSide? side:string keep_nodes:number keep_edges:number most_nodes:number n_edges:number selection:string marks:CircuitMarks replacement:number completeness:number residual:number covered:number method:string words:CircuitWords effect:CircuitEffect? worth:CircuitWorth? edits:string note:string"],
 ]);
 
 /** Record of each kind of payload. */
@@ -420,6 +556,7 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
   ["dictionary_report", "DictionaryReportPayload"],
   ["feature_dashboard", "FeatureDashboardPayload"],
   ["feature_table", "FeatureTablePayload"],
+  ["circuit", "CircuitPayload"],
   ["table_rows", "TableRows"],
 ]);
 
@@ -519,4 +656,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | FeatureTablePayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | FeatureTablePayload | CircuitPayload;

@@ -131,8 +131,25 @@ def prune(adjacency: Matrix, kind: Array, weights: Array, nodes: float, edges: f
         if not isinstance(share, int | float) or not 0 < share <= 1:
             raise CircuitError(f"{name}={shorten(share)} is no share.", "Give a number above 0 and up to 1.")
     reached = influence(normalise(adjacency), weights)
+    keep = reached >= threshold(reached, nodes)
+    return prune_edges(adjacency, keep, kind, weights, edges)
+
+
+def prune_edges(adjacency: Matrix, keep: Array, kind: Array, weights: Array, edges: float) -> tuple[Array, Matrix]:
+    """The second half of pruning: leave out edges among the nodes that are kept, and nodes that lead nowhere.
+
+    Args:
+        adjacency: `[N, N]`.
+        keep: `[N]` bool: nodes that are kept; tokens and targets always are.
+        kind: `[N]`.
+        weights: `[N]` of the targets.
+        edges: Share of the influence through edges that is kept.
+
+    Returns:
+        As `prune`.
+    """
     always = (kind == TOKEN) | (kind == LOGIT)
-    keep = (reached >= threshold(reached, nodes)) | always
+    keep = keep | always
     left = _among(adjacency, keep)
     normalised = normalise(left)
     through = influence(normalised, weights) + weights

@@ -10,6 +10,7 @@ from typing import Any
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.figures import (
     alt,
+    circuit_text,
     dictionary_report_text,
     feature_dashboard_text,
     feature_table_text,
@@ -63,6 +64,7 @@ _VIEWS = {
             ("dictionary_report", dictionary_report_text),
             ("feature_dashboard", feature_dashboard_text),
             ("feature_table", feature_table_text),
+            ("circuit", circuit_text),
         )
     },
 }

@@ -5,6 +5,19 @@ offline page draw the same object. `codec` turns it into bytes and back; `js/src
 dataclasses by `python -m saewidgets.payloads.typescript`.
 """
 
+from saewidgets.payloads.circuit import (
+    CircuitEffect,
+    CircuitGroup,
+    CircuitMarks,
+    CircuitMode,
+    CircuitNodes,
+    CircuitPayload,
+    CircuitPlace,
+    CircuitSide,
+    CircuitWords,
+    CircuitWorth,
+    NodeName,
+)
 from saewidgets.payloads.codec import decode, encode
 from saewidgets.payloads.context import Context
 from saewidgets.payloads.dictionary_report import Beside, DictionaryReportPayload, Estimate, ListedFeature, Measure
@@ -40,6 +53,16 @@ from saewidgets.payloads.training import Curve, FormingFeature, Passage, Trainin
 
 __all__ = [
     "Beside",
+    "CircuitEffect",
+    "CircuitGroup",
+    "CircuitMarks",
+    "CircuitMode",
+    "CircuitNodes",
+    "CircuitPayload",
+    "CircuitPlace",
+    "CircuitSide",
+    "CircuitWords",
+    "CircuitWorth",
     "ChosenFeature",
     "Context",
     "Control",
@@ -58,6 +81,7 @@ __all__ = [
     "LabelMeter",
     "ListedFeature",
     "Measure",
+    "NodeName",
     "OpenedFeature",
     "Passage",
     "Predictions",

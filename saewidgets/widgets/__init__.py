@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from saewidgets.widgets.base import BaseWidget
+    from saewidgets.widgets.circuit import CircuitGraph
     from saewidgets.widgets.dictionary_report import DictionaryReport
     from saewidgets.widgets.feature_dashboard import FeatureDashboard
     from saewidgets.widgets.feature_table import FeatureTable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BaseWidget": "base",
+    "CircuitGraph": "circuit",
     "DictionaryReport": "dictionary_report",
     "FeatureDashboard": "feature_dashboard",
     "FeatureTable": "feature_table",
@@ -24,7 +26,7 @@ _HOMES = {
 }
 
 __all__ = [
-    "BaseWidget", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "TokenHeatmap",
+    "BaseWidget", "CircuitGraph", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "TokenHeatmap",
     "TrainingMonitor", "open",
 ]  # fmt: skip
 

@@ -92,9 +92,6 @@ class FeatureTable(Opening, BaseWidget):
     chosen = Checked((), requests.chosen).tag(sync=True)
     # The first row in view, so that a figure shows what is seen.
     top = Checked(0, checks.whole(0, 2**40)).tag(sync=True)
-    # The feature that is open, and the model of its dashboard.
-    feature = traitlets.Unicode("", read_only=True).tag(sync=True)
-    _dashboard = traitlets.Unicode("").tag(sync=True)
 
     _front_traits: ClassVar[tuple[str, ...]] = ("chosen", "top")
     _messages: ClassVar[dict[str, str]] = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
+    CircuitPayload,
     DictionaryReportPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
@@ -16,6 +17,7 @@ from saewidgets.payloads import (
     decode,
 )
 from saewidgets.widgets.base import BaseWidget
+from saewidgets.widgets.circuit import CircuitGraph
 from saewidgets.widgets.dictionary_report import DictionaryReport
 from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.feature_table import FeatureTable
@@ -33,6 +35,7 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     DictionaryReportPayload: DictionaryReport,
     FeatureDashboardPayload: FeatureDashboard,
     FeatureTablePayload: FeatureTable,
+    CircuitPayload: CircuitGraph,
 }
 
 

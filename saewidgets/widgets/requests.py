@@ -109,9 +109,13 @@ class Requests:
             self._runner.cancel(request_id)
 
     def _on_save(self: Any, request_id: Any, content: dict[str, Any]) -> None:
-        format = checks.one_of("html", "svg", "png", "pdf", "sae")("format", content.get("format"))
+        format = checks.one_of(*self._save_formats())("format", content.get("format"))
         job = Job(partial(self._save_job, format, request_id), partial(self._save_failed, request_id), request_id, True)
         self._runner.submit(f"save {format}", job)
+
+    def _save_formats(self) -> tuple[str, ...]:
+        """Formats of files that the front end may ask for."""
+        return "html", "svg", "png", "pdf", "sae"
 
     def _save_job(self: Any, format: str, request_id: Any, token: Token) -> None:
         data = self._file(format)

@@ -1,0 +1,343 @@
+"""`CircuitGraph`: an attribution graph that grows, is pruned, pinned and grouped, and follows edits of text and nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import traitlets
+
+from saewidgets.circuits.graph import AttributionGraph
+from saewidgets.errors import PromptError, WidgetError
+from saewidgets.interventions import to_json
+from saewidgets.payloads.circuit import CircuitPayload
+from saewidgets.widgets import checks
+from saewidgets.widgets.asked import comment, dragged
+from saewidgets.widgets.base import BaseWidget, Step
+from saewidgets.widgets.checks import Checked, refuse_unknown
+from saewidgets.widgets.circuit_maker import Maker, shown_soon, still
+from saewidgets.widgets.circuit_request import (
+    CHECKS,
+    VIEW,
+    CircuitRequest,
+    code,
+    marks_json,
+    marks_of,
+    node_ids,
+    same_marks,
+)
+from saewidgets.widgets.history import History
+from saewidgets.widgets.inside import Inside, dashboard_in
+from saewidgets.widgets.jobs import Token
+from saewidgets.widgets.output import Code
+
+if TYPE_CHECKING:
+    from saewidgets.atlas.atlas import Atlas
+    from saewidgets.interventions import Edit
+    from saewidgets.scope import Scope
+
+NOTHING: dict[str, Any] = {"pinned": [], "groups": [], "places": {}, "names": {}}
+_WANTS = ("prompt", "targets", "edits")
+
+
+class CircuitGraph(Inside, BaseWidget):
+    """An attribution graph by layer and token: prune, pin, group, name, ablate; edit the text and it follows.
+
+    `prompt`, `targets` and `edits` can be set from Python too: the graph follows in the background (`wait()` waits for
+    it). `keep_nodes`, `keep_edges`, `side`, `selection` and `marks` are what the view shows of it. A large graph is
+    shown while it grows; `payload.covered` says how much is there.
+
+    Args:
+        source: A scope; an `AttributionGraph`, also one read from another program's file, or a `CircuitPayload`, for a
+            view without a model.
+        prompt: The text; needed with a scope.
+        targets: What is explained: tokens, ids, `sw.circuits.Target`s; `None` for the likeliest next tokens.
+        edits: What is done to features: `sw.ablate(...)`, `sw.scale(...)`. Old and new graph are laid over each other.
+        base: A text to compare with.
+        pinned: Ids of nodes.
+        groups: Supernodes: label -> ids of nodes.
+        names: Id of a node, or of a feature, -> its name.
+        measure: Ids of nodes whose worth (faithfulness and completeness) is measured by ablation.
+        keep_nodes: Share of the influence on nodes that is shown.
+        keep_edges: Share of the influence through edges that is shown.
+        side: `"now"`, `"before"` or `"both"`, where there are two graphs.
+        selection: Id of the node in hand.
+        marks: All marks at once, as `view.marks` has them.
+        method: As in `Scope.attribute`.
+        max_features: Most features in the graph, by influence.
+        seed: Of the controls.
+        atlas: Where dashboards of features find their examples.
+        theme: `"auto"` follows the host; `"light"`, `"dark"`.
+        height: Reserved height in px before the first picture.
+        bundle: How the code gets to the front end; leave it.
+        unknown: None are accepted.
+
+    Raises:
+        SaewidgetsError: The first picture cannot be made; the message says why.
+        TypeError: Unknown argument.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> with sw.CircuitGraph(sw.demo(), "Mira saw a red boat.", max_features=64) as view:
+        ...     done = view.wait()
+        ...     view.to_frame().columns[:3].tolist()
+        ['id', 'kind', 'label']
+    """
+
+    _view = traitlets.Unicode("circuit", read_only=True).tag(sync=True)
+    prompt = Checked("", CHECKS["prompt"]).tag(sync=True)
+    targets = Checked((), CHECKS["targets"]).tag(sync=True, to_json=lambda value, _: _plain(value))
+    edits = Checked((), CHECKS["edits"]).tag(sync=True, to_json=lambda value, _: to_json(value))
+    base = Checked("", CHECKS["base"]).tag(sync=True)
+    keep_nodes = Checked(0.8, VIEW["keep_nodes"]).tag(sync=True)
+    keep_edges = Checked(0.98, VIEW["keep_edges"]).tag(sync=True)
+    side = Checked("now", VIEW["side"]).tag(sync=True)
+    selection = Checked("", VIEW["selection"]).tag(sync=True)
+    marks = Checked(NOTHING, VIEW["marks"]).tag(sync=True)
+
+    _front_traits: ClassVar[tuple[str, ...]] = tuple(VIEW)
+    _messages: ClassVar[dict[str, str]] = {
+        "run": "_on_run", "undo": "_on_undo", "redo": "_on_redo", "cancel": "_on_cancel", "open": "_on_open",
+        "group": "_on_group", "save": "_on_save", "payload": "_on_payload", "bundle": "_on_bundle",
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        source: Scope | AttributionGraph | CircuitPayload,
+        prompt: str | None = None,
+        targets: Any = None,
+        *,
+        edits: Sequence[Edit] = (),
+        base: str = "",
+        pinned: Sequence[str] = (),
+        groups: Mapping[str, Sequence[str]] | None = None,
+        names: Mapping[str, str] | None = None,
+        measure: Sequence[str] = (),
+        keep_nodes: float | None = None,
+        keep_edges: float | None = None,
+        side: str | None = None,
+        selection: str | None = None,
+        marks: Mapping[str, Any] | None = None,
+        method: str = "transcoder",
+        max_features: int | None = None,
+        seed: int = 0,
+        atlas: Atlas | None = None,
+        theme: str = "auto",
+        height: int = 560,
+        bundle: str = "auto",
+        **unknown: object,
+    ) -> None:
+        refuse_unknown(CircuitGraph, unknown)
+        self._maker: Maker | None = None
+        self._atlas = atlas
+        self._graph: AttributionGraph | None = None
+        step: Step | None = None
+        given = {"keep_nodes": keep_nodes, "keep_edges": keep_edges, "side": side, "selection": selection}
+        if pinned or groups or names:
+            own = [*dict.fromkeys([*pinned, *(node for nodes in (groups or {}).values() for node in nodes)])]
+            listed = [{"label": label, "nodes": list(nodes)} for label, nodes in (groups or {}).items()]
+            marks = {"pinned": own, "groups": listed, "names": dict(names or {}), **(marks or {})}
+        view = {name: VIEW[name](name, value) for name, value in given.items() if value is not None}
+        if marks is not None:
+            view["marks"] = VIEW["marks"]("marks", marks)
+        whole = True
+        if isinstance(source, CircuitPayload | AttributionGraph):
+            if prompt is not None or targets is not None or edits:
+                raise WidgetError("A finished graph has its prompt and targets already.", "Give a scope to choose them.")
+            payload = source if isinstance(source, CircuitPayload) else still(source)
+            self._graph = source if isinstance(source, AttributionGraph) else None
+            payload = self._viewed(payload, view)
+        else:
+            request = _first(source, prompt, targets, edits, base, measure, method, max_features, seed)
+            self._maker = Maker(source)
+            self._maker.pinned = tuple(view["marks"]["pinned"]) if marks is not None else ()
+            picture, whole = shown_soon(self._maker.pictures(request, Token(), None))
+            payload, self._graph = picture.payload, picture.graph
+            if payload.now.influence.size and not (pinned or groups or marks):
+                view.setdefault("selection", _chief(payload))
+            payload = self._viewed(payload, view)
+            step = Step(request, History((self._undoable(request),)), {})
+        traits = {"marks": marks_json(payload.marks), **self._traits_of(payload, step.request if step else None), **view}
+        super().__init__(payload, step, theme=theme, height=height, bundle=bundle, traits=traits)
+        if not whole and step is not None:
+            self._want(step.request, None, step.history)
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
+    def _request(self, state: dict[str, Any]) -> CircuitRequest:
+        before: CircuitRequest = self._need_model().request
+        changed = {name: CHECKS[name](name, state[name]) for name in CHECKS if name in state}
+        request = replace(before, **changed)
+        if request.prompt != before.prompt and "base" not in changed:
+            request = replace(request, base=before.prompt)
+        if (request.prompt, request.targets, request.edits) != (before.prompt, before.targets, before.edits):
+            request = replace(request, measure=changed.get("measure", ()))
+        assert self._maker is not None
+        self._maker.check(request)
+        return request
+
+    @traitlets.observe(*_WANTS)  # type: ignore[untyped-decorator]
+    def _on_set(self, change: Any) -> None:
+        self._want_set(change)
+
+    def _pictures(self, request: CircuitRequest, token: Token, progress: Any) -> Iterator[CircuitPayload]:
+        maker = self._maker
+        if maker is None:
+            return
+        maker.pinned = tuple(self.marks["pinned"])
+        for picture in maker.pictures(request, token, progress):
+            self._graph = picture.graph
+            yield picture.payload
+
+    def _is_urgent(self, request: CircuitRequest) -> bool:
+        return request.prompt == self._need_model().request.prompt
+
+    def _undoable(self, request: CircuitRequest) -> Any:
+        return request.prompt, request.targets, request.edits, request.base
+
+    def _restored(self, request: CircuitRequest, state: Any) -> CircuitRequest:
+        prompt, targets, edits, base = state
+        return replace(request, prompt=prompt, targets=targets, edits=edits, base=base, measure=())
+
+    def _is_drag(self, before: Any, after: Any) -> bool:
+        # Key strokes of one burst are one step, as are places of one slider.
+        return before[1:3] == after[1:3] or [*map(dragged, before[2])] == [*map(dragged, after[2])]
+
+    def _on_group(self, request_id: Any, content: dict[str, Any]) -> None:
+        """Answer with proposals of supernodes for the pinned nodes."""
+        self._need_model()
+        assert self._maker is not None and self._graph is not None
+        found = self._maker.proposals(self._graph, node_ids("nodes", content.get("nodes")))
+        self._post({"type": "ok", "id": request_id, "result": {"groups": found}})
+
+    def _dashboard_of(self, name: str) -> Any:
+        assert self._maker is not None
+        return dashboard_in(self._maker.scope, name, self._atlas, self.theme)
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
+
+    def _viewed(self, payload: CircuitPayload, view: dict[str, Any]) -> CircuitPayload:
+        fields = {name: marks_of(value) if name == "marks" else value for name, value in view.items()}
+        if fields.get("side", "now") != "now" and payload.before is None:
+            fields["side"] = "now"
+        return replace(payload, **fields)
+
+    def _traits_of(self, payload: CircuitPayload, request: CircuitRequest | None) -> dict[str, Any]:
+        names = [name for name in self._front_traits if name != "marks"]
+        values = {"prompt": payload.prompt, **{name: getattr(payload, name) for name in names}}
+        if self._ready and not same_marks(self.marks, marks_json(payload.marks)):
+            values["marks"] = marks_json(payload.marks)
+        if request is None:
+            return values
+        own = {"targets": request.targets, "edits": request.edits, "base": request.base}
+        return {**values, "prompt": request.prompt, **own}
+
+    def _publish(self, step: Step, payload: CircuitPayload, token: Token) -> None:
+        # Every picture is made without a view: it shows what the traits say.
+        super()._publish(replace(step, view={}), payload, token)
+
+    def _front_value(self, name: str, value: Any) -> Any:
+        return VIEW[name](name, value)
+
+    @property
+    def graph(self) -> AttributionGraph:
+        """The whole graph in view, with the marks made on it.
+
+        Raises:
+            WidgetError: This view was opened from a payload, which holds a part.
+        """
+        if self._graph is None:
+            raise WidgetError("A saved picture holds a part of its graph.", "Save graphs with graph.save or to_json.")
+        place = self._graph.columns.place
+        made = marks_of(self.marks)
+        groups = tuple((g.label, tuple(n for n in g.nodes if n in place)) for g in made.groups)
+        known = {one.id: one.label for one in made.names if one.id in place}
+        return self._graph.label(known).mark(
+            pinned=tuple(node for node in made.pinned if node in place),
+            groups=tuple((label, nodes) for label, nodes in groups if nodes),
+            positions={one.id: (one.x, one.y) for one in made.places if one.id in place},
+            clicked=self.selection if self.selection in place else "",
+        )
+
+    def to_json(self, dialect: str = "neuronpedia", path: str | Path | None = None, **options: Any) -> str:
+        """The pruned graph in view, with its marks, as JSON that other viewers open.
+
+        Args:
+            dialect: `"neuronpedia"`, `"circuit-tracer"` or `"anthropic"`.
+            path: Where to write it.
+            **options: As in `AttributionGraph.to_json`.
+        """
+        return self.graph.prune(self.keep_nodes, self.keep_edges).to_json(dialect, path, **options)
+
+    def _file(self, format: str) -> bytes:
+        return self.to_json().encode() if format == "json" else super()._file(format)
+
+    def _save_formats(self) -> tuple[str, ...]:
+        return (*super()._save_formats(), "json")
+
+    def _release(self) -> None:
+        self._close_dashboard()
+        self._maker, self._graph, self._shown, self._wanted = None, None, None, None
+
+    def code(self) -> Code:
+        """Python that makes this view again: version, scope, prompt, targets, edits, marks.
+
+        Returns:
+            The text; at the end of a cell it prints as it is.
+        """
+        shown = self.payload
+        context, call = shown.context, shown.context.code
+        if self._shown is not None:
+            view: dict[str, Any] = {}
+            for name, default in (("keep_nodes", 0.8), ("keep_edges", 0.98), ("side", "now"), ("selection", "")):
+                if getattr(self, name) != default:
+                    view[name] = getattr(self, name)
+            if not same_marks(self.marks, NOTHING):
+                view["marks"] = {key: value for key, value in self.marks.items() if value}
+            call = code(self._shown.request, view)
+        return Code(
+            f"import saewidgets as sw  # {context.version}\n"
+            f"# scope: {comment(context.model)}, {comment(context.dictionaries)}; seed {context.seed}\n{call}"
+        )
+
+    def __repr__(self) -> str:
+        """One short line, for places that show text."""
+        text = self._picture.prompt
+        shown = text if len(text) <= 40 else text[:39] + "…"
+        return f"CircuitGraph({shown!r}, {len(self._picture.nodes)} nodes, {len(self._picture.source)} edges)"
+
+
+def _plain(value: tuple[Any, ...]) -> list[Any]:
+    """Targets for the front end: those that are no token by their name."""
+    return [one if isinstance(one, (str, int)) else one.label or "target" for one in value]
+
+
+def _chief(payload: CircuitPayload) -> str:
+    """The feature through which most passes: something to look at."""
+    kind = payload.nodes.kind
+    if not (kind == 0).any():
+        return ""
+    best = max((n for n in range(len(kind)) if kind[n] == 0), key=lambda n: float(payload.now.influence[n]))
+    return payload.nodes.id[best]
+
+
+def _first(
+    scope: Scope, prompt: str | None, targets: Any, edits: Any, base: Any, measure: Any, method: str,
+    max_features: int | None, seed: int,
+) -> CircuitRequest:  # fmt: skip
+    if not hasattr(scope, "attribute"):
+        raise WidgetError(
+            f"A circuit graph of a {type(scope).__name__}.",
+            "Give a scope (sw.Scope, sw.demo()), an AttributionGraph or a CircuitPayload.",
+        )
+    if prompt is None:
+        raise PromptError("A live circuit graph needs a prompt.", "Write sw.CircuitGraph(scope, 'Some text').")
+    given = {"prompt": prompt, "targets": targets, "edits": edits, "base": base, "measure": measure}
+    checked = {name: CHECKS[name](name, value) for name, value in given.items()}
+    if max_features is not None:
+        max_features = checks.whole(1, 10**9)("max_features", max_features)
+    return CircuitRequest(**checked, method=checks.word("method", method), max_features=max_features, seed=seed)
+
+
