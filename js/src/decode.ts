@@ -1,5 +1,6 @@
 // Bytes -> payload. Nothing is read before its place was compared with the bytes that are there.
 import {
+  type CircuitPayload,
   type DictionaryReportPayload,
   type FeatureDashboardPayload,
   type FeatureTablePayload,
@@ -158,6 +159,7 @@ const CHECKS: ReadonlyMap<string, (payload: any) => void> = new Map<string, (pay
   ["DictionaryReportPayload", checkReport],
   ["FeatureDashboardPayload", checkDashboard],
   ["FeatureTablePayload", checkTable],
+  ["CircuitPayload", checkCircuit],
   ["TableRows", checkRows],
 ]);
 
@@ -221,6 +223,29 @@ function checkRows({ index, label, words, values, known, bars, order, start }: T
   const even = index.length ? words.length % index.length === 0 : words.length === 0;
   if (!even || values.rows !== index.length || bars.rows !== index.length || !isSize(order) || !isSize(start))
     throw new PayloadError("The rows of the table are of unequal length.");
+}
+
+function checkCircuit({ nodes, now, before, source, target, columns, rows, effect, words }: CircuitPayload): void {
+  const n = nodes.id.length;
+  for (const values of [nodes.kind, nodes.row, nodes.position, nodes.slot, nodes.label, nodes.density, nodes.status])
+    rowsOf("nodes", values, n);
+  rowsOf("target", target, source.length);
+  for (const side of [now, before]) {
+    if (!side) continue;
+    const { edge, ...own } = side;
+    rowsOf("edge", edge, source.length);
+    for (const values of Object.values(own)) rowsOf("side", values, n);
+  }
+  for (const ends of [source, target])
+    for (const end of ends) if (end >= n) throw new PayloadError("An edge names no node.");
+  for (let i = 0; i < n; i++) {
+    const [row, position] = [nodes.row[i] as number, nodes.position[i] as number];
+    if (row >= rows.length || position >= columns.length) throw new PayloadError("A node stands outside the graph.");
+  }
+  for (const mode of effect?.modes ?? [])
+    for (const values of [mode.predicted, mode.measured, mode.low, mode.high])
+      rowsOf(mode.mode, values, effect?.rows.length ?? 0);
+  for (const values of [words.before, words.after, words.low, words.high]) rowsOf("words", values, words.word.length);
 }
 
 function checkHeatmap(payload: HeatmapPayload): void {

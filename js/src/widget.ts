@@ -1,5 +1,6 @@
 // The bundle of all views: anywidget calls `render` where it is inline, the shim calls `mount` where a carrier brought it.
 import { type Draw, mount as draw, type Place } from "./mount";
+import { circuitGraph } from "./views/circuitgraph";
 import { dictionaryReport } from "./views/dictionaryreport";
 import { featureDashboard } from "./views/featuredashboard";
 import { featureTable } from "./views/featuretable";
@@ -14,6 +15,7 @@ const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["dictionary_report", dictionaryReport],
   ["feature_dashboard", featureDashboard],
   ["feature_table", featureTable],
+  ["circuit", circuitGraph(featureDashboard)],
 ]);
 
 export const mount = (place: Place) => draw(place, VIEWS);

@@ -4,7 +4,9 @@ import { useEffect, useRef } from "preact/hooks";
 import type { BaseView } from "../view";
 
 const FORMATS = ["html", "svg", "png", "pdf", "sae"] as const;
-const TYPES: Record<(typeof FORMATS)[number], string> = {
+type Format = (typeof FORMATS)[number] | "json";
+const TYPES: Record<Format, string> = {
+  json: "application/json",
   html: "text/html",
   svg: "image/svg+xml",
   png: "image/png",
@@ -29,7 +31,7 @@ function download(view: BaseView, name: string, type: string, data: BlobPart): v
   });
 }
 
-async function save(view: BaseView, format: (typeof FORMATS)[number]): Promise<void> {
+async function save(view: BaseView, format: Format): Promise<void> {
   const { state } = view;
   if (!state.live.value && format === "sae") {
     download(view, `${state.name}.sae`, TYPES.sae, state.raw.slice());
@@ -72,7 +74,7 @@ interface Item {
   off: string;
 }
 
-function items(view: BaseView, full: boolean): Item[] {
+function items(view: BaseView, full: boolean, more: readonly Format[]): Item[] {
   const { state } = view;
   const why = state.live.value ? "" : "needs a live model";
   const code = {
@@ -80,7 +82,7 @@ function items(view: BaseView, full: boolean): Item[] {
     act: () => copyCode(view),
     off: state.payload.value?.context.code ? "" : "no code",
   };
-  const files = FORMATS.map((format) => ({
+  const files = [...FORMATS, ...more].map((format) => ({
     label: `Save as ${format.toUpperCase()}`,
     act: () => save(view, format),
     off: format === "sae" ? "" : why,
@@ -104,12 +106,15 @@ export function Menu({
   name,
   bare = false,
   full = false,
+  more = [],
 }: {
   view: BaseView;
   label: string;
   name: string;
   bare?: boolean;
   full?: boolean;
+  /** Formats that only some views have. */
+  more?: readonly Format[];
 }) {
   const open = useSignal(false);
   const box = useRef<HTMLSpanElement>(null);
@@ -155,7 +160,7 @@ export function Menu({
       </button>
       {open.value && (
         <span class={full ? "pop" : "pop up"} role="menu" aria-label={name}>
-          {items(view, full).map(({ label, act, off }) => (
+          {items(view, full, more).map(({ label, act, off }) => (
             <button
               key={label}
               type="button"

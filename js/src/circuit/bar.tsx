@@ -1,0 +1,278 @@
+// The bar: how much is shown, find a node, the text that is explained, status, undo, full screen, menu.
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { count, percent, plural, probability } from "../format";
+import { Menu } from "../parts/menu";
+import { Segments } from "../parts/segments";
+import { piled, plain } from "../signs";
+import { disabledReason } from "../view";
+import type { CircuitView } from "../views/circuitgraph";
+import { type CircuitPayload, ERROR, FEATURE, labelOf, wordAt } from "./kinds";
+
+interface Props {
+  view: CircuitView;
+  payload: CircuitPayload;
+}
+
+export function Bar({ view, payload }: Props) {
+  const { state } = view;
+  const limit = Math.max(0.05, payload.most_nodes);
+  return (
+    <>
+      <div class="bar0 circuitbar">
+        <Share
+          name="Nodes"
+          title="share of the influence on nodes"
+          value={Math.min(limit, state.keepNodes.value)}
+          most={limit}
+          set={(value) => state.keep("keep_nodes", value)}
+        />
+        <Share
+          name="Edges"
+          title="share of the influence through edges"
+          value={state.keepEdges.value}
+          most={1}
+          set={(value) => state.keep("keep_edges", value)}
+        />
+        <Share
+          name="Density"
+          title="features active at more of the tokens are hidden"
+          value={state.density.value}
+          most={1}
+          set={(value) => {
+            state.density.value = value;
+          }}
+          words={percent}
+        />
+        <Find view={view} payload={payload} />
+        {payload.before && (
+          <Segments
+            label="Which graph"
+            choices={["now", "before", "both"].map((value) => ({ value, label: value }))}
+            value={state.side.value}
+            set={state.setSide}
+          />
+        )}
+        <span class="sp" />
+        <Status view={view} payload={payload} />
+        <span class="steps">
+          <button
+            type="button"
+            class="btn bare"
+            title="Undo (Ctrl+Z)"
+            aria-label="Undo"
+            disabled={!state.canUndo}
+            onClick={() => state.undo(true)}
+          >
+            ↶
+          </button>
+          <button
+            type="button"
+            class="btn bare"
+            title="Redo (Ctrl+Shift+Z)"
+            aria-label="Redo"
+            disabled={!state.canRedo}
+            onClick={() => state.undo(false)}
+          >
+            ↷
+          </button>
+          <button
+            type="button"
+            class="btn bare"
+            title="Full screen (f)"
+            aria-label="Full screen"
+            aria-pressed={view.full.value}
+            onClick={view.grow}
+          >
+            ⤢
+          </button>
+          <Menu view={view} label="⋯" name="Menu" bare full more={["json"]} />
+        </span>
+      </div>
+      {state.live.value && <Prompt view={view} />}
+    </>
+  );
+}
+
+interface ShareProps {
+  name: string;
+  title: string;
+  value: number;
+  most: number;
+  set: (value: number) => void;
+  words?: (value: number) => string;
+}
+
+function Share({ name, title, value, most, set, words = probability }: ShareProps) {
+  const least = 0.05;
+  const part = (100 * (value - least)) / Math.max(1e-9, most - least);
+  return (
+    <span class="share" title={title}>
+      <span class="i2">{name}</span>
+      <span class="sl plain-slider">
+        <i style={{ left: "0", width: `${part}%` }} />
+        <input
+          type="range"
+          min={least}
+          max={most}
+          step="0.01"
+          value={value}
+          aria-label={`${name}: ${title}`}
+          aria-valuetext={words(value)}
+          onInput={(event) => set(Math.min(most, Number(event.currentTarget.value)))}
+        />
+      </span>
+      <span class="num">{words(value)}</span>
+    </span>
+  );
+}
+
+/** The text; the graph follows what is typed. */
+function Prompt({ view }: { view: CircuitView }) {
+  const { state } = view;
+  return (
+    <div class="prompt">
+      <textarea
+        rows={1}
+        aria-label="Prompt"
+        spellcheck={false}
+        autocapitalize="off"
+        value={state.prompt.value}
+        onFocus={() => {
+          state.base = state.prompt.value;
+        }}
+        onBeforeInput={(event) => {
+          if (piled(event.data ?? "")) event.preventDefault();
+        }}
+        onInput={(event) => state.type(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          event.stopPropagation();
+          if (event.key !== "Escape" && (event.key !== "Enter" || event.shiftKey)) return;
+          event.preventDefault();
+          view.focus("graph");
+        }}
+      />
+    </div>
+  );
+}
+
+function Status({ view, payload }: Props) {
+  const { state } = view;
+  const { busy, progress, stale } = state.requests;
+  const reason = state.live.value ? disabledReason(state) : "";
+  if (reason) return <span class="sub status">{reason}</span>;
+  const stop = (
+    <button type="button" class="link" onClick={() => state.requests.cancel()}>
+      stop
+    </button>
+  );
+  if (busy.value && progress.value) {
+    const { done, total, note } = progress.value;
+    return (
+      <span class="sub status">
+        {plain(note, 60) || "working"} {total > 0 && `${count(done)} of ${count(total)}`} · {stop}
+      </span>
+    );
+  }
+  if (stale.value) return <span class="sub status">showing what was before your last edit · {stop}</span>;
+  const shown = state.visible.value;
+  if (!shown) return null;
+  const { kind } = payload.nodes;
+  const of = (wanted: number) => kind.reduce((sum, one, n) => sum + (one === wanted && shown.nodes[n] ? 1 : 0), 0);
+  const seconds = payload.context.milliseconds / 1000;
+  return (
+    <span class="sub status">
+      {plural(of(FEATURE), "feature")} · {plural(of(ERROR), "error")} · {plural(shown.edges.length, "edge")}
+      {payload.n_edges > payload.source.length && ` of the ${count(payload.source.length)} strongest`}
+      {payload.covered < 0.9995 && ` · ${percent(payload.covered)} of the influence`}
+      {seconds > 0 && ` · ${seconds.toFixed(1)} s`}
+    </span>
+  );
+}
+
+const HITS = 12;
+let instances = 0;
+
+/** Nodes by name, id, token or layer. */
+function Find({ view, payload }: Props) {
+  const { state } = view;
+  const query = useSignal("");
+  const active = useSignal(0);
+  const prefix = useRef(`node${++instances}-`).current;
+  const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const { id, row, position, kind } = payload.nodes;
+  const hits: number[] = [];
+  if (words.length > 0) {
+    for (let n = 0; n < id.length && hits.length < 400; n++) {
+      const label = labelOf(payload, state.marks.value.names, n);
+      const text = `${label} ${id[n]} ${wordAt(payload, position[n] ?? 0)} ${payload.rows[row[n] ?? 0]}`.toLowerCase();
+      if (words.every((word) => text.includes(word))) hits.push(n);
+    }
+    const side = state.sideNow();
+    hits.sort((a, b) => (side.influence[b] ?? 0) - (side.influence[a] ?? 0));
+    hits.length = Math.min(HITS, hits.length);
+  }
+  const take = (n: number | undefined) => {
+    if (n === undefined) return;
+    query.value = "";
+    view.take([n]);
+    view.focus("graph");
+  };
+  return (
+    <span class="search find">
+      <input
+        type="text"
+        role="combobox"
+        data-focus="find"
+        placeholder="Find a node"
+        aria-label="Find a node"
+        aria-expanded={words.length > 0}
+        aria-autocomplete="list"
+        aria-controls={`${prefix}list`}
+        aria-activedescendant={hits.length ? `${prefix}${active.value}` : undefined}
+        spellcheck={false}
+        autocomplete="off"
+        value={query.value}
+        onInput={(event) => {
+          query.value = event.currentTarget.value;
+          active.value = 0;
+        }}
+        onKeyDown={(event) => {
+          event.stopPropagation();
+          const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+          if (by) {
+            active.value = Math.max(0, Math.min(hits.length - 1, active.value + by));
+            event.preventDefault();
+          } else if (event.key === "Enter") take(hits[active.value]);
+          else if (event.key === "Escape") {
+            query.value = "";
+            view.focus("graph");
+          }
+        }}
+      />
+      <kbd>/</kbd>
+      <span class="pop hits" role="listbox" id={`${prefix}list`} aria-label="Nodes found" hidden={hits.length === 0}>
+        {hits.map((n, i) => (
+          <span
+            key={n}
+            id={`${prefix}${i}`}
+            role="option"
+            tabIndex={-1}
+            aria-selected={i === active.value}
+            class={i === active.value ? "hit on" : "hit"}
+            onPointerDown={(event) => {
+              event.preventDefault();
+              take(n);
+            }}
+          >
+            <span class="clip">{labelOf(payload, state.marks.value.names, n)}</span>{" "}
+            <span class="id">
+              {payload.rows[row[n] ?? 0]} · {position[n]} {kind[n] === FEATURE ? wordAt(payload, position[n] ?? 0) : ""}
+            </span>
+          </span>
+        ))}
+      </span>
+      {words.length > 0 && hits.length === 0 && <span class="pop hits q">No node with these words.</span>}
+    </span>
+  );
+}

@@ -1,0 +1,256 @@
+// The node in hand: what flows into it, what it flows into, and what can be done with it.
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { change, percent } from "../format";
+import { Key } from "../parts/key";
+import { plain } from "../signs";
+import type { CircuitView } from "../views/circuitgraph";
+import { detailOf } from "./graph";
+import { type CircuitPayload, ERROR, FEATURE, featureOf, GONE, LOGIT, labelOf, shareOf, wordAt } from "./kinds";
+
+const FEW = 5;
+const MANY = 40;
+
+interface Props {
+  view: CircuitView;
+  payload: CircuitPayload;
+}
+
+export function Connections({ view, payload }: Props) {
+  const { state } = view;
+  const n = state.selected.value;
+  if (n < 0) {
+    return (
+      <section aria-label="Connections">
+        <p class="em">Click a node to see what flows into it and out of it.</p>
+      </section>
+    );
+  }
+  const slot = state.slots.value.get(n);
+  const label = labelOf(payload, state.marks.value.names, n);
+  const { id, kind, status } = payload.nodes;
+  const name = id[n] ?? "";
+  const gone = status[n] === GONE && state.side.value === "now";
+  return (
+    <section aria-label="Connections">
+      <div class="handhead">
+        {slot !== undefined && <Key feature={{ slot }} hollow={state.edited.value.has(n)} />}
+        <Name key={name} view={view} id={name} label={label} fixed={kind[n] === LOGIT} />
+      </div>
+      <div class="sub under-name">
+        {kind[n] === FEATURE && <span class="id">{plain(featureOf(name), 60)}</span>} {detailOf(state, n)}
+      </div>
+      {gone ? (
+        <p class="em">It is not in this graph; choose “before” to see it.</p>
+      ) : (
+        <>
+          <List view={view} payload={payload} n={n} into />
+          <List view={view} payload={payload} n={n} into={false} />
+        </>
+      )}
+      <Acts view={view} payload={payload} n={n} />
+    </section>
+  );
+}
+
+/** The name, written over where it stands. */
+function Name({ view, id, label, fixed }: { view: CircuitView; id: string; label: string; fixed: boolean }) {
+  const { state } = view;
+  if (fixed) return <h2>{label}</h2>;
+  const given = () => state.marks.value.names[id] ?? state.marks.value.names[featureOf(id)] ?? "";
+  const keep = (text: string) => {
+    if (text.trim() !== label && text.trim() !== given()) state.rename(id, text.trim().slice(0, 200));
+  };
+  return (
+    <input
+      class="labelfield"
+      data-focus="label"
+      aria-label="Name of this node"
+      maxLength={200}
+      spellcheck={false}
+      value={label}
+      onBlur={(event) => keep(event.currentTarget.value)}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.key === "Escape") event.currentTarget.value = label;
+        if (event.key !== "Enter" && event.key !== "Escape") return;
+        event.currentTarget.blur();
+        view.focus("graph");
+      }}
+    />
+  );
+}
+
+/** One direction, strongest first. */
+function List({ view, payload, n, into }: Props & { n: number; into: boolean }) {
+  const { state } = view;
+  const all = useSignal(false);
+  const side = state.sideNow();
+  const links = state.allLinks.value;
+  const edges = links ? Array.from(into ? links.into(n) : links.out(n)).filter((e) => side.edge[e] !== 0) : [];
+  if (edges.length === 0) return null;
+  const rows = edges
+    .map((e) => ({ other: (into ? payload.source : payload.target)[e] as number, share: shareOf(payload, side, e) }))
+    .sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
+  const shown = rows.slice(0, all.value ? MANY : FEW);
+  const most = Math.max(0.05, ...rows.slice(0, 1).map(({ share }) => Math.abs(share)));
+  const covered = rows.reduce((sum, { share }) => sum + Math.abs(share), 0);
+  const slots = state.slots.value;
+  // Zero lies left of the middle when nothing lowers much.
+  const zero = shown.some(({ share }) => share < 0) ? 34 : 4;
+  return (
+    <>
+      <h3>
+        {into ? "Into it" : "Out of it"}{" "}
+        <span class="sub">
+          · {into ? `share of its input, ${percent(Math.min(1, covered))} here` : "share of what each receives"}
+        </span>
+      </h3>
+      <div class="cn">
+        {shown.map(({ other, share }) => {
+          const slot = slots.get(other);
+          const wide = (Math.abs(share) / most) * (share < 0 ? zero : 100 - zero);
+          return (
+            <button
+              key={other}
+              type="button"
+              class="cnrow"
+              onClick={() => {
+                state.select(payload.nodes.id[other] ?? "");
+                view.centre(other);
+              }}
+            >
+              <span class="cnname">
+                {slot === undefined ? <span class="nokey" /> : <Key feature={{ slot }} />}
+                <span class="clip">{labelOf(payload, state.marks.value.names, other)}</span>{" "}
+                {(payload.nodes.kind[other] as number) <= ERROR && (
+                  <span class="q tk">
+                    {payload.nodes.position[other]} {wordAt(payload, payload.nodes.position[other] ?? 0)}
+                  </span>
+                )}
+              </span>
+              <span class="hb" aria-hidden="true">
+                <i
+                  class={share < 0 ? "lowers" : "raises"}
+                  style={{ left: `${share < 0 ? zero - wide : zero}%`, width: `${wide}%` }}
+                />
+                <i class="zero" style={{ left: `${zero}%` }} />
+              </span>
+              <span class="num i2">{change(share)}</span>
+            </button>
+          );
+        })}
+      </div>
+      {rows.length > FEW && (
+        <button type="button" class="link more" aria-expanded={all.value} onClick={() => (all.value = !all.value)}>
+          {all.value ? "fewer" : `${Math.min(MANY, rows.length) - FEW} more`}
+        </button>
+      )}
+    </>
+  );
+}
+
+function Acts({ view, payload, n }: Props & { n: number }) {
+  const { state } = view;
+  const grouping = useSignal(false);
+  view.grouping = grouping;
+  const id = payload.nodes.id[n] ?? "";
+  const ids = view.chosen();
+  const { pinned, groups } = state.marks.value;
+  const own = groups.find((group) => group.nodes.includes(id));
+  const numbers = ids.flatMap((one) => state.number.value.get(one) ?? []);
+  const feature = payload.nodes.kind[n] === FEATURE;
+  const undo =
+    feature && numbers.filter((m) => payload.nodes.kind[m] === FEATURE).every((m) => state.edited.value.has(m));
+  const why = !state.live.value ? "needs a live model" : feature ? "" : "Features can be ablated.";
+  const several = ids.length > 1 ? ` ${ids.length}` : "";
+  return (
+    <>
+      <div class="acts">
+        <button type="button" class="btn" aria-pressed={pinned.includes(id)} onClick={view.pin}>
+          {pinned.includes(id) ? "Unpin" : `Pin${several}`}
+        </button>
+        <button
+          type="button"
+          class="btn"
+          aria-expanded={grouping.value}
+          onClick={() => {
+            grouping.value = !grouping.value;
+          }}
+        >
+          Group{several}
+        </button>
+        {own && (
+          <button type="button" class="btn" onClick={() => state.group([id], "")}>
+            Ungroup
+          </button>
+        )}
+        <button type="button" class="btn" disabled={why !== ""} title={why} onClick={() => state.ablate(numbers)}>
+          {undo ? "Bring back" : `Ablate${several}`}
+        </button>
+        {own && own.nodes.length > 1 && (
+          <button
+            type="button"
+            class="btn"
+            disabled={why !== ""}
+            title={why}
+            onClick={() => state.ablate(own.nodes.flatMap((one) => state.number.value.get(one) ?? []))}
+          >
+            Ablate group
+          </button>
+        )}
+        {feature && (
+          <button
+            type="button"
+            class="btn"
+            disabled={!state.live.value}
+            title={state.live.value ? "" : "needs a live model"}
+            onClick={view.open}
+          >
+            Dashboard
+          </button>
+        )}
+      </div>
+      {grouping.value && <GroupForm view={view} ids={ids} groups={groups.map((group) => group.label)} />}
+      {feature && !state.live.value && <p class="sub">Ablating needs a live model.</p>}
+    </>
+  );
+}
+
+function GroupForm({ view, ids, groups }: { view: CircuitView; ids: string[]; groups: string[] }) {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => input.current?.focus(), []);
+  const close = () => {
+    if (view.grouping) view.grouping.value = false;
+    view.focus("graph");
+  };
+  const take = (label: string) => {
+    if (label.trim()) view.state.group(ids, label.trim().slice(0, 200));
+    close();
+  };
+  return (
+    <div class="groupform">
+      <input
+        ref={input}
+        class="line"
+        aria-label="Name of the group"
+        placeholder="Name of the group"
+        maxLength={200}
+        spellcheck={false}
+        onKeyDown={(event) => {
+          event.stopPropagation();
+          if (event.key === "Enter") take(event.currentTarget.value);
+          else if (event.key === "Escape") close();
+        }}
+      />
+      <button type="button" class="btn" onClick={() => take(input.current?.value ?? "")}>
+        OK
+      </button>
+      {groups.map((label) => (
+        <button key={label} type="button" class="btn" onClick={() => take(label)}>
+          {plain(label, 40)}
+        </button>
+      ))}
+    </div>
+  );
+}

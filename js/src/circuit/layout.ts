@@ -1,0 +1,153 @@
+// Where nodes stand on the sheet: rows by layer, columns by token; and which node is under a pointer.
+import { type CircuitPayload, ERROR, LOGIT, TOKEN } from "./kinds";
+
+const LEFT = 60;
+const RIGHT = 14;
+const TOP = 34;
+const BOTTOM = 42;
+/** Radius of the node through which most passes, and of the least. */
+const MOST = 9;
+const LEAST = 1.6;
+export const LETTERED = 8;
+
+export interface Places {
+  x: Float32Array;
+  y: Float32Array;
+  r: Float32Array;
+  /** Middle of each token's column, and its width. */
+  columns: { x: number; width: number }[];
+  rows: number[];
+  width: number;
+  height: number;
+}
+
+/** Rows keep their distance up to a dozen layers; more are brought together. */
+export function heightOf(rows: number): number {
+  const gaps = Math.max(1, rows - 1);
+  return TOP + BOTTOM + (rows <= 14 ? Math.max(44, Math.min(72, 520 / gaps)) : Math.max(14, 620 / gaps)) * gaps;
+}
+
+/** Places of all nodes in a sheet so wide. */
+export function placesOf(payload: CircuitPayload, width: number): Places {
+  const { kind, row, position, slot } = payload.nodes;
+  const n = kind.length;
+  const starts: number[] = [];
+  let total = 0;
+  for (const column of payload.columns) {
+    starts.push(total);
+    total += column;
+  }
+  const unit = (width - LEFT - RIGHT) / Math.max(1, total);
+  const height = heightOf(payload.rows.length);
+  const gap = (height - TOP - BOTTOM) / Math.max(1, payload.rows.length - 1);
+  const columns = starts.map((start, t) => {
+    const own = payload.columns[t] as number;
+    return { x: LEFT + (start + own / 2) * unit, width: own * unit };
+  });
+  const rows = payload.rows.map((_, i) => height - BOTTOM - i * gap);
+  const influence = (i: number) => Math.max(payload.now.influence[i] ?? 0, payload.before?.influence[i] ?? 0);
+  let most = 1e-12;
+  for (let i = 0; i < n; i++) if ((kind[i] as number) <= ERROR) most = Math.max(most, influence(i));
+  const x = new Float32Array(n);
+  const y = new Float32Array(n);
+  const r = new Float32Array(n);
+  const targets = spreadTargets(payload, columns, width);
+  for (let i = 0; i < n; i++) {
+    const t = position[i] as number;
+    const at = kind[i] === TOKEN ? (columns[t]?.x ?? 0) : LEFT + ((starts[t] ?? 0) + (slot[i] as number) + 0.5) * unit;
+    x[i] = targets.get(i) ?? at;
+    y[i] = rows[row[i] as number] ?? 0;
+    r[i] = kind[i] === TOKEN || kind[i] === LOGIT ? 3 : Math.max(LEAST, MOST * Math.sqrt(influence(i) / most));
+  }
+  return { x, y, r, columns, rows, width, height };
+}
+
+/** Targets are words: they stand side by side about the middle of their column, by falling weight. */
+function spreadTargets(payload: CircuitPayload, columns: Places["columns"], width: number): Map<number, number> {
+  const { kind, position, label } = payload.nodes;
+  const all = [...kind.keys()].filter((n) => kind[n] === LOGIT);
+  const room = (n: number) => 7.5 * Math.min(14, Math.max(3, (label[n] ?? "").length)) + 34;
+  const found = new Map<number, number>();
+  let end = width - RIGHT;
+  for (const t of [...new Set(all.map((n) => position[n] as number))].sort((a, b) => b - a)) {
+    const own = all.filter((n) => position[n] === t);
+    const wide = own.reduce((sum, n) => sum + room(n), 0);
+    let at = Math.min(end, (columns[t]?.x ?? 0) + wide / 2) - wide;
+    end = at;
+    for (const n of own) {
+      found.set(n, at + room(n) / 2);
+      at += room(n);
+    }
+  }
+  return found;
+}
+
+const CELL = 24;
+/** Nearer than this to a node, a pointer means it. */
+const REACH = 14;
+
+/** Finds the node nearest to a point, by cells of a grid. */
+export class Grid {
+  readonly #cells = new Map<number, number[]>();
+
+  constructor(
+    private readonly places: Places,
+    nodes: Uint8Array,
+  ) {
+    for (let n = 0; n < nodes.length; n++) {
+      if (!nodes[n]) continue;
+      const key = this.#key(places.x[n] as number, places.y[n] as number);
+      const cell = this.#cells.get(key);
+      if (cell) cell.push(n);
+      else this.#cells.set(key, [n]);
+    }
+  }
+
+  #key(x: number, y: number): number {
+    return Math.floor(x / CELL) + 65_536 * Math.floor(y / CELL);
+  }
+
+  /** The nearest node within reach, -1 for none. */
+  at(x: number, y: number, reach = REACH): number {
+    let best = -1;
+    let least = reach;
+    const cells = Math.ceil(reach / CELL);
+    for (let dx = -cells; dx <= cells; dx++) {
+      for (let dy = -cells; dy <= cells; dy++) {
+        for (const n of this.#cells.get(this.#key(x + dx * CELL, y + dy * CELL)) ?? []) {
+          const far = Math.hypot((this.places.x[n] as number) - x, (this.places.y[n] as number) - y);
+          const own = far - Math.min(6, this.places.r[n] as number);
+          if (own < least) [best, least] = [n, own];
+        }
+      }
+    }
+    return best;
+  }
+}
+
+/** Edges by node: those into it and those out of it, in the order they are given. */
+export class Links {
+  readonly #into: Uint32Array[];
+  readonly #out: Uint32Array[];
+
+  constructor({ source, target, nodes }: CircuitPayload, edges: Uint32Array) {
+    const sort = (ends: Uint32Array): Uint32Array[] => {
+      const starts = new Uint32Array(nodes.id.length + 1);
+      for (const e of edges) starts[(ends[e] as number) + 1] = (starts[(ends[e] as number) + 1] as number) + 1;
+      for (let n = 0; n < nodes.id.length; n++) starts[n + 1] = (starts[n + 1] as number) + (starts[n] as number);
+      const next = starts.slice();
+      const all = new Uint32Array(edges.length);
+      for (const e of edges) {
+        const at = next[ends[e] as number] as number;
+        all[at] = e;
+        next[ends[e] as number] = at + 1;
+      }
+      return nodes.id.map((_, n) => all.subarray(starts[n], starts[n + 1]));
+    };
+    this.#into = sort(target);
+    this.#out = sort(source);
+  }
+
+  into = (n: number): Uint32Array => this.#into[n] ?? new Uint32Array(0);
+  out = (n: number): Uint32Array => this.#out[n] ?? new Uint32Array(0);
+}

@@ -1,0 +1,317 @@
+// State of one circuit graph: what is in view, what is marked, what is asked of Python.
+import { computed, signal } from "@preact/signals";
+import type { Host } from "../mount";
+import { type AnyModel, Picture, whole, words } from "../picture";
+import { Steps } from "./history";
+import {
+  type CircuitPayload,
+  FEATURE,
+  featureOf,
+  type Marks,
+  marksOf,
+  NO_MARKS,
+  sideOf,
+  type Unit,
+  unitsOf,
+} from "./kinds";
+import { Grid, Links, type Places, placesOf } from "./layout";
+import { shownOf } from "./prune";
+
+export interface Edit {
+  kind: string;
+  feature: string;
+  value: number | null;
+  positions: number[] | null;
+  error: string;
+}
+
+const share = (value: unknown, otherwise: number): number =>
+  typeof value === "number" && value > 0 && value <= 1 ? value : otherwise;
+const SIDES = ["now", "before", "both"];
+
+export class CircuitState extends Picture<CircuitPayload> {
+  readonly keepNodes = signal(0.8);
+  readonly keepEdges = signal(0.98);
+  readonly density = signal(1);
+  readonly side = signal("now");
+  readonly selection = signal("");
+  readonly marks = signal<Marks>(NO_MARKS);
+  readonly prompt = signal("");
+  readonly edits = signal<Edit[]>([]);
+  readonly undoDepth = signal(0);
+  readonly redoDepth = signal(0);
+  readonly steps = new Steps();
+  /** Nodes chosen beside the selected one, to be grouped or ablated together. */
+  readonly picked = signal<string[]>([]);
+  readonly mode = signal("free");
+  readonly feature = signal("");
+  readonly opened = signal<AnyModel | null>(null);
+  readonly width = signal(0);
+  /** The text before it is being edited, to compare with. */
+  base = "";
+
+  readonly visible = computed(() => {
+    const payload = this.payload.value;
+    if (!payload) return null;
+    const [nodes, edges] = [this.keepNodes.value, this.keepEdges.value];
+    return shownOf(payload, this.marks.value.pinned, {
+      nodes,
+      edges,
+      side: this.side.value,
+      density: this.density.value,
+    });
+  });
+  readonly units = computed<Unit[]>(() => (this.payload.value ? unitsOf(this.payload.value, this.marks.value) : []));
+  readonly number = computed(() => new Map((this.payload.value?.nodes.id ?? []).map((id, n) => [id, n])));
+  readonly places = computed<Places | null>(() =>
+    this.payload.value && this.width.value > 0 ? placesOf(this.payload.value, this.width.value) : null,
+  );
+  readonly links = computed(() =>
+    this.payload.value && this.visible.value ? new Links(this.payload.value, this.visible.value.edges) : null,
+  );
+  /** All edges of the payload, in view or not: what a node's inputs are made of. */
+  readonly allLinks = computed(() =>
+    this.payload.value
+      ? new Links(
+          this.payload.value,
+          this.payload.value.source.map((_, e) => e),
+        )
+      : null,
+  );
+  readonly grid = computed(() =>
+    this.places.value && this.visible.value ? new Grid(this.places.value, this.visible.value.nodes) : null,
+  );
+  readonly selected = computed(() => this.number.value.get(this.selection.value) ?? -1);
+  /** Letter of each node that has one. */
+  readonly slots = computed(
+    () =>
+      new Map(this.units.value.flatMap(({ slot, nodes }) => (slot < 0 ? [] : nodes.map((n) => [n, slot] as const)))),
+  );
+  /** Nodes that an edit is done to. */
+  readonly edited = computed(() => {
+    const done = new Set<number>();
+    const payload = this.payload.value;
+    for (const { feature, positions } of this.edits.value) {
+      payload?.nodes.id.forEach((id, n) => {
+        const here = positions === null || positions.includes(payload.nodes.position[n] as number);
+        if (payload.nodes.kind[n] === FEATURE && here && featureOf(id) === feature) done.add(n);
+      });
+    }
+    return done;
+  });
+
+  constructor(
+    model: AnyModel,
+    private readonly host?: Host,
+  ) {
+    super(model);
+    this.start([
+      "keep_nodes",
+      "keep_edges",
+      "side",
+      "selection",
+      "marks",
+      "prompt",
+      "edits",
+      "undo_depth",
+      "redo_depth",
+      "feature",
+      "_dashboard",
+    ]);
+  }
+
+  get canUndo(): boolean {
+    return this.steps.depth.value[0] > 0 || (this.live.value && this.undoDepth.value > 0);
+  }
+
+  get canRedo(): boolean {
+    return this.steps.depth.value[1] > 0 || (this.live.value && this.redoDepth.value > 0);
+  }
+
+  sideNow = () => sideOf(this.payload.value as CircuitPayload, this.side.value);
+
+  // -- what the user does ---------------------------------------------------------------------------------------------
+
+  select(id: string): void {
+    if (this.selection.value === id) return;
+    this.selection.value = id;
+    this.share("selection", id);
+  }
+
+  keep(name: "keep_nodes" | "keep_edges", value: number): void {
+    (name === "keep_nodes" ? this.keepNodes : this.keepEdges).value = value;
+    this.share(name, value);
+  }
+
+  setSide = (side: string): void => {
+    this.side.value = side;
+    this.share("side", side);
+  };
+
+  mark(change: Partial<Marks>): void {
+    this.steps.marked(this.marks.value);
+    this.#put({ ...this.marks.value, ...change });
+  }
+
+  #put(marks: Marks): void {
+    this.marks.value = marks;
+    this.share("marks", marks);
+  }
+
+  pin(ids: readonly string[]): void {
+    const { pinned, groups } = this.marks.value;
+    const all = ids.every((id) => pinned.includes(id));
+    if (!all) this.mark({ pinned: [...pinned, ...ids.filter((id) => !pinned.includes(id))] });
+    else {
+      const kept = groups.map((g) => ({ ...g, nodes: g.nodes.filter((id) => !ids.includes(id)) }));
+      this.mark({ pinned: pinned.filter((id) => !ids.includes(id)), groups: kept.filter((g) => g.nodes.length > 0) });
+    }
+  }
+
+  /** Put nodes into a group, a new one or one of this name; "" takes them out of theirs. */
+  group(ids: readonly string[], label: string): void {
+    const { pinned, groups } = this.marks.value;
+    const left = groups.map((g) => ({ ...g, nodes: g.nodes.filter((id) => !ids.includes(id)) }));
+    const old = left.find((g) => g.label === label);
+    if (old) old.nodes.push(...ids);
+    else if (label) left.push({ label, nodes: [...ids] });
+    this.mark({
+      pinned: [...pinned, ...ids.filter((id) => !pinned.includes(id))],
+      groups: left.filter((g) => g.nodes.length > 0),
+    });
+    this.picked.value = [];
+  }
+
+  /** Name a feature, at every token; an error or token at this one. "" takes the name away. */
+  rename(id: string, label: string): void {
+    const n = this.number.value.get(id) ?? -1;
+    const key = this.payload.value?.nodes.kind[n] === FEATURE ? featureOf(id) : id;
+    const { [id]: _, [key]: __, ...names } = this.marks.value.names;
+    this.mark({ names: label ? { ...names, [key]: label } : names });
+  }
+
+  move(key: string, place: [number, number]): void {
+    this.mark({ places: { ...this.marks.value.places, [key]: place } });
+  }
+
+  undo(back: boolean): void {
+    const step = this.steps.take(back, this.marks.value);
+    const more = (back ? this.undoDepth : this.redoDepth).value;
+    if (step?.kind === "marks") this.#put(step.marks);
+    else if (this.live.value && more > 0) {
+      if (step && more > 1) this.steps.keepPython(back);
+      this.requests.step(back ? "undo" : "redo");
+    } else if (step) this.undo(back);
+  }
+
+  #run(state: Record<string, unknown>, soon = false): void {
+    this.steps.asked();
+    this.requests.run(state, soon);
+  }
+
+  type(text: string): void {
+    this.prompt.value = text;
+    this.#run({ prompt: text, base: this.base && this.base !== text ? this.base : "" }, true);
+  }
+
+  /** Ablate nodes, or bring them back when they all are ablated. */
+  ablate(nodes: readonly number[]): void {
+    const payload = this.payload.value;
+    if (!payload) return;
+    const features = nodes.filter((n) => payload.nodes.kind[n] === FEATURE);
+    const all = features.every((n) => this.edited.value.has(n));
+    const own = features.map((n) => ({
+      kind: "ablate",
+      feature: featureOf(payload.nodes.id[n] as string),
+      value: null,
+      positions: [payload.nodes.position[n] as number],
+      error: "keep",
+    }));
+    const same = (a: Edit, b: Edit) => a.feature === b.feature && String(a.positions) === String(b.positions);
+    const others = this.edits.value.filter((edit) => !own.some((one) => same(one, edit)));
+    const edits = all ? others : [...others, ...own];
+    this.edits.value = edits;
+    this.#run({ edits });
+  }
+
+  clear(): void {
+    this.edits.value = [];
+    this.#run({ edits: [] });
+  }
+
+  measure(): void {
+    const ids = this.units.value
+      .flatMap(({ nodes }) => nodes)
+      .filter((n) => this.payload.value?.nodes.kind[n] === FEATURE);
+    this.requests.run({ measure: ids.map((n) => this.payload.value?.nodes.id[n]) });
+  }
+
+  async proposals(): Promise<{ label: string; nodes: string[]; stability: number }[]> {
+    const nodes = this.marks.value.pinned;
+    const { result } = await this.requests.ask({ type: "group", nodes });
+    return ((result as { groups?: unknown } | null)?.groups ?? []) as {
+      label: string;
+      nodes: string[];
+      stability: number;
+    }[];
+  }
+
+  async open(feature: string): Promise<void> {
+    try {
+      await this.requests.ask({ type: "open", feature });
+    } catch (failure) {
+      this.requests.failure.value = failure as { what: string; todo: string };
+    }
+  }
+
+  // -- what Python says -----------------------------------------------------------------------------------------------
+
+  protected override settled(): void {
+    this.#adopt();
+  }
+
+  protected override view(): void {
+    super.view();
+    const payload = this.payload.value;
+    const { model } = this;
+    this.keepNodes.value = share(model.get("keep_nodes"), payload?.keep_nodes ?? 0.8);
+    this.keepEdges.value = share(model.get("keep_edges"), payload?.keep_edges ?? 0.98);
+    const side = words(model.get("side")) || (payload?.side ?? "now");
+    this.side.value = SIDES.includes(side) && payload?.before ? side : "now";
+    const selection = model.get("selection");
+    this.selection.value = typeof selection === "string" ? selection : (payload?.selection ?? "");
+    const marks = model.get("marks") as Marks | undefined;
+    this.marks.value = marks && typeof marks === "object" ? marks : payload ? marksOf(payload) : NO_MARKS;
+    this.undoDepth.value = whole(model.get("undo_depth"));
+    this.redoDepth.value = whole(model.get("redo_depth"));
+    this.feature.value = words(model.get("feature"));
+    this.#follow();
+    if (!this.requests.busy.value) this.#adopt();
+  }
+
+  #adopt(): void {
+    const prompt = this.model.get("prompt");
+    this.prompt.value = typeof prompt === "string" ? prompt : (this.payload.value?.prompt ?? "");
+    const edits = this.model.get("edits");
+    this.edits.value = Array.isArray(edits) ? (edits as Edit[]) : [];
+  }
+
+  /** The model of the open feature's dashboard. */
+  async #follow(): Promise<void> {
+    const ref = words(this.model.get("_dashboard"));
+    if (!ref) this.opened.value = null;
+    else if (this.#ref !== ref || !this.opened.value) {
+      this.#ref = ref;
+      try {
+        const found = await this.host?.getModel(ref);
+        if (found && this.#ref === ref) this.opened.value = found;
+      } catch {
+        this.requests.failure.value = {
+          what: "The dashboard of this feature did not arrive.",
+          todo: "Open it again, or show view.dashboard in a cell.",
+        };
+      }
+    }
+  }
+  #ref = "";
+}
