@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from saewidgets.atlas.progress import Step
     from saewidgets.circuits.attribution import Attribution
     from saewidgets.circuits.graph import AttributionGraph
+    from saewidgets.circuits.node_effects import NodeEffects
     from saewidgets.runs.generation import Generation
 
 
@@ -362,6 +363,52 @@ class Scope:
             batch=batch,
         )
         return making.run(report)
+
+    def intervene_on(
+        self,
+        graph: AttributionGraph,
+        nodes: str | Sequence[str],
+        factor: float = 0.0,
+        *,
+        propagation: str = "frozen_attention",
+        on: Sequence[str] | None = None,
+        controls: int = 20,
+        seed: int = 0,
+        dictionaries: Dictionary | Sequence[Dictionary] | Mapping[str, Dictionary] | None = None,
+        targets: object = None,
+    ) -> NodeEffects:
+        """Scale nodes of a graph in the model: predicted beside measured effect, and random circuits beside both.
+
+        Args:
+            graph: From `attribute`, pruned or not.
+            nodes: Ids of features, errors or tokens, or the label of a group; changed together.
+            factor: What they are multiplied by; 0 ablates.
+            propagation: `"direct"`: the effect of the nodes' edges alone, which the graph predicts exactly;
+                `"frozen_attention"`: attention patterns held; `"free"`: everything computed anew.
+            on: Ids of the features whose values are wanted; `None` for all of the graph.
+            controls: Random circuits of like layer, token and size, and random directions of equal norm.
+            seed: Of their draws.
+            dictionaries: Those of the graph, where they are not the scope's.
+            targets: Those of the graph, where they are vectors.
+
+        Returns:
+            The effects on other features and on the targets.
+
+        Raises:
+            CircuitError, EditError: No such node or mode, or the graph is of another model.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> scope = sw.demo()
+            >>> graph = scope.attribute("Mira saw a red boat.", max_features=64)
+            >>> scope.intervene_on(graph, graph.nodes["id"][0], propagation="free").targets["kind"][0]
+            'logit'
+        """
+        from saewidgets.circuits.experiment import Experiment
+        from saewidgets.circuits.node_effects import measure
+
+        experiment = Experiment(self, graph, dictionaries=dictionaries, targets=targets)
+        return measure(experiment, nodes, factor, propagation=propagation, on=on, controls=controls, seed=seed)
 
     def key(self, site: str) -> str:
         """The key of a loaded dictionary, from its key or its site in any accepted form.

@@ -12,6 +12,7 @@ from torch import Tensor
 from saewidgets.circuits.assemble import assemble
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.rows import RowMaker, Rows
+from saewidgets.circuits.settings import Settings
 from saewidgets.circuits.sources import find_sources
 from saewidgets.circuits.targets import resolve
 from saewidgets.circuits.transcoders import as_mapping, layer_transcoders
@@ -104,6 +105,8 @@ class Attribution:
             self.targets = resolve(model, frozen.logits, targets, positions)
             skipped = torch.zeros(len(self.ids), dtype=torch.bool, device=model.device)
             skipped[[p for p in ignored if -len(self.ids) <= p < len(self.ids)]] = True
+            places = tuple(skipped.nonzero()[:, 0].tolist())
+            self.settings = Settings(places, tuple(self.targets.minus.tolist()))
             self.sources = find_sources(frozen, transcoders, skipped)
             final = next(value for site, value in frozen.values.items() if site.stream == "final")
             tokens, width = frozen.model.embed.shape

@@ -74,7 +74,7 @@ def freeze(model: TracedModel, ids: Sequence[int]) -> Frozen:
         last = values[Site("resid_post", model.n_layers - 1)]
         final = _norm(model.module_at("final"), last)
         builder.compare(Site("final"), final.push(last[:, None])[:, 0])
-        start, position = values[Site("resid_pre", 0)], _positions(model, len(ids))
+        start, position = values[Site("resid_pre", 0)], positions_of(model, len(ids))
     frozen = FrozenModel(blocks, final, start if position is None else start - position, position)
     return Frozen(frozen, values, trace.logits[0].float(), builder.residual)
 
@@ -190,7 +190,7 @@ def _norm(module: Any, x: Tensor) -> FrozenNorm:
     return FrozenNorm(gain, scale[:, None], bias, centred)
 
 
-def _positions(model: TracedModel, tokens: int) -> Tensor | None:
+def positions_of(model: TracedModel, tokens: int) -> Tensor | None:
     """`[tokens, d]` learned position embeddings, of models that have them."""
     module: Any = model.module
     base = getattr(module, getattr(module, "base_model_prefix", ""), module)
