@@ -15,6 +15,7 @@ _HOMES = {
     "AttributionGraph": "saewidgets.circuits.graph",
     "GraphScores": "saewidgets.circuits.influence",
     "GraphDifference": "saewidgets.circuits.difference",
+    "Grouping": "saewidgets.circuits.grouping",
     "Marks": "saewidgets.circuits.marks",
     "Target": "saewidgets.circuits.targets",
     "Attribution": "saewidgets.circuits.attribution",
@@ -26,6 +27,7 @@ _HOMES = {
     "faithfulness": "saewidgets.circuits.curves",
     "feature_circuit": "saewidgets.circuits.features",
     "measure": "saewidgets.circuits.node_effects",
+    "propose_groups": "saewidgets.circuits.proposals",
 }
 __all__ = list(_HOMES)
 
@@ -39,10 +41,12 @@ if TYPE_CHECKING:
     from saewidgets.circuits.experiment import Experiment as Experiment
     from saewidgets.circuits.features import feature_circuit as feature_circuit
     from saewidgets.circuits.graph import AttributionGraph as AttributionGraph
+    from saewidgets.circuits.grouping import Grouping as Grouping
     from saewidgets.circuits.influence import GraphScores as GraphScores
     from saewidgets.circuits.marks import Marks as Marks
     from saewidgets.circuits.node_effects import NodeEffects as NodeEffects
     from saewidgets.circuits.node_effects import measure as measure
+    from saewidgets.circuits.proposals import propose_groups as propose_groups
     from saewidgets.circuits.targets import Target as Target
 
 

@@ -7,8 +7,9 @@ faithfulness(C) = (m(C) - m(nothing)) / (m(M) - m(nothing))
 completeness(C) = the same of all features but those of C
 ```
 
-m(C) is measured with every feature outside C ablated at every token, active or not, in the run at hand. A good circuit is
-faithful (near 1) and without it little is left (near 0). Random circuits of equal size stand beside both.
+m(C) is measured with every feature outside C ablated at every token, active or not, in the run at hand; so under mean
+ablation features that are silent on the prompt speak, and even all active ones together need not reach 1. A good
+circuit is faithful (near 1) and without it little is left (near 0). Random circuits of equal size stand beside both.
 """
 
 from __future__ import annotations

@@ -154,8 +154,8 @@ class Experiment:
         made = Pass(self, changes, propagation, drop)
         ids = torch.tensor(self.ids).expand(len(changes), -1)
         read = {part.site_in for part in self.parts.values()} | {Site("final")}
-        held = {"scales": self.base.scales} if propagation == "direct" and self.transcoders else {}
-        trace = self.model.trace(ids, read, made.writes(), **held)
+        held = self.base.scales if propagation == "direct" and self.transcoders else False
+        trace = self.model.trace(ids, read, made.writes(), scales=held)
         values = torch.zeros(len(changes), 0 if nodes is None else len(nodes))
         c = self.graph.columns
         for place, key in enumerate(c.dictionaries) if nodes is not None else ():

@@ -119,8 +119,7 @@ def measure(
     changes = [Change(), real, *_controls(experiment, members, real, factor, controls, seed)]
     out = experiment.run(changes, propagation, features)
     at = np.concatenate([features, logits])
-    moved = torch.cat([out.values, out.targets], 1)
-    moved = (moved - moved[:1]).numpy()
+    moved = torch.cat([out.values - out.values[:1], out.targets - out.targets[:1]], 1).numpy()
     random, along = moved[2 : 2 + controls], moved[2 + controls :]
     predicted = (direct if propagation == "direct" else total)[at]
     table = pd.DataFrame(
