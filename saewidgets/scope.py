@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
-from saewidgets.errors import DictionaryError, EditError, FeatureError, SiteError, shorten
+from saewidgets.errors import CircuitError, DictionaryError, EditError, FeatureError, SiteError, shorten
 from saewidgets.interventions import Edit, Group, at_strength, from_json
 from saewidgets.interventions.propagation import check_propagation
 from saewidgets.model import TracedModel
@@ -306,6 +306,7 @@ class Scope:
         max_features: int | None = None,
         memory: int = 2 << 30,
         batch: int | None = None,
+        edits: Iterable[Edit] = (),
         report: Callable[[Attribution], None] | None = None,
     ) -> AttributionGraph:
         """The attribution graph of a prompt: what features, errors and tokens do to each other and to the targets.
@@ -325,6 +326,8 @@ class Scope:
             memory: Most bytes for its rows; with less than all need, the most influential rows are computed and
                 `graph.covered` says what share they hold.
             batch: Rows computed at once.
+            edits: Interventions; the graph is that of the edited model. A feature that an edit sets has no incoming
+                edges; what edits add to an MLP's output counts as error, what they add elsewhere is held.
             report: Called with the `Attribution` after each batch; `.graph()` is the graph so far. Raise
                 `sw.errors.Cancelled` to stop and keep it.
 
@@ -335,7 +338,9 @@ class Scope:
             PromptError: A prompt or target that is none.
             DictionaryError: No transcoder, or one that attribution cannot take.
             ModelError: The model cannot be frozen: where, and by how much.
-            CircuitError: A row does not add up, or memory is too small for a single one.
+            CircuitError: A row does not add up, memory is too small for a single one, or an edit stands where the
+                graph cannot take it.
+            EditError, FeatureError: An edit does not fit.
 
         Example:
             >>> import saewidgets as sw
@@ -346,6 +351,8 @@ class Scope:
         if method != "transcoder":
             from saewidgets.circuits.features import feature_circuit
 
+            if list(edits):
+                raise CircuitError(f"method={shorten(method)} takes no edits.", "Use method='transcoder'.")
             return feature_circuit(
                 self, prompt, targets, method=method, positions=positions, dictionaries=dictionaries, ignored=ignored
             )
@@ -361,6 +368,7 @@ class Scope:
             max_features=max_features,
             memory=memory,
             batch=batch,
+            edits=edits,
         )
         return making.run(report)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from saewidgets.circuits.changes import Change
+from saewidgets.circuits.edited import Edited
 from saewidgets.circuits.features import METHODS
 from saewidgets.circuits.nodes import ERROR, FEATURE, LOGIT, TOKEN
 from saewidgets.circuits.parts import Part, parts_of
@@ -21,6 +22,7 @@ from saewidgets.circuits.targets import Target, resolve
 from saewidgets.circuits.transcoders import as_mapping
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import CircuitError
+from saewidgets.interventions import from_json
 from saewidgets.interventions.propagation import check_propagation
 from saewidgets.payloads.arrays import Array
 from saewidgets.sites import Site
@@ -89,8 +91,10 @@ class Experiment:
         # A direct effect passes no MLP; that of autoencoders passes no other autoencoder.
         self.held = {s for s in model.sites() if s.stream == "mlp_out"} if self.transcoders else sites
         start = Site("resid_pre", 0)
-        self.base = model.trace(self.ids, [*sites, *self.held, *model.patterns(), start, "final"], scales=True)
         settings = settings_of(graph)
+        self.edited = Edited.of(from_json(list(settings.edits)), scope.dictionaries, model, len(self.ids))
+        read = {*sites, *self.held, *model.patterns(), start, Site("final"), *self.edited.reads}
+        self.base = model.trace(self.ids, read, self.edited.writes, scales=True)
         self.ignored = torch.zeros(len(self.ids), dtype=torch.bool, device=model.device)
         self.ignored[[p for p in settings.ignored if p < len(self.ids)]] = True
         assert self.base.logits is not None
@@ -100,7 +104,8 @@ class Experiment:
     @cached_property
     def features(self) -> dict[str, Tensor]:
         """Key -> `[T, d_dict]` activations on the prompt."""
-        return {key: part.encode(self.base.values[part.site_in])[0] for key, part in self.parts.items()}
+        found = {key: part.encode(self.base.values[part.site_in])[0] for key, part in self.parts.items()}
+        return found | {key: dense for key, dense in self.edited.features(self.base).items() if key in found}
 
     @cached_property
     def active(self) -> dict[str, tuple[Array, Array]]:
@@ -153,7 +158,7 @@ class Experiment:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         made = Pass(self, changes, propagation, drop)
         ids = torch.tensor(self.ids).expand(len(changes), -1)
-        read = {part.site_in for part in self.parts.values()} | {Site("final")}
+        read = {part.site_in for part in self.parts.values()} | {Site("final"), *self.edited.reads}
         held = self.base.scales if propagation == "direct" and self.transcoders else False
         trace = self.model.trace(ids, read, made.writes(), scales=held)
         values = torch.zeros(len(changes), 0 if nodes is None else len(nodes))

@@ -34,6 +34,7 @@ class Pass:
         self.experiment, self.changes, self.drop = experiment, changes, drop
         self.direct, self.frozen = propagation == "direct", propagation == "frozen_attention"
         self._known: dict[str, Tensor] = {}
+        self._before: dict[Site, Tensor] = {}
         self._features: dict[str, Tensor] = {}
         used = [p for p in experiment.parts.values() if drop or any(change.touches(p.key) for change in changes)]
         self._writers: dict[Site, list[Part]] = {}
@@ -47,7 +48,9 @@ class Pass:
         sites = {*self._writers, *(site for change in self.changes for site in change.added)}
         if self.direct:
             sites |= e.held
+        sites |= {site for site in e.edited.writes if site.stream != "attn_pattern"}
         found: dict[Site, Write] = {site: self._write(site) for site in sites}
+        found |= {site: write for site, write in e.edited.writes.items() if site.stream == "attn_pattern"}
         if self.frozen or (self.direct and e.transcoders):
             found |= {site: self._hold(site) for site in e.model.patterns()}
         return found
@@ -60,6 +63,12 @@ class Pass:
         e = self.experiment
 
         def put(value: Tensor, values: Mapping[Site, Tensor], _offset: int) -> Tensor:
+            edit = e.edited.writes.get(site)
+            self._before[site] = value
+            if edit is not None and self.direct:
+                value = value + (e.base.values[site] - e.base.before[site])
+            elif edit is not None:
+                value = edit(value, values, 0)
             here = {**values, site: value}
             total = value.float()
             if self.direct and site in e.held:
@@ -83,11 +92,20 @@ class Pass:
         if part.key not in self._known:
             before = self.experiment.features[part.key]
             rows = len(self.changes)
-            now = before.expand(rows, -1, -1) if self.direct else part.encode(x)
+            now = before.expand(rows, -1, -1) if self.direct else self._now(part, x)
             ignored = self.experiment.ignored
             made = [change.of(part.key, row, before, ignored) for change, row in zip(self.changes, now, strict=True)]
             self._known[part.key], self._features[part.key] = torch.stack(made), now
         return self._known[part.key]
+
+    def _now(self, part: Part, x: Tensor) -> Tensor:
+        """`[B, T, d_dict]` activations in the run at hand, as the edits of the graph leave them."""
+        edited = self.experiment.edited.step(part.key)
+        if edited is None:
+            return part.encode(x)
+        site, step = edited
+        source = self._before[site] if part.site_in == site else x
+        return self.experiment.edited.after(step, source, self._before[site])
 
     def _skipped(self, site: Site, values: Mapping[Site, Tensor]) -> Tensor | float:
         """What the skip of the transcoder of a held MLP makes of a change of its input."""
