@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
-from saewidgets.errors import DictionaryError, EditError, FeatureError, SiteError, shorten
+from saewidgets.errors import CircuitError, DictionaryError, EditError, FeatureError, SiteError, shorten
 from saewidgets.interventions import Edit, Group, at_strength, from_json
 from saewidgets.interventions.propagation import check_propagation
 from saewidgets.model import TracedModel
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from saewidgets.atlas.progress import Step
     from saewidgets.circuits.attribution import Attribution
     from saewidgets.circuits.graph import AttributionGraph
+    from saewidgets.circuits.node_effects import NodeEffects
     from saewidgets.runs.generation import Generation
 
 
@@ -305,6 +306,7 @@ class Scope:
         max_features: int | None = None,
         memory: int = 2 << 30,
         batch: int | None = None,
+        edits: Iterable[Edit] = (),
         report: Callable[[Attribution], None] | None = None,
     ) -> AttributionGraph:
         """The attribution graph of a prompt: what features, errors and tokens do to each other and to the targets.
@@ -324,6 +326,8 @@ class Scope:
             memory: Most bytes for its rows; with less than all need, the most influential rows are computed and
                 `graph.covered` says what share they hold.
             batch: Rows computed at once.
+            edits: Interventions; the graph is that of the edited model. A feature that an edit sets has no incoming
+                edges; what edits add to an MLP's output counts as error, what they add elsewhere is held.
             report: Called with the `Attribution` after each batch; `.graph()` is the graph so far. Raise
                 `sw.errors.Cancelled` to stop and keep it.
 
@@ -334,7 +338,9 @@ class Scope:
             PromptError: A prompt or target that is none.
             DictionaryError: No transcoder, or one that attribution cannot take.
             ModelError: The model cannot be frozen: where, and by how much.
-            CircuitError: A row does not add up, or memory is too small for a single one.
+            CircuitError: A row does not add up, memory is too small for a single one, or an edit stands where the
+                graph cannot take it.
+            EditError, FeatureError: An edit does not fit.
 
         Example:
             >>> import saewidgets as sw
@@ -345,6 +351,8 @@ class Scope:
         if method != "transcoder":
             from saewidgets.circuits.features import feature_circuit
 
+            if list(edits):
+                raise CircuitError(f"method={shorten(method)} takes no edits.", "Use method='transcoder'.")
             return feature_circuit(
                 self, prompt, targets, method=method, positions=positions, dictionaries=dictionaries, ignored=ignored
             )
@@ -360,8 +368,55 @@ class Scope:
             max_features=max_features,
             memory=memory,
             batch=batch,
+            edits=edits,
         )
         return making.run(report)
+
+    def intervene_on(
+        self,
+        graph: AttributionGraph,
+        nodes: str | Sequence[str],
+        factor: float = 0.0,
+        *,
+        propagation: str = "frozen_attention",
+        on: Sequence[str] | None = None,
+        controls: int = 20,
+        seed: int = 0,
+        dictionaries: Dictionary | Sequence[Dictionary] | Mapping[str, Dictionary] | None = None,
+        targets: object = None,
+    ) -> NodeEffects:
+        """Scale nodes of a graph in the model: predicted beside measured effect, and random circuits beside both.
+
+        Args:
+            graph: From `attribute`, pruned or not.
+            nodes: Ids of features, errors or tokens, or the label of a group; changed together.
+            factor: What they are multiplied by; 0 ablates.
+            propagation: `"direct"`: the effect of the nodes' edges alone, which the graph predicts exactly;
+                `"frozen_attention"`: attention patterns held; `"free"`: everything computed anew.
+            on: Ids of the features whose values are wanted; `None` for all of the graph.
+            controls: Random circuits of like layer, token and size, and random directions of equal norm.
+            seed: Of their draws.
+            dictionaries: Those of the graph, where they are not the scope's.
+            targets: Those of the graph, where they are vectors.
+
+        Returns:
+            The effects on other features and on the targets.
+
+        Raises:
+            CircuitError, EditError: No such node or mode, or the graph is of another model.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> scope = sw.demo()
+            >>> graph = scope.attribute("Mira saw a red boat.", max_features=64)
+            >>> scope.intervene_on(graph, graph.nodes["id"][0], propagation="free").targets["kind"][0]
+            'logit'
+        """
+        from saewidgets.circuits.experiment import Experiment
+        from saewidgets.circuits.node_effects import measure
+
+        experiment = Experiment(self, graph, dictionaries=dictionaries, targets=targets)
+        return measure(experiment, nodes, factor, propagation=propagation, on=on, controls=controls, seed=seed)
 
     def key(self, site: str) -> str:
         """The key of a loaded dictionary, from its key or its site in any accepted form.

@@ -58,6 +58,7 @@ def assemble(making: Attribution, rows: Rows, covered: float, *, complete: bool)
         covered,
         complete,
         "frozen attention and norms, transcoders in place of MLPs",
+        info=making.settings.as_info(),
     )
 
 

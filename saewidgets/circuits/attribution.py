@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from saewidgets.circuits.assemble import assemble
+from saewidgets.circuits.edited import Edited
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.rows import RowMaker, Rows
+from saewidgets.circuits.settings import Settings
 from saewidgets.circuits.sources import find_sources
 from saewidgets.circuits.targets import resolve
 from saewidgets.circuits.transcoders import as_mapping, layer_transcoders
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import Cancelled, CircuitError, shorten
+from saewidgets.interventions import Edit, from_json, to_json
 from saewidgets.model.freeze import freeze, tolerance_of
 
 if TYPE_CHECKING:
@@ -61,9 +64,10 @@ class Attribution:
         max_features: Most features in the graph.
         memory: Most bytes for its rows.
         batch: Rows computed at once.
+        edits: Made in the model; the graph is that of the edited one.
 
     Raises:
-        PromptError, DictionaryError, ModelError, CircuitError: See `Scope.attribute`.
+        PromptError, DictionaryError, ModelError, CircuitError, EditError: See `Scope.attribute`.
 
     Example:
         >>> import saewidgets as sw
@@ -89,6 +93,7 @@ class Attribution:
         max_features: int | None = None,
         memory: int = MEMORY,
         batch: int | None = None,
+        edits: Iterable[Edit] = (),
     ) -> None:
         for name, number in (("max_features", max_features), ("memory", memory), ("batch", batch)):
             if number is not None and (type(number) is not int or number < 1):
@@ -100,11 +105,14 @@ class Attribution:
         transcoders = layer_transcoders(as_mapping(scope.dictionaries if dictionaries is None else dictionaries))
         self.keys = {layer: one.key for layer, one in transcoders.items()}
         with torch.no_grad():
-            frozen = freeze(model, self.ids)
+            edited = Edited.of(from_json(list(edits)), scope.dictionaries, model, len(self.ids))
+            frozen = freeze(model, self.ids, edited.writes, edited.reads)
             self.targets = resolve(model, frozen.logits, targets, positions)
             skipped = torch.zeros(len(self.ids), dtype=torch.bool, device=model.device)
             skipped[[p for p in ignored if -len(self.ids) <= p < len(self.ids)]] = True
-            self.sources = find_sources(frozen, transcoders, skipped)
+            places = tuple(skipped.nonzero()[:, 0].tolist())
+            self.settings = Settings(places, tuple(self.targets.minus.tolist()), tuple(to_json(edited.edits)))
+            self.sources = find_sources(frozen, transcoders, skipped, edited)
             final = next(value for site, value in frozen.values.items() if site.stream == "final")
             tokens, width = frozen.model.embed.shape
             together = batch or max(16, min(512, _TOGETHER // (4 * tokens * width)))

@@ -44,7 +44,6 @@ class RowMaker:
 
     def __init__(self, sources: Sources, targets: Targets, final: Tensor, tolerance: float, batch: int) -> None:
         self.sources, self.targets, self.batch = sources, targets, batch
-        self.residual = 0.0
         self._final, self._tolerance = final, tolerance
         reads, last = sources.constants()
         model = sources.model
@@ -53,7 +52,12 @@ class RowMaker:
             layer: model.blocks[layer].norm.push(reads[layer][:, None])[:, 0] if self._behind(layer) else reads[layer]
             for layer in sources.transcoders
         }
-        self._greatest = 0.0
+        self._greatest = self._worst = 0.0
+
+    @property
+    def residual(self) -> float:
+        """How far row sum + bias was from the value so far, at worst, relative to the largest value."""
+        return self._worst / max(self._greatest, 1e-12)
 
     def of_targets(self) -> Rows:
         """The rows of all targets."""
@@ -81,6 +85,10 @@ class RowMaker:
         effects = s.effects(layer, vectors, positions, behind_norm=self._behind(layer))
         values = (vectors * s.reads[layer][positions]).sum(-1) + added
         bias = (vectors * self._constant[layer][positions]).sum(-1) + added
+        held = s.held[numbers].to(device)
+        if bool(held.any()):  # what an edit sets is moved by nothing
+            effects[held] = 0
+            bias = torch.where(held, values, bias)
         return Rows(numbers, effects, values, bias)
 
     def _behind(self, layer: int) -> bool:
@@ -101,7 +109,7 @@ class RowMaker:
             )
         if len(off):
             self._greatest = max(self._greatest, float(rows.values.abs().max()))
-            self.residual = max(self.residual, float(off.max()) / max(self._greatest, 1e-12))
+            self._worst = max(self._worst, float(off.max()))
         return rows
 
     def _name(self, number: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from saewidgets.circuits.edited import Edited
 from saewidgets.circuits.transcoders import LayerTranscoder
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.model.freeze import Frozen
@@ -47,6 +48,7 @@ class Sources:
         position: `[S]`.
         index: `[S]`.
         activation: `[S]`.
+        held: `[S]` bool: set by an edit, whatever comes to them.
     """
 
     model: FrozenModel
@@ -61,6 +63,7 @@ class Sources:
     position: Tensor
     index: Tensor
     activation: Tensor
+    held: Tensor
 
     @property
     def n_features(self) -> int:
@@ -117,23 +120,31 @@ def _add(result: Tensor, part: Written, g: Tensor, positions: Tensor) -> None:
             result[here, columns] += g[here] @ part.rows[start:end].T
 
 
-def find_sources(frozen: Frozen, transcoders: Mapping[int, LayerTranscoder], ignored: Tensor) -> Sources:
+def find_sources(
+    frozen: Frozen, transcoders: Mapping[int, LayerTranscoder], ignored: Tensor, edited: Edited | None = None
+) -> Sources:
     """Encode a prompt and take its MLP outputs apart.
 
     Args:
         frozen: The frozen pass.
         transcoders: Layer -> transcoder; a layer without one is all error.
         ignored: `[T]` bool: tokens without features and errors (the first one, as a rule).
+        edited: The edits made in that pass.
     """
+    edited = edited or Edited()
+    known = edited.features(frozen.trace)
     values = frozen.values
     layers, tokens = len(frozen.model.blocks), len(ignored)
     features, reads, nodes = {}, {}, []
     for layer, transcoder in transcoders.items():
         reads[layer] = values[transcoder.site_in]
-        sparse = _without(transcoder.encode(reads[layer]), ignored)
+        set_to = known.get(transcoder.key)
+        active = transcoder.encode(reads[layer]) if set_to is None else SparseActivations.from_dense(set_to)
+        sparse = _without(active, ignored)
         features[layer] = sparse
-        nodes.append((torch.full_like(sparse.index, layer), sparse.rows, sparse.index, sparse.value))
-    layer_of, position, index, activation = (torch.cat(part) for part in zip(*nodes, strict=True))
+        held = edited.held(transcoder.key, tokens, sparse.d_dict)[sparse.rows, sparse.index]
+        nodes.append((torch.full_like(sparse.index, layer), sparse.rows, sparse.index, sparse.value, held))
+    layer_of, position, index, activation, held = (torch.cat(part) for part in zip(*nodes, strict=True))
     device = frozen.model.embed.device
     written: dict[int, list[Written]] = {}
     remainder = torch.stack([values[Site("mlp_out", layer)] for layer in range(layers)])
@@ -174,6 +185,7 @@ def find_sources(frozen: Frozen, transcoders: Mapping[int, LayerTranscoder], ign
         position,
         index,
         activation,
+        held,
     )
 
 

@@ -27,6 +27,8 @@ class FrozenBlock:
         parallel: Whether the MLP reads the block's input, beside attention (GPT-NeoX).
         skip: `[d, d]` from what the MLP reads to what it writes, of a skip transcoder; or `None`.
         skip_reads_norm: Whether the skip reads behind the norm.
+        beside: `[tokens, d]` that an edit adds to what attention adds, or `None`.
+        behind: `[tokens, d]` that an edit adds to the stream behind the block, or `None`.
     """
 
     attention: FrozenAttention
@@ -34,6 +36,8 @@ class FrozenBlock:
     parallel: bool
     skip: Tensor | None = None
     skip_reads_norm: bool = True
+    beside: Tensor | None = None
+    behind: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +71,13 @@ class FrozenModel:
         reads = []
         for layer, block in enumerate(self.blocks):
             added = block.attention.push(x)
+            added = added if block.beside is None else added + block.beside[:, None]
             read = x if block.parallel else x + added
             reads.append(read[:, 0])
             x = x + added + written[layer][:, None]
             if block.skip is not None:
                 x = x + (block.norm.push(read) if block.skip_reads_norm else read) @ block.skip
+            x = x if block.behind is None else x + block.behind[:, None]
         return reads, x[:, 0]
 
     def pull(
