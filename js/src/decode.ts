@@ -243,7 +243,7 @@ function checkCircuit({ nodes, now, before, source, target, columns, rows, effec
     if (row >= rows.length || position >= columns.length) throw new PayloadError("A node stands outside the graph.");
   }
   for (const mode of effect?.modes ?? [])
-    for (const values of [mode.predicted, mode.measured, mode.low, mode.high])
+    for (const values of [mode.predicted, mode.measured, mode.low, mode.high, mode.direction_low, mode.direction_high])
       rowsOf(mode.mode, values, effect?.rows.length ?? 0);
   for (const values of [words.before, words.after, words.low, words.high]) rowsOf("words", values, words.word.length);
 }

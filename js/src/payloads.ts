@@ -441,6 +441,8 @@ export interface CircuitMode {
   measured: Float32Array;
   low: Float32Array;
   high: Float32Array;
+  direction_low: Float32Array;
+  direction_high: Float32Array;
 }
 
 /** What was done to nodes, and what it did to others. */
@@ -542,7 +544,7 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["NodeName", "id:string label:string"],
   ["CircuitMarks", "pinned:string[] groups:CircuitGroup[] places:CircuitPlace[] names:NodeName[]"],
   ["CircuitWords", "word:string[] before:float32 after:float32? low:float32? high:float32?"],
-  ["CircuitMode", "mode:string predicted:float32 measured:float32 low:float32 high:float32"],
+  ["CircuitMode", "mode:string predicted:float32 measured:float32 low:float32 high:float32 direction_low:float32 direction_high:float32"],
   ["CircuitEffect", "label:string nodes:string[] rows:string[] names:string[] modes:CircuitMode[] n:number seed:number error:string control:string"],
   ["CircuitWorth", "pinned:string[] faithfulness:number completeness:number control:number low:number high:number n:number seed:number"],
   ["CircuitPayload", "prompt:string tokens:string[] rows:string[] columns:uint32 nodes:CircuitNodes source:uint32 target:uint32 now:CircuitSide context:Context tokens_before:string[] before:CircuitSide? side:string keep_nodes:number keep_edges:number most_nodes:number n_edges:number selection:string marks:CircuitMarks replacement:number completeness:number residual:number covered:number method:string words:CircuitWords effect:CircuitEffect? worth:CircuitWorth? edits:string note:string"],

@@ -28,10 +28,11 @@ MOVED = 0.1
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """One of the graphs: its nodes by name, and which are worth showing."""
+    """One of the graphs: its nodes by name, the column each stands in, and which are worth showing."""
 
     graph: AttributionGraph
     place: dict[str, int]
+    position: Array
     cumulative: Array
     keep: Array
     inputs: Array
@@ -65,17 +66,15 @@ def circuit_payload(
         The payload, and where its nodes stand.
     """
     pins = frozenset(pinned)
-    parts = [_part(one, share, most_nodes, pins) for one in (graph, before) if one is not None]
+    parts = [_part(graph, None, share, most_nodes, pins)]
+    parts += [] if before is None else [_part(before, graph, share, most_nodes, pins)]
     names = _names(parts)
     numbers = [np.array([part.place.get(name, -1) for name in names], np.int64) for part in parts]
     source, target, weights, n_edges = _edges(parts, numbers, most_edges)
     sides = [_side(part, where, edge) for part, where, edge in zip(parts, numbers, weights, strict=True)]
-    tokens_before = () if before is None else before.tokens
+    tokens_before = () if before is None else _words(before, graph)
     rows, cells = _cells(parts, numbers, names)
-    words = [
-        max((text.strip() for text in texts), key=len)
-        for texts in _zipped(graph.tokens, tokens_before)
-    ]  # fmt: skip
+    words = [max(texts, key=len).strip() for texts in zip(graph.tokens, tokens_before or graph.tokens, strict=True)]
     chief = {cell for cell, name in zip(cells, names, strict=True) if _chief(parts, name)}
     layout = place(_sorted(cells, parts), words, layout, chief)
     nodes = _nodes(parts, numbers, names, cells, layout)
@@ -104,12 +103,27 @@ def circuit_payload(
     return payload, layout
 
 
-def _zipped(now: tuple[str, ...], before: tuple[str, ...]) -> list[tuple[str, str]]:
-    size = max(len(now), len(before))
-    return list(zip((*now, *[""] * (size - len(now))), (*before, *[""] * (size - len(before))), strict=True))
+def _columns(before: AttributionGraph, now: AttributionGraph) -> list[tuple[int, bool]]:
+    """Where each token of the text before stands among those of now, and whether it has one there that answers to it."""
+    same = {then: here for here, then in before.difference(now).positions.items()}
+    last, found = -1, []
+    for then in range(len(before.tokens)):
+        last = same.get(then, last)
+        found.append((max(0, last), then in same))
+    return found
 
 
-def _part(graph: AttributionGraph, share: float, most: int, pinned: frozenset[str]) -> _Part:
+def _words(before: AttributionGraph, now: AttributionGraph) -> tuple[str, ...]:
+    """Tokens of the text before, by the column they stand in."""
+    texts = [""] * len(now.tokens)
+    for token, (column, _) in zip(before.tokens, _columns(before, now), strict=True):
+        texts[column] += token
+    return tuple(texts)
+
+
+def _part(
+    graph: AttributionGraph, now: AttributionGraph | None, share: float, most: int, pinned: frozenset[str]
+) -> _Part:
     reached = graph.influence
     kind = graph.columns.kind
     keep = (reached >= influence.threshold(reached, share)) & (reached > 0)
@@ -118,19 +132,22 @@ def _part(graph: AttributionGraph, share: float, most: int, pinned: frozenset[st
     keep |= (kind == TOKEN) | (kind == LOGIT)
     keep |= np.array([name in pinned for name in graph.columns.ids], dtype=bool)
     inputs = np.asarray(abs(graph.adjacency).sum(axis=1)).ravel()
-    named = {name: n for n, name in enumerate(_named(graph))}
-    return _Part(graph, named, influence.cumulative(reached), keep, inputs)
+    columns = [(p, True) for p in range(len(graph.tokens))] if now is None else _columns(graph, now)
+    named = {name: n for n, name in enumerate(_named(graph, columns))}
+    position = np.array([columns[p][0] for p in graph.columns.position.tolist()], np.int64)
+    return _Part(graph, named, position, influence.cumulative(reached), keep, inputs)
 
 
-def _named(graph: AttributionGraph) -> list[str]:
-    """Ids that mean the same in two graphs: a target goes by its label, as two texts have other targets."""
-    columns, seen, names = graph.columns, dict[str, int](), []
-    for n, name in enumerate(columns.ids):
-        if columns.kind[n] == LOGIT:
-            label = f"logit {columns.labels[n]}@{columns.position[n]}"
-            seen[label] = seen.get(label, -1) + 1
-            name = f"{label}#{seen[label]}"
-        names.append(name)
+def _named(graph: AttributionGraph, columns: list[tuple[int, bool]]) -> list[str]:
+    """Names that mean the same in two graphs: by aligned token; a target goes by its label."""
+    c, seen, names = graph.columns, dict[str, int](), []
+    for n, own in enumerate(c.ids):
+        then = int(c.position[n])
+        column, answers = columns[then]
+        name = f"logit {c.labels[n]}" if c.kind[n] == LOGIT else own.rpartition("@")[0]
+        name = f"{name}@{column if answers else f'gone {then}'}"
+        seen[name] = seen.get(name, 0) + 1
+        names.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
     return names
 
 
@@ -196,7 +213,7 @@ def _cells(
         part, number = _home(parts, numbers, n)
         columns = part.graph.columns
         row = layers + 1 if columns.kind[number] == LOGIT else int(columns.layer[number]) + 1
-        cells.append((row, int(columns.position[number]), name))
+        cells.append((row, int(part.position[number]), name))
     return ("embed", *(f"layer {layer}" for layer in range(layers)), "logits"), cells
 
 
@@ -238,7 +255,7 @@ def _nodes(
         id=tuple(ids),
         kind=np.array([c.kind[i] for c, (_, i) in zip(columns, homes, strict=True)], np.uint8),
         row=np.array([row for row, _, _ in cells], np.uint32),
-        position=np.array([position for _, position, _ in cells], np.uint32),
+        position=np.array([column for _, column, _ in cells], np.uint32),
         slot=np.array([layout.slots[cell] for cell in cells], np.uint32),
         label=tuple(c.labels[i] for c, (_, i) in zip(columns, homes, strict=True)),
         density=_density(homes),

@@ -154,7 +154,8 @@ class CircuitMode:
         mode: One of `MODES`.
         predicted: `[R]` change that the graph predicts.
         measured: `[R]` change in the model.
-        low, high: `[R]` smallest and greatest change over the control's draws.
+        low, high: `[R]` smallest and greatest change over random circuits of like size.
+        direction_low, direction_high: `[R]` the same over random directions of equal norm.
     """
 
     mode: str
@@ -162,10 +163,12 @@ class CircuitMode:
     measured: F32
     low: F32
     high: F32
+    direction_low: F32
+    direction_high: F32
 
     def __post_init__(self) -> None:
         check(self)
-        same_length(self, len(self.predicted), "measured", "low", "high")
+        same_length(self, len(self.predicted), "measured", "low", "high", "direction_low", "direction_high")
         if self.mode not in MODES:
             raise PayloadError(f"A mode is {shorten(self.mode)}.", f"Known: {', '.join(MODES)}.")
 
@@ -259,7 +262,7 @@ class CircuitPayload:
     Args:
         prompt: The text.
         tokens: T tokens as strings.
-        tokens_before: The same of the graph before.
+        tokens_before: Those of the text before, each where the token stands that answers to it.
         rows: Names of the rows, from the tokens up to the targets.
         columns: `[T]` width of the column of each token, in slots.
         nodes: N nodes, by row, position and slot.

@@ -17,6 +17,7 @@ from saewidgets.widgets import checks
 from saewidgets.widgets.asked import comment, dragged
 from saewidgets.widgets.base import BaseWidget, Step
 from saewidgets.widgets.checks import Checked, refuse_unknown
+from saewidgets.widgets.circuit_effects import proposals
 from saewidgets.widgets.circuit_maker import Maker, shown_soon, still
 from saewidgets.widgets.circuit_request import (
     CHECKS,
@@ -152,7 +153,7 @@ class CircuitGraph(Inside, BaseWidget):
         else:
             request = _first(source, prompt, targets, edits, base, measure, method, max_features, seed)
             self._maker = Maker(source)
-            self._maker.pinned = tuple(view["marks"]["pinned"]) if marks is not None else ()
+            self._maker.look(view.get("marks", NOTHING))
             picture, whole = shown_soon(self._maker.pictures(request, Token(), None))
             payload, self._graph = picture.payload, picture.graph
             if payload.now.influence.size and not (pinned or groups or marks):
@@ -186,10 +187,10 @@ class CircuitGraph(Inside, BaseWidget):
         maker = self._maker
         if maker is None:
             return
-        maker.pinned = tuple(self.marks["pinned"])
+        maker.look(self.marks)
         for picture in maker.pictures(request, token, progress):
             self._graph = picture.graph
-            yield picture.payload
+            yield self._viewed(picture.payload, self._view_now())
 
     def _is_urgent(self, request: CircuitRequest) -> bool:
         return request.prompt == self._need_model().request.prompt
@@ -208,8 +209,7 @@ class CircuitGraph(Inside, BaseWidget):
     def _on_group(self, request_id: Any, content: dict[str, Any]) -> None:
         """Answer with proposals of supernodes for the pinned nodes."""
         self._need_model()
-        assert self._maker is not None and self._graph is not None
-        found = self._maker.proposals(self._graph, node_ids("nodes", content.get("nodes")))
+        found = proposals(self.graph, node_ids("nodes", content.get("nodes")))
         self._post({"type": "ok", "id": request_id, "result": {"groups": found}})
 
     def _dashboard_of(self, name: str) -> Any:
@@ -233,10 +233,6 @@ class CircuitGraph(Inside, BaseWidget):
             return values
         own = {"targets": request.targets, "edits": request.edits, "base": request.base}
         return {**values, "prompt": request.prompt, **own}
-
-    def _publish(self, step: Step, payload: CircuitPayload, token: Token) -> None:
-        # Every picture is made without a view: it shows what the traits say.
-        super()._publish(replace(step, view={}), payload, token)
 
     def _front_value(self, name: str, value: Any) -> Any:
         return VIEW[name](name, value)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from saewidgets.payloads.circuit import CircuitEffect, CircuitWords, CircuitWorth
+from saewidgets.circuits.curves import faithfulness
+from saewidgets.circuits.experiment import Experiment
+from saewidgets.circuits.node_effects import measure
+from saewidgets.circuits.nodes import FEATURE
+from saewidgets.circuits.proposals import propose_groups
+from saewidgets.payloads.circuit import CircuitEffect, CircuitMode, CircuitWords, CircuitWorth
+from saewidgets.runs.control import control_bands
+from saewidgets.runs.tokens import token_strings
 
 if TYPE_CHECKING:
     from saewidgets.circuits.graph import AttributionGraph
@@ -13,36 +20,137 @@ if TYPE_CHECKING:
     from saewidgets.widgets.circuit_request import CircuitRequest
 
 WORDS = 8
+# Rows of the plot: what is pinned, or else what is changed most.
+ROWS = 10
+CONTROLS = 20
+MODES = {"direct": "direct", "frozen_attention": "frozen attention", "free": "free"}
 
 
 def words_of(scope: Scope, request: CircuitRequest, check: Callable[[], None]) -> CircuitWords:
-    """The likeliest next tokens, before and after the edits."""
-    from saewidgets.runs.tokens import token_strings
-
-    base = scope.run(request.prompt, sites=())
+    """The likeliest next tokens; under edits, with those of the control."""
+    base = scope.run(request.prompt, sites=sorted({f.dictionary for edit in request.edits for f in edit.features}))
     p = base.logits[-1].float().softmax(-1)
-    after = None
-    if request.edits:
-        check()
-        after = scope.run(request.prompt, request.edits, sites=()).logits[-1].float().softmax(-1)
-    best = (p if after is None else p.maximum(after)).topk(min(WORDS, len(p))).indices
-    strings = token_strings(scope.model.tokenizer, best.tolist())
-    return CircuitWords(tuple(strings), p[best].numpy(), None if after is None else after[best].numpy())
+    if not request.edits:
+        best = p.topk(min(WORDS, len(p))).indices
+        return CircuitWords(tuple(token_strings(scope.model.tokenizer, best.tolist())), p[best].numpy())
+    check()
+    after = scope.run(request.prompt, request.edits, sites=()).logits[-1].float().softmax(-1)
+    best = p.maximum(after).topk(min(WORDS, len(p))).indices
+    band = control_bands(scope, base, request.edits, [base.n_tokens - 1], best[None], request.seed, check, None)
+    words = tuple(token_strings(scope.model.tokenizer, best.tolist()))
+    return CircuitWords(words, p[best].numpy(), after[best].numpy(), band.low[0], band.high[0])
 
 
 def effect_of(
-    scope: Scope, graph: AttributionGraph, request: CircuitRequest, pinned: tuple[str, ...],
-    check: Callable[[], None], progress: Any,
-) -> CircuitEffect | None:  # fmt: skip
-    return None
+    scope: Scope,
+    graph: AttributionGraph,
+    request: CircuitRequest,
+    pinned: Sequence[str],
+    names: dict[str, str],
+    check: Callable[[], None],
+) -> CircuitEffect | None:
+    """What the edits do to the pinned nodes and the targets, predicted and measured in all modes.
+
+    Args:
+        scope: The model.
+        graph: Of the prompt without edits.
+        request: With the edits.
+        pinned: Ids of nodes to look at.
+        names: Label of the group of a node.
+        check: Called between measurements.
+
+    Returns:
+        `None` for edits that are no scaling of nodes of the graph by one factor.
+    """
+    found = _nodes(graph, request)
+    if found is None:
+        return None
+    nodes, factor = found
+    experiment = Experiment(scope, graph, targets=list(request.targets) or None)
+    on = [name for name in pinned if name in graph.columns.place and name not in nodes]
+    on = [name for name in on if graph.columns.kind[graph.columns.place[name]] == FEATURE]
+    if not on:
+        predicted = graph.predict(list(nodes), factor)
+        features = predicted[(predicted["kind"] == "feature") & ~predicted["id"].isin(nodes)]
+        on = features.reindex(features["total"].abs().sort_values(ascending=False).index)["id"].head(6).tolist()
+    modes, table = [], None
+    for propagation, mode in MODES.items():
+        check()
+        effects = measure(
+            experiment, list(nodes), factor, propagation=propagation, on=on[:ROWS], controls=CONTROLS, seed=request.seed
+        )
+        table = effects.table
+        columns = ("predicted", "measured", "low", "high", "direction_low", "direction_high")
+        modes.append(CircuitMode(mode, *(table[column].to_numpy("float32") for column in columns)))
+    assert table is not None
+    labels = {names[node] for node in nodes if node in names}
+    one = table["label"].where(table["label"] != "", table["id"])
+    said = labels.pop() if len(labels) == 1 else _called(graph, nodes)
+    verb = "" if factor == 0 else f" x {factor:g}"
+    dropped = any(edit.error == "drop" for edit in request.edits)
+    return CircuitEffect(
+        label=f"{said}{verb}",
+        nodes=tuple(nodes),
+        rows=tuple(table["id"]),
+        names=tuple(one),
+        modes=tuple(modes),
+        n=CONTROLS,
+        seed=request.seed,
+        error="dropped" if dropped else "kept",
+        control=f"{CONTROLS} random circuits of like layer, token and size; lines: {CONTROLS} random directions as long",
+    )
 
 
-def worth_of(
-    scope: Scope, graph: AttributionGraph, request: CircuitRequest, check: Callable[[], None], progress: Any
-) -> CircuitWorth | None:
-    return None
+def _called(graph: AttributionGraph, nodes: Sequence[str]) -> str:
+    columns = graph.columns
+    first = columns.labels[columns.place[nodes[0]]] or nodes[0].rpartition("@")[0]
+    return first if len(nodes) == 1 else f"{first} and {len(nodes) - 1} more"
 
 
-def proposals(scope: Scope, graph: AttributionGraph, nodes: tuple[str, ...]) -> list[dict[str, Any]]:
-    return []
+def _nodes(graph: AttributionGraph, request: CircuitRequest) -> tuple[list[str], float] | None:
+    """Nodes that the edits scale, and by what."""
+    factors, nodes = set[float](), []
+    for edit in request.edits:
+        if edit.kind not in ("ablate", "scale") or not edit.features or edit.relative:
+            return None
+        factors.add(0.0 if edit.kind == "ablate" else float(edit.value or 0.0))
+        wanted = None if edit.positions is None else set(edit.positions if isinstance(edit.positions, tuple) else ())
+        for feature in edit.features:
+            nodes += [
+                name
+                for name, n in graph.columns.place.items()
+                if name.rpartition("@")[0] == str(feature)
+                and (wanted is None or int(graph.columns.position[n]) in wanted)
+            ]
+    return (list(dict.fromkeys(nodes)), factors.pop()) if nodes and len(factors) == 1 else None
 
+
+def worth_of(scope: Scope, graph: AttributionGraph, request: CircuitRequest) -> CircuitWorth:
+    """Faithfulness and completeness of some features, beside random circuits of like size."""
+    nodes = [name for name in request.measure if name in graph.columns.place]
+    experiment = Experiment(scope, graph, targets=list(request.targets) or None)
+    curve = faithfulness(experiment, nodes, [len(nodes)], controls=CONTROLS, seed=request.seed)
+    row = curve.table.iloc[0]
+    numbers = {name: float(row[f"faithfulness_{name}"]) for name in ("low", "high")}
+    return CircuitWorth(
+        pinned=tuple(nodes),
+        faithfulness=float(row["faithfulness"]),
+        completeness=float(row["completeness"]),
+        control=float(row["faithfulness_mean"]),
+        n=CONTROLS,
+        seed=request.seed,
+        **numbers,
+    )
+
+
+def proposals(graph: AttributionGraph, nodes: Sequence[str]) -> list[dict[str, Any]]:
+    """Groups that could be made of some nodes, each with its agreement between halves of the evidence."""
+    columns = graph.columns
+    features = [name for name in nodes if name in columns.place and columns.kind[columns.place[name]] == FEATURE]
+    if len(features) < 2:
+        return []
+    found = propose_groups(graph, nodes=features, similarity=0.4)
+    return [
+        {"label": label, "nodes": list(members), "stability": float(agreement)}
+        for (label, members), agreement in zip(found.groups, found.agreement, strict=True)
+    ]

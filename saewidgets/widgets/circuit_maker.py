@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from saewidgets.circuits.picture import circuit_payload
 from saewidgets.errors import FeatureError
 from saewidgets.payloads.circuit import CircuitPayload, CircuitWords
 from saewidgets.payloads.context import Context
-from saewidgets.widgets.circuit_effects import effect_of, proposals, words_of, worth_of
+from saewidgets.widgets.circuit_effects import effect_of, words_of, worth_of
 from saewidgets.widgets.circuit_request import CircuitRequest, code
 from saewidgets.widgets.jobs import Token
 
@@ -101,6 +101,7 @@ class Maker:
         self.scope = scope
         self.layout: Layout | None = None
         self.pinned: tuple[str, ...] = ()
+        self.groups: dict[str, str] = {}
         self._graphs: OrderedDict[Any, AttributionGraph] = OrderedDict()
 
     def check(self, request: CircuitRequest) -> None:
@@ -136,18 +137,19 @@ class Maker:
             plain = self._known(replace(request, base="", edits=()))
             for plain in () if plain is not None else self._growing(replace(request, base="", edits=()), token, progress):
                 pass
-            fields["effect"] = effect_of(self.scope, plain, request, self.pinned, token.check, progress)
+            fields["effect"] = effect_of(self.scope, plain, request, self.pinned, self.groups, token.check)
             yield self._picture(request, graph, before, started, **fields)
         if request.measure:
-            fields["worth"] = worth_of(self.scope, graph, request, token.check, progress)
+            fields["worth"] = worth_of(self.scope, graph, request)
             yield self._picture(request, graph, before, started, **fields)
-
-    def proposals(self, graph: AttributionGraph, nodes: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Supernodes that could be made of some nodes."""
-        return proposals(self.scope, graph, nodes)
 
     def _key(self, request: CircuitRequest) -> Any:
         return request.prompt, request.targets, request.edits, request.method, request.max_features
+
+    def look(self, marks: Mapping[str, Any]) -> None:
+        """What a person pinned and grouped is looked at first."""
+        self.pinned = tuple(marks["pinned"])
+        self.groups = {node: group["label"] for group in marks["groups"] for node in group["nodes"]}
 
     def _known(self, request: CircuitRequest) -> AttributionGraph | None:
         found = self._graphs.get(self._key(request))

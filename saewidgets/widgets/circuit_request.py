@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -204,7 +204,3 @@ def same_marks(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether marks say the same."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
-
-def nodes_of(groups: Sequence[CircuitGroup]) -> dict[str, str]:
-    """Label of the group of each node."""
-    return {node: group.label for group in groups for node in group.nodes}

@@ -35,7 +35,15 @@ export function Effect({ view, payload }: Props) {
   }
   const mode = effect.modes.find((one) => one.mode === state.mode.value) ?? effect.modes.at(-1);
   if (!mode) return null;
-  const values = [...mode.predicted, ...mode.measured, ...mode.low, ...mode.high, 0];
+  const values = [
+    ...mode.predicted,
+    ...mode.measured,
+    ...mode.low,
+    ...mode.high,
+    ...mode.direction_low,
+    ...mode.direction_high,
+    0,
+  ];
   const axis = linear(Math.min(...values), Math.max(...values), 5);
   const x = (value: number) => LEFT + ((value - axis.low) / (axis.high - axis.low)) * (WIDTH - LEFT - 12);
   const height = effect.rows.length * ROW;
@@ -89,6 +97,10 @@ export function Effect({ view, payload }: Props) {
                 {own !== undefined && <tspan class="letter">{String.fromCharCode(97 + (own % 26))} </tspan>}
                 {label.length > 20 ? `${label.slice(0, 19)}…` : label}
               </text>
+              <path
+                class="whisker"
+                d={`M${x(mode.direction_low[i] ?? 0)} ${y - 9}v18M${x(mode.direction_high[i] ?? 0)} ${y - 9}v18`}
+              />
               <path class="ax" d={`M${a} ${y}H${b}`} />
               <circle class="predicted" cx={a} cy={y} r={4.5} />
               <circle class={inside ? "measured in" : "measured"} cx={b} cy={y} r={4.5} />
@@ -130,7 +142,7 @@ export function NextWords({ payload }: { payload: CircuitPayload }) {
   const shown = words.word.slice(0, FEW);
   return (
     <section aria-label="Next token" class="nextwords">
-      <h3>Next token {words.after && <span class="sub">· bar: with the ablation, tick: before</span>}</h3>
+      <h3>Next token {words.after && <span class="sub">· bar: with the edit, tick: before, grey: control</span>}</h3>
       {shown.map((word, k) => {
         const before = words.before[k] ?? 0;
         const after = words.after ? (words.after[k] ?? 0) : before;
@@ -138,6 +150,15 @@ export function NextWords({ payload }: { payload: CircuitPayload }) {
           <div class="nw" key={k}>
             <span class="tk clip">{plain(word.trim() || word, 24)}</span>
             <span class="hb" aria-hidden="true">
+              {words.low && words.high && (
+                <i
+                  class="band"
+                  style={{
+                    left: `${92 * (words.low[k] ?? 0)}%`,
+                    width: `${92 * ((words.high[k] ?? 0) - (words.low[k] ?? 0))}%`,
+                  }}
+                />
+              )}
               <i class="ink" style={{ left: "0", width: `${92 * after}%` }} />
               {words.after && <i class="tick" style={{ left: `${92 * before}%` }} />}
             </span>

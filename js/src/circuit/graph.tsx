@@ -5,7 +5,7 @@ import { activation, percent, probability } from "../format";
 import { plain } from "../signs";
 import type { CircuitView } from "../views/circuitgraph";
 import { graphKey } from "./keys";
-import { CHANGED, ERROR, FEATURE, GONE, LOGIT, labelOf, NEW, wordAt } from "./kinds";
+import { CHANGED, ERROR, FEATURE, GONE, LOGIT, labelOf, NEW, shareOf, sideOf, wordAt } from "./kinds";
 import type { Places } from "./layout";
 import { colorsOf, Edges, type Hand, paintHand, paintNodes, type Scene, type View } from "./paint";
 import type { CircuitState } from "./state";
@@ -45,7 +45,12 @@ function handOf(state: CircuitState, hovered: number): Hand {
     for (const n of state.slots.value.keys()) {
       for (const e of links.into(n)) if (state.slots.value.has(payload.source[e] as number)) edges.push([e, 0.45]);
     }
-    if (own >= 0) for (const e of [...links.into(own), ...links.out(own)]) edges.push([e, 1]);
+    const side = sideOf(payload, state.side.value);
+    const all = own < 0 ? [] : [...links.into(own), ...links.out(own)];
+    const most = all.reduce((a, e) => Math.max(a, Math.abs(shareOf(payload, side, e))), 0);
+    // Weak ones stay in view, but behind.
+    for (const e of all)
+      edges.push([e, Math.max(0.15, Math.min(1, (2.5 * Math.abs(shareOf(payload, side, e))) / most))]);
   }
   const shown = state.visible.value?.nodes;
   const there = (n: number) => n >= 0 && shown?.[n] === 1;

@@ -1,6 +1,6 @@
 // Words and numbers of a circuit that all its parts share.
 import type { CircuitPayload, CircuitSide } from "../payloads";
-import { plain } from "../signs";
+import { plain, special } from "../signs";
 
 export type { CircuitPayload, CircuitSide } from "../payloads";
 
@@ -29,7 +29,8 @@ export const marksOf = ({ marks }: CircuitPayload): Marks => ({
 export function wordAt(payload: CircuitPayload, position: number, side = "now"): string {
   const tokens = side === "before" && payload.tokens_before.length ? payload.tokens_before : payload.tokens;
   const text = tokens[position] ?? payload.tokens_before[position] ?? "";
-  return plain(text.trim() || text, 40);
+  // A special token is named, as everywhere.
+  return /^<.+>$/.test(text) ? `‹${plain(special(text), 24)}›` : plain(text.trim() || text, 40);
 }
 
 /** A feature's id: a node's without its position. */

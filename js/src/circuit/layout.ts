@@ -1,5 +1,5 @@
 // Where nodes stand on the sheet: rows by layer, columns by token; and which node is under a pointer.
-import { type CircuitPayload, ERROR, LOGIT, TOKEN } from "./kinds";
+import { type CircuitPayload, ERROR, LOGIT, TOKEN, wordAt } from "./kinds";
 
 const LEFT = 60;
 const RIGHT = 14;
@@ -27,23 +27,28 @@ export function heightOf(rows: number): number {
   return TOP + BOTTOM + (rows <= 14 ? Math.max(44, Math.min(72, 520 / gaps)) : Math.max(14, 620 / gaps)) * gaps;
 }
 
+/** Columns as wide as their words, and the rest by their slots. */
+function columnsOf(payload: CircuitPayload, width: number): Places["columns"] {
+  const words = Array.from(payload.columns, (_, t) => 7.6 * Math.min(10, wordAt(payload, t).length) + 9);
+  const least = words.reduce((a, b) => a + b, 0);
+  const slots = payload.columns.reduce((a, b) => a + b, 0);
+  const free = Math.max(0, width - least);
+  const shrink = Math.min(1, width / Math.max(1, least));
+  let at = LEFT;
+  return words.map((word, t) => {
+    const own = word * shrink + (free * (payload.columns[t] as number)) / Math.max(1, slots);
+    at += own;
+    return { x: at - own / 2, width: own };
+  });
+}
+
 /** Places of all nodes in a sheet so wide. */
 export function placesOf(payload: CircuitPayload, width: number): Places {
   const { kind, row, position, slot } = payload.nodes;
   const n = kind.length;
-  const starts: number[] = [];
-  let total = 0;
-  for (const column of payload.columns) {
-    starts.push(total);
-    total += column;
-  }
-  const unit = (width - LEFT - RIGHT) / Math.max(1, total);
+  const columns = columnsOf(payload, width - LEFT - RIGHT);
   const height = heightOf(payload.rows.length);
   const gap = (height - TOP - BOTTOM) / Math.max(1, payload.rows.length - 1);
-  const columns = starts.map((start, t) => {
-    const own = payload.columns[t] as number;
-    return { x: LEFT + (start + own / 2) * unit, width: own * unit };
-  });
   const rows = payload.rows.map((_, i) => height - BOTTOM - i * gap);
   const influence = (i: number) => Math.max(payload.now.influence[i] ?? 0, payload.before?.influence[i] ?? 0);
   let most = 1e-12;
@@ -54,7 +59,9 @@ export function placesOf(payload: CircuitPayload, width: number): Places {
   const targets = spreadTargets(payload, columns, width);
   for (let i = 0; i < n; i++) {
     const t = position[i] as number;
-    const at = kind[i] === TOKEN ? (columns[t]?.x ?? 0) : LEFT + ((starts[t] ?? 0) + (slot[i] as number) + 0.5) * unit;
+    const own = columns[t] ?? { x: 0, width: 0 };
+    const part = ((slot[i] as number) + 0.5) / Math.max(1, payload.columns[t] as number) - 0.5;
+    const at = kind[i] === TOKEN ? own.x : own.x + part * own.width;
     x[i] = targets.get(i) ?? at;
     y[i] = rows[row[i] as number] ?? 0;
     r[i] = kind[i] === TOKEN || kind[i] === LOGIT ? 3 : Math.max(LEAST, MOST * Math.sqrt(influence(i) / most));

@@ -8,12 +8,12 @@ import type { Shown } from "./prune";
 const SLICE = 4_000;
 /** Shares above which an edge is drawn darker, and how dark. */
 const BOLD: readonly [number, number, number][] = [
-  [0.4, 0.8, 1.6],
-  [0.2, 0.6, 1.3],
-  [0.1, 0.45, 1],
-  [0.05, 0.32, 1],
-  [0.02, 0.2, 0.8],
-  [0, 0.12, 0.8],
+  [0.3, 0.45, 1.2],
+  [0.15, 0.36, 1.1],
+  [0.07, 0.3, 1],
+  [0.03, 0.24, 1],
+  [0.01, 0.17, 0.8],
+  [0, 0.1, 0.8],
 ];
 /** More edges than this are straight, so that drawing them keeps pace. */
 const CURVED = 6_000;

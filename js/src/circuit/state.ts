@@ -89,8 +89,10 @@ export class CircuitState extends Picture<CircuitPayload> {
   );
   /** Nodes that an edit is done to. */
   readonly edited = computed(() => {
-    const done = new Set<number>();
     const payload = this.payload.value;
+    // A page has no edits to change, only what they did.
+    const own = this.live.value ? [] : (payload?.effect?.nodes ?? []);
+    const done = new Set(own.flatMap((id) => this.number.value.get(id) ?? []));
     for (const { feature, positions } of this.edits.value) {
       payload?.nodes.id.forEach((id, n) => {
         const here = positions === null || positions.includes(payload.nodes.position[n] as number);

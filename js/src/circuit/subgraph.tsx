@@ -8,9 +8,9 @@ import type { CircuitView } from "../views/circuitgraph";
 import { type CircuitPayload, LOGIT, sideOf, TOKEN, type Unit, wordAt } from "./kinds";
 import type { CircuitState } from "./state";
 
-const COLUMN = 150;
+const COLUMN = 156;
 const ROW = 74;
-const WIDE = 126;
+const WIDE = 118;
 const TALL = 42;
 /** Weaker flows are left out. */
 const LEAST = 0.015;
@@ -134,8 +134,8 @@ export function Subgraph({ view, payload }: Props) {
           <div class="sbox">
             <svg
               viewBox={`-4 -4 ${width} ${height}`}
-              width={width}
-              height={height}
+              width="100%"
+              style={{ "min-width": `${Math.min(width, 520)}px`, "max-width": `${1.15 * width}px` }}
               role="group"
               aria-label={`${plural(state.units.value.length, "pinned part")}`}
             >
