@@ -225,11 +225,23 @@ function checkRows({ index, label, words, values, known, bars, order, start }: T
     throw new PayloadError("The rows of the table are of unequal length.");
 }
 
-function checkCircuit({ nodes, now, before, source, target, columns, rows, effect, words }: CircuitPayload): void {
+function checkCircuit({
+  nodes,
+  now,
+  before,
+  source,
+  target,
+  columns,
+  widths,
+  rows,
+  effect,
+  words,
+}: CircuitPayload): void {
   const n = nodes.id.length;
   for (const values of [nodes.kind, nodes.row, nodes.position, nodes.slot, nodes.label, nodes.density, nodes.status])
     rowsOf("nodes", values, n);
   rowsOf("target", target, source.length);
+  rowsOf("widths", widths, columns.length);
   for (const side of [now, before]) {
     if (!side) continue;
     const { edge, ...own } = side;

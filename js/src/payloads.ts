@@ -476,6 +476,7 @@ export interface CircuitPayload {
   tokens: string[];
   rows: string[];
   columns: Uint32Array;
+  widths: Uint32Array;
   nodes: CircuitNodes;
   source: Uint32Array;
   target: Uint32Array;
@@ -547,7 +548,7 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["CircuitMode", "mode:string predicted:float32 measured:float32 low:float32 high:float32 direction_low:float32 direction_high:float32"],
   ["CircuitEffect", "label:string nodes:string[] rows:string[] names:string[] modes:CircuitMode[] n:number seed:number error:string control:string"],
   ["CircuitWorth", "pinned:string[] faithfulness:number completeness:number control:number low:number high:number n:number seed:number"],
-  ["CircuitPayload", "prompt:string tokens:string[] rows:string[] columns:uint32 nodes:CircuitNodes source:uint32 target:uint32 now:CircuitSide context:Context tokens_before:string[] before:CircuitSide? side:string keep_nodes:number keep_edges:number most_nodes:number n_edges:number selection:string marks:CircuitMarks replacement:number completeness:number residual:number covered:number method:string words:CircuitWords effect:CircuitEffect? worth:CircuitWorth? edits:string note:string"],
+  ["CircuitPayload", "prompt:string tokens:string[] rows:string[] columns:uint32 widths:uint32 nodes:CircuitNodes source:uint32 target:uint32 now:CircuitSide context:Context tokens_before:string[] before:CircuitSide? side:string keep_nodes:number keep_edges:number most_nodes:number n_edges:number selection:string marks:CircuitMarks replacement:number completeness:number residual:number covered:number method:string words:CircuitWords effect:CircuitEffect? worth:CircuitWorth? edits:string note:string"],
 ]);
 
 /** Record of each kind of payload. */

@@ -10,8 +10,8 @@ import numpy as np
 
 from saewidgets.payloads.arrays import Array
 
-# A column is at least so wide, and never wider than this because of its word.
-_LEAST, _WORD = 4, 10
+# A column has at least so many slots.
+_LEAST = 4
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,19 @@ class Layout:
     """Slots of nodes.
 
     Args:
-        columns: `[T]` width of each token's column, in slots.
+        columns: `[T]` slots of each token's column.
+        widths: `[T]` how many nodes that matter stand side by side in it: columns are as wide.
         slots: Node -> its slot in the column of its token.
     """
 
     columns: Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    widths: Array = field(default_factory=lambda: np.zeros(0, np.int64))
     slots: Mapping[tuple[int, int, str], int] = field(default_factory=dict)
 
 
 def place(
     nodes: Sequence[tuple[int, int, str]],
-    words: Sequence[str],
+    n_tokens: int,
     previous: Layout | None = None,
     first: Container[tuple[int, int, str]] = (),
 ) -> Layout:
@@ -41,7 +43,7 @@ def place(
 
     Args:
         nodes: `(row, position, name)` of each, in the order of their layer, position and feature.
-        words: Tokens: a column has room for its word.
+        n_tokens: Number of columns.
         previous: What is in view now.
         first: Nodes that get the best places.
 
@@ -49,18 +51,18 @@ def place(
         The layout. Columns never shrink from the previous one.
 
     Example:
-        >>> first = place([(1, 0, "a"), (1, 0, "b")], ["to"])
-        >>> place([(1, 0, "a"), (1, 0, "c"), (1, 0, "b")], ["to"], first).slots[1, 0, "a"] == first.slots[1, 0, "a"]
+        >>> first = place([(1, 0, "a"), (1, 0, "b")], 1)
+        >>> place([(1, 0, "a"), (1, 0, "c"), (1, 0, "b")], 1, first).slots[1, 0, "a"] == first.slots[1, 0, "a"]
         True
     """
     previous = previous or Layout()
     cells: dict[tuple[int, int], list[tuple[int, int, str]]] = defaultdict(list)
     for node in nodes:
         cells[node[:2]].append(node)
-    columns = np.array([max(_LEAST, min(len(word) + 1, _WORD)) for word in words], np.int64)
-    columns = np.maximum(columns, np.pad(previous.columns, (0, len(columns)))[: len(columns)])
+    columns, widths = (_grown(held, n_tokens) for held in (previous.columns, previous.widths))
     for (_, position), members in cells.items():
         columns[position] = max(columns[position], _rounded(len(members)))
+        widths[position] = max(widths[position], _rounded(sum(node in first for node in members)))
     slots: dict[tuple[int, int, str], int] = {}
     for (_, position), members in cells.items():
         width = int(columns[position])
@@ -72,7 +74,14 @@ def place(
                     _seat(node, (number + 0.5) * width / len(tier) - 0.5, width, taken, slots)
                 else:
                     slots[node] = previous.slots[node]
-    return Layout(columns, slots)
+    return Layout(columns, widths, slots)
+
+
+def _grown(held: Array, n_tokens: int) -> Array:
+    """What columns had, for as many as there are now."""
+    found = np.full(n_tokens, _LEAST)
+    found[: len(held)] = held[:n_tokens]
+    return found
 
 
 def _seat(

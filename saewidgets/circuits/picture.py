@@ -74,9 +74,8 @@ def circuit_payload(
     sides = [_side(part, where, edge) for part, where, edge in zip(parts, numbers, weights, strict=True)]
     tokens_before = () if before is None else _words(before, graph)
     rows, cells = _cells(parts, numbers, names)
-    words = [max(texts, key=len).strip() for texts in zip(graph.tokens, tokens_before or graph.tokens, strict=True)]
     chief = {cell for cell, name in zip(cells, names, strict=True) if _chief(parts, name)}
-    layout = place(_sorted(cells, parts), words, layout, chief)
+    layout = place(_sorted(cells, parts), len(graph.tokens), layout, chief)
     nodes = _nodes(parts, numbers, names, cells, layout)
     scores = graph.scores()
     payload = CircuitPayload(
@@ -85,6 +84,7 @@ def circuit_payload(
         tokens_before=tokens_before,
         rows=rows,
         columns=layout.columns,
+        widths=layout.widths,
         nodes=nodes,
         source=source,
         target=target,

@@ -30,7 +30,7 @@ class CircuitNodes:
         kind: `[N]` `FEATURE`, `ERROR`, `TOKEN` or `LOGIT`.
         row: `[N]` index into the rows: 0 for tokens, the last for targets.
         position: `[N]` token.
-        slot: `[N]` place in the column of the token, below its width.
+        slot: `[N]` place in the column of the token.
         label: N names, "" where there is none.
         density: `[N]` share of the prompt's tokens at which the same feature is active; 0 for other kinds.
         status: `[N]` `SAME`, `CHANGED` (influence by more than a tenth), `NEW` or `GONE`.
@@ -264,7 +264,8 @@ class CircuitPayload:
         tokens: T tokens as strings.
         tokens_before: Those of the text before, each where the token stands that answers to it.
         rows: Names of the rows, from the tokens up to the targets.
-        columns: `[T]` width of the column of each token, in slots.
+        columns: `[T]` slots of the column of each token.
+        widths: `[T]` what its width is in proportion to.
         nodes: N nodes, by row, position and slot.
         source, target: `[E]` nodes of each edge, the one that carries most first.
         now: Numbers of the graph.
@@ -291,6 +292,7 @@ class CircuitPayload:
     tokens: tuple[str, ...]
     rows: tuple[str, ...]
     columns: U32
+    widths: U32
     nodes: CircuitNodes
     source: U32
     target: U32
@@ -320,6 +322,7 @@ class CircuitPayload:
         check(self)
         n, e, t = len(self.nodes), len(self.source), len(self.columns)
         same_length(self, e, "target")
+        same_length(self, t, "widths")
         for side in (self.now, self.before):
             if side is not None:
                 same_length(side, n, "influence")
@@ -337,7 +340,7 @@ class CircuitPayload:
             raise PayloadError("A node stands outside the rows and columns.", "Lay the graph out again.")
         if n and (nodes.slot >= self.columns[nodes.position]).any():
             raise PayloadError("A node stands beside its column.", "Lay the graph out again.")
-        if t and int(self.columns.max()) > MAX_NODES:
+        if t and max(int(self.columns.max()), int(self.widths.max())) > MAX_NODES:
             raise PayloadError("A column is wider than there are nodes.", "Lay the graph out again.")
         for name in ("keep_nodes", "keep_edges", "most_nodes"):
             value = getattr(self, name)

@@ -24,6 +24,8 @@ from saewidgets.widgets.circuit_request import (
     VIEW,
     CircuitRequest,
     code,
+    edits_at,
+    marks_at,
     marks_json,
     marks_of,
     node_ids,
@@ -134,6 +136,8 @@ class CircuitGraph(Inside, BaseWidget):
         self._maker: Maker | None = None
         self._atlas = atlas
         self._graph: AttributionGraph | None = None
+        self._anchor: tuple[str, Any, Any] = ("", (), NOTHING)
+        self._held: tuple[str, Any, Any] | None = None
         step: Step | None = None
         given = {"keep_nodes": keep_nodes, "keep_edges": keep_edges, "side": side, "selection": selection}
         if pinned or groups or names:
@@ -171,12 +175,27 @@ class CircuitGraph(Inside, BaseWidget):
         before: CircuitRequest = self._need_model().request
         changed = {name: CHECKS[name](name, state[name]) for name in CHECKS if name in state}
         request = replace(before, **changed)
-        if request.prompt != before.prompt and "base" not in changed:
-            request = replace(request, base=before.prompt)
+        if request.prompt != before.prompt:
+            request = self._followed(before, request, "edits" in changed)
+            request = request if "base" in changed else replace(request, base=before.prompt)
         if (request.prompt, request.targets, request.edits) != (before.prompt, before.targets, before.edits):
             request = replace(request, measure=changed.get("measure", ()))
         assert self._maker is not None
         self._maker.check(request)
+        return request
+
+    def _followed(self, before: CircuitRequest, request: CircuitRequest, own: bool) -> CircuitRequest:
+        """Marks and edits go where their tokens go, as long as a text is being typed from where it began."""
+        assert self._maker is not None
+        if self._held is None or self._held[1:] != (before.edits, self.marks):
+            self._anchor = (before.prompt, before.edits, self.marks)
+        text, edits, marks = self._anchor
+        places = self._maker.positions(text, request.prompt)
+        if not own:
+            request = replace(request, edits=edits_at(edits, places))
+        with self._setting():
+            self.marks = marks_at(marks, places)
+        self._held = (request.prompt, request.edits, self.marks)
         return request
 
     @traitlets.observe(*_WANTS)  # type: ignore[untyped-decorator]
@@ -200,6 +219,8 @@ class CircuitGraph(Inside, BaseWidget):
 
     def _restored(self, request: CircuitRequest, state: Any) -> CircuitRequest:
         prompt, targets, edits, base = state
+        if prompt != request.prompt:
+            self._followed(request, replace(request, prompt=prompt, edits=edits), True)
         return replace(request, prompt=prompt, targets=targets, edits=edits, base=base, measure=())
 
     def _is_drag(self, before: Any, after: Any) -> bool:

@@ -68,10 +68,11 @@ def effect_of(
     nodes, factor = found
     experiment = Experiment(scope, graph, targets=list(request.targets) or None)
     on = [name for name in pinned if name in graph.columns.place and name not in nodes]
-    on = [name for name in on if graph.columns.kind[graph.columns.place[name]] == FEATURE]
+    first = min(int(graph.columns.layer[graph.columns.place[name]]) for name in nodes)
+    on = [name for name in on if _behind(graph, name, first)]
     if not on:
         predicted = graph.predict(list(nodes), factor)
-        features = predicted[(predicted["kind"] == "feature") & ~predicted["id"].isin(nodes)]
+        features = predicted[(predicted["kind"] == "feature") & ~predicted["id"].isin(nodes) & (predicted["total"] != 0)]
         on = features.reindex(features["total"].abs().sort_values(ascending=False).index)["id"].head(6).tolist()
     modes, table = [], None
     for propagation, mode in MODES.items():
@@ -99,6 +100,12 @@ def effect_of(
         error="dropped" if dropped else "kept",
         control=f"{CONTROLS} random circuits of like layer, token and size; lines: {CONTROLS} random directions as long",
     )
+
+
+def _behind(graph: AttributionGraph, name: str, layer: int) -> bool:
+    """Whether a node is a feature that something in this layer can reach."""
+    columns, n = graph.columns, graph.columns.place[name]
+    return columns.kind[n] == FEATURE and int(columns.layer[n]) > layer
 
 
 def _called(graph: AttributionGraph, nodes: Sequence[str]) -> str:

@@ -6,12 +6,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.layout import Layout
 from saewidgets.circuits.picture import circuit_payload
-from saewidgets.errors import FeatureError
+from saewidgets.errors import FeatureError, SaewidgetsError
 from saewidgets.payloads.circuit import CircuitPayload, CircuitWords
 from saewidgets.payloads.context import Context
 from saewidgets.widgets.circuit_effects import effect_of, words_of, worth_of
@@ -145,6 +146,18 @@ class Maker:
 
     def _key(self, request: CircuitRequest) -> Any:
         return request.prompt, request.targets, request.edits, request.method, request.max_features
+
+    def positions(self, before: str, now: str) -> dict[int, int]:
+        """Where each token of a text is in another one; those that are gone are missing."""
+        try:
+            one, two = (self.scope.model.tokenize(text) for text in (before, now))
+        except SaewidgetsError:
+            return {}
+        found: dict[int, int] = {}
+        for tag, i1, i2, j1, j2 in SequenceMatcher(None, one, two, autojunk=False).get_opcodes():
+            if tag == "equal" or (tag == "replace" and i2 - i1 == j2 - j1):
+                found |= dict(zip(range(i1, i2), range(j1, j2), strict=True))
+        return found
 
     def look(self, marks: Mapping[str, Any]) -> None:
         """What a person pinned and grouped is looked at first."""

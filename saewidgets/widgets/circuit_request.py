@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from saewidgets.errors import PayloadError, WidgetError
-from saewidgets.interventions import to_code
+from saewidgets.interventions import Edit, to_code
 from saewidgets.payloads.circuit import MAX_MARKS, SIDES, CircuitGroup, CircuitMarks, CircuitPlace, NodeName
 from saewidgets.widgets import checks
 
@@ -204,3 +204,37 @@ def same_marks(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether marks say the same."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
+
+def node_at(node: str, places: Mapping[int, int]) -> str | None:
+    """The id of the same node where its token is in another text; `None` when the token is gone."""
+    name, _, position = node.rpartition("@")
+    if not position.isdigit():
+        return node
+    now = places.get(int(position))
+    return None if now is None else f"{name}@{now}"
+
+
+def marks_at(value: Mapping[str, Any], places: Mapping[int, int]) -> dict[str, Any]:
+    """Marks in another text."""
+
+    def moved(nodes: Sequence[str]) -> list[str]:
+        return [now for node in nodes if (now := node_at(node, places)) is not None]
+
+    groups = [{"label": group["label"], "nodes": moved(group["nodes"])} for group in value["groups"]]
+    kept = {
+        name: {now: one for key, one in value[name].items() if (now := node_at(key, places)) is not None}
+        for name in ("places", "names")
+    }
+    return {"pinned": moved(value["pinned"]), "groups": [group for group in groups if group["nodes"]], **kept}
+
+
+def edits_at(edits: Sequence[Edit], places: Mapping[int, int]) -> tuple[Edit, ...]:
+    """Edits in another text; those of which every token is gone are gone."""
+    found = []
+    for edit in edits:
+        if isinstance(edit.positions, tuple):
+            now = tuple(places[p] for p in edit.positions if p in places)
+            edit = replace(edit, positions=now) if now else None
+        if edit is not None:
+            found.append(edit)
+    return tuple(found)

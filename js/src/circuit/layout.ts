@@ -31,12 +31,12 @@ export function heightOf(rows: number): number {
 function columnsOf(payload: CircuitPayload, width: number): Places["columns"] {
   const words = Array.from(payload.columns, (_, t) => 7.6 * Math.min(10, wordAt(payload, t).length) + 9);
   const least = words.reduce((a, b) => a + b, 0);
-  const slots = payload.columns.reduce((a, b) => a + b, 0);
+  const slots = payload.widths.reduce((a, b) => a + b, 0);
   const free = Math.max(0, width - least);
   const shrink = Math.min(1, width / Math.max(1, least));
   let at = LEFT;
   return words.map((word, t) => {
-    const own = word * shrink + (free * (payload.columns[t] as number)) / Math.max(1, slots);
+    const own = word * shrink + (free * (payload.widths[t] as number)) / Math.max(1, slots);
     at += own;
     return { x: at - own / 2, width: own };
   });
@@ -79,11 +79,13 @@ function spreadTargets(payload: CircuitPayload, columns: Places["columns"], widt
   for (const t of [...new Set(all.map((n) => position[n] as number))].sort((a, b) => b - a)) {
     const own = all.filter((n) => position[n] === t);
     const wide = own.reduce((sum, n) => sum + room(n), 0);
-    let at = Math.min(end, (columns[t]?.x ?? 0) + wide / 2) - wide;
+    // Too many for the sheet stand closer.
+    const scale = Math.min(1, Math.max(120, end - LEFT) / Math.max(1, wide));
+    let at = Math.max(LEFT, Math.min(end, (columns[t]?.x ?? 0) + wide / 2) - wide * scale);
     end = at;
     for (const n of own) {
-      found.set(n, at + room(n) / 2);
-      at += room(n);
+      found.set(n, at + (room(n) * scale) / 2);
+      at += room(n) * scale;
     }
   }
   return found;

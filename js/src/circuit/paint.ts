@@ -104,6 +104,8 @@ export class Edges {
     // The share in the target's input is what makes an edge dark, so buckets are of it.
     const side = sideOf(scene.payload, scene.side);
     const other = scene.side === "both" ? scene.payload.before : null;
+    // Thousands of lines over each other would be a block.
+    const faint = Math.min(1, (800 / Math.max(1, edges.length)) ** 0.3);
     let at = 0;
     const slice = () => {
       const end = Math.min(edges.length, at + SLICE);
@@ -117,7 +119,7 @@ export class Edges {
       pen.strokeStyle = colors("control");
       BOLD.forEach(([, alpha, wide], i) => {
         if (!buckets[i]?.length) return;
-        pen.globalAlpha = alpha;
+        pen.globalAlpha = alpha * faint;
         pen.lineWidth = wide / view.k;
         pen.beginPath();
         for (const e of buckets[i] ?? []) trace(pen, scene, e, curved);

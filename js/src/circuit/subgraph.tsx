@@ -271,7 +271,8 @@ function BoxOf({ view, payload, box, grab, drag, drop, nudge }: BoxProps) {
 function Worth({ view, payload }: Props) {
   const { state } = view;
   const { worth } = payload;
-  const now = state.units.value.flatMap(({ nodes }) => nodes).filter((n) => payload.nodes.kind[n] === 0);
+  const { kind, status } = payload.nodes;
+  const now = state.units.value.flatMap(({ nodes }) => nodes).filter((n) => kind[n] === 0 && status[n] !== 3);
   if (now.length === 0) return null;
   const ids = new Set(now.map((n) => payload.nodes.id[n] ?? ""));
   const same = worth && worth.pinned.length === ids.size && worth.pinned.every((id) => ids.has(id));
