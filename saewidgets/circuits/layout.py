@@ -1,4 +1,4 @@
-"""Where the nodes of a graph stand: rows by layer, columns by token, and slots in a column that nobody is moved from."""
+"""Where the nodes of a graph stand: rows by layer, columns by token, and slots from which nobody is moved."""
 
 from __future__ import annotations
 

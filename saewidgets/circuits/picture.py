@@ -1,4 +1,4 @@
-"""Attribution graph -> payload: what is worth showing of one graph, or of two that are compared, each node in its place."""
+"""Attribution graph -> payload: what is worth showing of one graph, or of two that are compared."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def circuit_payload(
         layout: Where nodes stand now; they stay there.
         share: Share of the influence on nodes that is held at most.
         pinned: Ids of nodes that are held whatever their influence.
-        most_nodes, most_edges: The least influential ones beyond these numbers are left out.
+        most_nodes: The least influential ones beyond this number are left out.
+        most_edges: The same of edges.
         **fields: Other fields of the payload.
 
     Returns:
@@ -104,7 +105,7 @@ def circuit_payload(
 
 
 def _columns(before: AttributionGraph, now: AttributionGraph) -> list[tuple[int, bool]]:
-    """Where each token of the text before stands among those of now, and whether it has one there that answers to it."""
+    """Where each token of the text before stands among those of now, and whether one there answers to it."""
     same = {then: here for here, then in before.difference(now).positions.items()}
     last, found = -1, []
     for then in range(len(before.tokens)):
@@ -172,7 +173,9 @@ def _edges(
         code = there[inside.row[used]].astype(np.int64) * size + there[inside.col[used]]
         through = (part.graph.influence + part.graph.columns.weight)[where[there]][inside.row[used]]
         entries.append((code, inside.data[used]))
-        scores.append(np.abs(inside.data[used]) / np.maximum(part.inputs[where[there]][inside.row[used]], 1e-10) * through)
+        scores.append(
+            np.abs(inside.data[used]) / np.maximum(part.inputs[where[there]][inside.row[used]], 1e-10) * through
+        )
     codes = np.unique(np.concatenate([code for code, _ in entries]))
     best, weights = np.zeros(len(codes)), []
     for (code, value), score in zip(entries, scores, strict=True):

@@ -96,7 +96,8 @@ def _graph(pen: Pen, payload: CircuitPayload, shown: Visible, place: tuple[float
         ends = row in (0, rows - 1)
         pen.line([(axis, y), (right, y)], pen.palette["rule"], 0.5, () if ends else (0.6, 2.4), "row")
         if not narrow:
-            pen.say(axis - 4, y + 2, payload.rows[row], anchor="right", size=AXIS)
+            name = fonts.fit(pen.plain(payload.rows[row], 20), axis - 4 - left, AXIS)
+            pen.say(axis - 4, y + 2, name, anchor="right", size=AXIS)
         elif not ends:
             pen.say(left, y - 2, str(row - 1), size=AXIS)
     points = _points(payload, columns, heights, axis, right)
@@ -184,7 +185,9 @@ def _nodes(pen: Pen, payload: CircuitPayload, shown: Visible, points: list[Point
         chip = pen.palette.chip(slots[n]) if n in slots else None
         marked = payload.before is not None and payload.side != "before"
         gone = marked and nodes.status[n] == GONE
-        fill = pen.palette["paper"] if gone or (nodes.kind[n] == ERROR and chip is None) else chip.fill if chip else grey
+        fill = (
+            pen.palette["paper"] if gone or (nodes.kind[n] == ERROR and chip is None) else chip.fill if chip else grey
+        )
         edge = chip.fill if chip else grey
         shape: tuple[Point, ...] = _CIRCLE if nodes.kind[n] == FEATURE else ((-1, -1), (1, -1), (1, 1), (-1, 1))
         size = max(size, 1.8) if nodes.kind[n] == ERROR else size

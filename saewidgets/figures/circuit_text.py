@@ -97,7 +97,7 @@ def fallback(payload: CircuitPayload, max_bytes: int = 9_000) -> str:
         row([
             (text.plain(label_of(payload, n), 44), 260),
             (place_of(payload, n), 110),
-            (payload.rows[int(payload.nodes.row[n])], 70),
+            (text.plain(payload.rows[int(payload.nodes.row[n])], 20), 70),
             (text.probability(float(payload.now.influence[n])), 70),
         ])
         for n in order.tolist()

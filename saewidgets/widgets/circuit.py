@@ -1,4 +1,4 @@
-"""`CircuitGraph`: an attribution graph that grows, is pruned, pinned and grouped, and follows edits of text and nodes."""
+"""`CircuitGraph`: an attribution graph that grows, is pruned, pinned and grouped, and follows edits."""
 
 from __future__ import annotations
 
@@ -150,7 +150,9 @@ class CircuitGraph(Inside, BaseWidget):
         whole = True
         if isinstance(source, CircuitPayload | AttributionGraph):
             if prompt is not None or targets is not None or edits:
-                raise WidgetError("A finished graph has its prompt and targets already.", "Give a scope to choose them.")
+                raise WidgetError(
+                    "A finished graph has its prompt and targets already.", "Give a scope to choose them."
+                )
             payload = source if isinstance(source, CircuitPayload) else still(source)
             self._graph = source if isinstance(source, AttributionGraph) else None
             payload = self._viewed(payload, view)
@@ -164,7 +166,11 @@ class CircuitGraph(Inside, BaseWidget):
                 view.setdefault("selection", _chief(payload))
             payload = self._viewed(payload, view)
             step = Step(request, History((self._undoable(request),)), {})
-        traits = {"marks": marks_json(payload.marks), **self._traits_of(payload, step.request if step else None), **view}
+        traits = {
+            "marks": marks_json(payload.marks),
+            **self._traits_of(payload, step.request if step else None),
+            **view,
+        }
         super().__init__(payload, step, theme=theme, height=height, bundle=bundle, traits=traits)
         if not whole and step is not None:
             self._want(step.request, None, step.history)
@@ -356,5 +362,3 @@ def _first(
     if max_features is not None:
         max_features = checks.whole(1, 10**9)("max_features", max_features)
     return CircuitRequest(**checked, method=checks.word("method", method), max_features=max_features, seed=seed)
-
-

@@ -1,4 +1,4 @@
-"""What is measured for a circuit graph in the model: next tokens, effects beside predictions, worth of the pinned part."""
+"""What is measured for a circuit graph: next tokens, effects beside predictions, worth of the pinned part."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ def effect_of(
     on = [name for name in on if _behind(graph, name, first)]
     if not on:
         predicted = graph.predict(list(nodes), factor)
-        features = predicted[(predicted["kind"] == "feature") & ~predicted["id"].isin(nodes) & (predicted["total"] != 0)]
+        features = predicted[
+            (predicted["kind"] == "feature") & ~predicted["id"].isin(nodes) & (predicted["total"] != 0)
+        ]
         on = features.reindex(features["total"].abs().sort_values(ascending=False).index)["id"].head(6).tolist()
     modes, table = [], None
     for propagation, mode in MODES.items():
@@ -98,7 +100,7 @@ def effect_of(
         n=CONTROLS,
         seed=request.seed,
         error="dropped" if dropped else "kept",
-        control=f"{CONTROLS} random circuits of like layer, token and size; lines: {CONTROLS} random directions as long",
+        control=f"{CONTROLS} random circuits of like layer, token and size; lines: {CONTROLS} directions as long",
     )
 
 

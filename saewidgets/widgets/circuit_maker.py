@@ -1,4 +1,4 @@
-"""What makes the pictures of a circuit graph: graphs as they grow, those before an edit, effects, and a layout that stays."""
+"""What makes the pictures of a circuit graph: graphs as they grow, those before an edit, a layout that stays."""
 
 from __future__ import annotations
 
@@ -54,7 +54,14 @@ def still(graph: AttributionGraph) -> CircuitPayload:
     context = Context(graph.model, graph.method, version=__version__, code=call)
     words = _targets(graph)
     payload, _ = circuit_payload(
-        graph, context, share=1.0, pinned=own["pinned"], marks=marks_of(own), selection=marks.clicked, words=words, **keep
+        graph,
+        context,
+        share=1.0,
+        pinned=own["pinned"],
+        marks=marks_of(own),
+        selection=marks.clicked,
+        words=words,
+        **keep,
     )
     return payload
 
@@ -123,9 +130,7 @@ class Maker:
         started = time.monotonic()
         before = None
         if request.edits or (request.base and request.base != request.prompt):
-            text = request.base or request.prompt
-            for before in self._growing(replace(request, prompt=text, edits=()), token, progress):
-                pass
+            before = self._whole(replace(request, prompt=request.base or request.prompt, edits=()), token, progress)
         graph = None
         for graph in self._growing(request, token, progress):
             yield self._picture(request, graph, before, started)
@@ -135,9 +140,7 @@ class Maker:
         fields: dict[str, Any] = {"words": words}
         yield self._picture(request, graph, before, started, **fields)
         if request.edits:
-            plain = self._known(replace(request, base="", edits=()))
-            for plain in () if plain is not None else self._growing(replace(request, base="", edits=()), token, progress):
-                pass
+            plain = self._whole(replace(request, edits=()), token, progress)
             fields["effect"] = effect_of(self.scope, plain, request, self.pinned, self.groups, token.check)
             yield self._picture(request, graph, before, started, **fields)
         if request.measure:
@@ -169,6 +172,13 @@ class Maker:
         if found is not None:
             self._graphs.move_to_end(self._key(request))
         return found
+
+    def _whole(
+        self, request: CircuitRequest, token: Token, progress: Callable[[int, int, str], None] | None
+    ) -> AttributionGraph:
+        """The last of the growing graphs."""
+        *_, graph = self._growing(request, token, progress)
+        return graph
 
     def _growing(
         self, request: CircuitRequest, token: Token, progress: Callable[[int, int, str], None] | None

@@ -1,4 +1,4 @@
-"""What a circuit graph can be asked, and the marks a person makes on it: checks of each value, and the Python for it."""
+"""What a circuit graph can be asked, and the marks a person makes on it: checks, and the Python for it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def targets(name: str, value: Any) -> tuple[Any, ...]:
     if len(found) > MAX_TARGETS:
         raise WidgetError(f"{name} is {checks.brief(value)}.", f"Give at most {MAX_TARGETS}.")
     for one in found:
-        plain = isinstance(one, int) and not isinstance(one, bool) or (isinstance(one, str) and len(one) <= 200)
+        plain = (isinstance(one, int) and not isinstance(one, bool)) or (isinstance(one, str) and len(one) <= 200)
         if not plain and not (hasattr(one, "token") and hasattr(one, "vector")):
             raise WidgetError(f"A target is {checks.brief(one)}.", "Give tokens, or sw.circuits.Target.")
     return found

@@ -9,6 +9,7 @@ from saewidgets.payloads import FeatureTablePayload, encode
 from saewidgets.sites import FeatureId
 from saewidgets.widgets import table_picture as pictures
 from saewidgets.widgets.inside import Inside
+from saewidgets.widgets.jobs import GUARD
 
 if TYPE_CHECKING:
     from saewidgets.widgets.feature_dashboard import FeatureDashboard

@@ -11,12 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from saewidgets.payloads import (
+    CircuitGroup,
+    CircuitMarks,
+    CircuitPayload,
     Context,
     DictionaryReportPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
     FrontierPayload,
     HeatmapPayload,
+    NodeName,
     OpenedFeature,
     Predictions,
     TableFilter,
@@ -26,6 +30,7 @@ from saewidgets.payloads import (
     frontier_payload,
 )
 from saewidgets.payloads.heatmap import SPECIAL
+from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
 from tests.view_factory import make_dashboard, make_frontier, make_report, make_table, make_training
 
@@ -62,7 +67,14 @@ def hostile_payload(strings: list[str], edits: bool = True) -> HeatmapPayload:
 
 def hostile_views(
     text: str,
-) -> tuple[TrainingPayload, FrontierPayload, DictionaryReportPayload, FeatureDashboardPayload, FeatureTablePayload]:
+) -> tuple[
+    TrainingPayload,
+    FrontierPayload,
+    DictionaryReportPayload,
+    FeatureDashboardPayload,
+    FeatureTablePayload,
+    CircuitPayload,
+]:
     """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
     text = text[:2_000]
@@ -101,7 +113,7 @@ def hostile_views(
     ]
     frontier = frontier_payload(points, context, selected=f"{text}0", ce_name=text)
     dashboard = _hostile_dashboard(text, context)
-    return training, frontier, report, dashboard, _hostile_table(text, dashboard)
+    return training, frontier, report, dashboard, _hostile_table(text, dashboard), _hostile_circuit(text, context)
 
 
 def _hostile_dashboard(text: str, context: Context) -> FeatureDashboardPayload:
@@ -138,4 +150,28 @@ def _hostile_table(text: str, dashboard: FeatureDashboardPayload) -> FeatureTabl
         charts=tuple(replace(chart, name=names[chart.name]) for chart in table.charts),
         points=replace(table.points, name_x=names["input"], name_y=names["output"]),
         dashboards=(OpenedFeature(f"{text}/3", np.frombuffer(encode(replace(dashboard, id=f"{text}/3")), np.uint8)),),
+    )  # fmt: skip
+
+
+def _hostile_circuit(text: str, context: Context) -> CircuitPayload:
+    tokens = (text, f" {text}", f"a{text}", text)
+    circuit = make_circuit(24, 90, tokens=tokens, label=text)
+    names = {name: f"{text}{name}" for name in circuit.nodes.id}
+    nodes = replace(circuit.nodes, id=tuple(names.values()), label=(text,) * len(names))
+    marks = CircuitMarks(
+        tuple(names[one] for one in circuit.marks.pinned),
+        tuple(CircuitGroup(f"{text}{i}", tuple(names[n] for n in g.nodes)) for i, g in enumerate(circuit.marks.groups)),
+        tuple(replace(place, id=names[place.id]) for place in circuit.marks.places),
+        tuple(NodeName(names[one.id], text) for one in circuit.marks.names),
+    )
+    assert circuit.effect is not None
+    assert circuit.worth is not None
+    effect = replace(
+        circuit.effect, label=text, nodes=tuple(names[n] for n in circuit.effect.nodes), error=text, control=text,
+        rows=tuple(names[n] for n in circuit.effect.rows), names=(text,) * len(circuit.effect.rows),
+    )  # fmt: skip
+    return replace(
+        circuit, prompt=text, tokens_before=tokens, rows=(text,) * len(circuit.rows), nodes=nodes, marks=marks,
+        selection=marks.pinned[0], method=text, words=replace(circuit.words, word=(text,) * 3), effect=effect,
+        worth=replace(circuit.worth, pinned=marks.pinned), edits=text, note=text, context=context, side="both",
     )  # fmt: skip

@@ -15,8 +15,9 @@ from pypdf import PdfReader
 from saewidgets.errors import FigureError, PayloadError
 from saewidgets.figures import axes, draw, fonts, views
 from saewidgets.figures.scene import Line, Scene
-from saewidgets.payloads import Estimate, decode, encode
+from saewidgets.payloads import CircuitMarks, Estimate, decode, encode
 from tests.attacks.allowed import read
+from tests.circuit_factory import make_circuit
 from tests.payloads.test_codec import mutate, pack, parts
 from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_table, make_training
 
@@ -32,6 +33,11 @@ PAYLOADS = {
     "dashboard of a dead feature": make_dead(),
     "table": make_table(),
     "table where nothing fits": make_table(0, points=None, note="Nothing fits."),
+    "circuit": make_circuit(),
+    "circuit before and after": make_circuit(side="both", keep_nodes=1.0, keep_edges=1.0),
+    "circuit before": make_circuit(side="before"),
+    "circuit of many layers": make_circuit(300, 2_000, 40, before=False, live=False, marks=CircuitMarks()),
+    "circuit without nodes": make_circuit(0, 0, before=False, live=False),
 }
 
 

@@ -5,9 +5,10 @@ import json
 from typing import Any
 
 from saewidgets.export.page import to_page
-from saewidgets.payloads import FeatureTablePayload, FrontierPayload, HeatmapPayload, encode
+from saewidgets.payloads import CircuitPayload, FeatureTablePayload, FrontierPayload, HeatmapPayload, encode
 from saewidgets.payloads.codec import kind_of
 from saewidgets.widgets.carrier import bundle
+from saewidgets.widgets.circuit_request import marks_json
 
 # What anywidget gives to `render`, answered by the test: messages are recorded, replies are sent with `reply`.
 _HOST = """<!doctype html><html lang="en" {attributes}><meta charset="utf-8"><title>host</title>
@@ -85,6 +86,13 @@ def table_traits(payload: FeatureTablePayload) -> dict[str, Any]:
     return {"chosen": list(payload.selection), "feature": "", "_dashboard": "", "top": 0}
 
 
+def circuit_traits(payload: CircuitPayload) -> dict[str, Any]:
+    """Traits of a live circuit graph."""
+    names = ("prompt", "keep_nodes", "keep_edges", "side", "selection")
+    own = {name: getattr(payload, name) for name in names}
+    return {**own, "marks": marks_json(payload.marks), "targets": [], "edits": [], "feature": "", "_dashboard": ""}
+
+
 def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
     """A page with a live widget; `host` in it is the test's end of the comm.
 
@@ -95,6 +103,7 @@ def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
     """
     own = heatmap_traits(payload) if isinstance(payload, HeatmapPayload) else shown_traits(payload)
     own = table_traits(payload) if isinstance(payload, FeatureTablePayload) else own
+    own = circuit_traits(payload) if isinstance(payload, CircuitPayload) else own
     values = {
         "_view": kind_of(payload), "_revision": 1, "theme": "auto", "height": 360, "error": None, "undo_depth": 0,
         "redo_depth": 0, "live": True, **own, **traits,

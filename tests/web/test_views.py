@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from saewidgets.payloads import CircuitMarks
 from tests.attacks.hostile import STRINGS, hostile_views
+from tests.circuit_factory import make_circuit
 from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_training
 from tests.web.conftest import Open
 from tests.web.host import live_page, saved_page
@@ -27,12 +29,16 @@ VIEWS: dict[str, Any] = {
     "dashboard": make_dashboard(),
     "dashboard without a text": make_dashboard(False, live_note="No model.", written_note="No model."),
     "dashboard of a dead feature": make_dead(),
+    "circuit": make_circuit(),
+    "circuit of two graphs": make_circuit(side="both"),
+    "circuit of many layers": make_circuit(400, 3_000, 30, before=False, live=False, marks=CircuitMarks()),
+    "circuit without nodes": make_circuit(0, 0, before=False, live=False),
 }
 # Elements of these views, besides those of the heatmap.
 OURS = {
-    "b", "button", "circle", "dd", "div", "dl", "dt", "g", "h2", "h3", "i", "input", "kbd", "li", "line", "p", "path",
-    "rect", "s", "section", "span", "style", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "tr",
-    "u", "ul",
+    "b", "button", "canvas", "circle", "dd", "details", "div", "dl", "dt", "g", "h2", "h3", "i", "input", "kbd", "li",
+    "line", "p", "path", "rect", "s", "section", "span", "style", "summary", "svg", "table", "tbody", "td", "text",
+    "textarea", "th", "thead", "title", "tr", "tspan", "u", "ul",
 }  # fmt: skip
 BASES = {"style"}
 
@@ -44,7 +50,7 @@ def test_axe_and_overflow(open_page: Open, payload: Any, width: int) -> None:
         page = open_page(live_page(payload, dark), viewport={"width": width, "height": 900})
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    for fold in page.locator(".fold > button").all():
+    for fold in page.locator(".fold > button, summary").all():
         fold.click()
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -288,7 +294,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
 
 
 def test_keyboard_help(open_page: Open) -> None:
-    for name in ("training", "frontier", "report", "dashboard"):
+    for name in ("training", "frontier", "report", "dashboard", "circuit"):
         page = open_page(live_page(VIEWS[name]))
         page.get_by_role("slider").first.focus()
         page.keyboard.press("?")
@@ -301,12 +307,15 @@ def test_keyboard_help(open_page: Open) -> None:
 # -------------------------------------------------------------------------------------------------------------- hostile
 
 
-@pytest.mark.parametrize("number", range(4), ids=["training", "frontier", "dictionary_report", "feature_dashboard"])
+HOSTILE = {"training": 0, "frontier": 1, "dictionary_report": 2, "feature_dashboard": 3, "circuit": 5}
+
+
+@pytest.mark.parametrize("number", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_is_shown_and_nothing_happens(open_page: Open, number: int) -> None:
-    for start in range(number, len(STRINGS), 4):
+    for start in range(number % 4, len(STRINGS), 4):
         payload = hostile_views(STRINGS[start])[number]
         page = open_page(live_page(payload, error={"what": STRINGS[start][:500], "todo": STRINGS[start][:500]}))
-        for fold in page.locator(".fold > button").all():
+        for fold in page.locator(".fold > button, summary").all():
             fold.click()
         page.get_by_role("slider").first.focus()
         page.keyboard.press("Home")
@@ -331,7 +340,7 @@ def test_a_payload_of_another_kind_gives_a_sentence(open_page: Open) -> None:
 
 
 def test_the_view_lets_go_of_its_model(open_page: Open) -> None:
-    for name in ("training", "frontier", "report"):
+    for name in ("training", "frontier", "report", "circuit"):
         page = open_page(live_page(replace(VIEWS[name])))
         assert page.evaluate("host.listeners()") > 0
         page.evaluate("host.end()")

@@ -7,7 +7,7 @@ import { Segments } from "../parts/segments";
 import { piled, plain } from "../signs";
 import { disabledReason } from "../view";
 import type { CircuitView } from "../views/circuitgraph";
-import { type CircuitPayload, ERROR, FEATURE, labelOf, wordAt } from "./kinds";
+import { type CircuitPayload, ERROR, FEATURE, labelOf, rowName, wordAt } from "./kinds";
 
 interface Props {
   view: CircuitView;
@@ -205,7 +205,7 @@ function Find({ view, payload }: Props) {
   if (words.length > 0) {
     for (let n = 0; n < id.length && hits.length < 400; n++) {
       const label = labelOf(payload, state.marks.value.names, n);
-      const text = `${label} ${id[n]} ${wordAt(payload, position[n] ?? 0)} ${payload.rows[row[n] ?? 0]}`.toLowerCase();
+      const text = `${label} ${id[n]} ${wordAt(payload, position[n] ?? 0)} ${rowName(payload, row[n])}`.toLowerCase();
       if (words.every((word) => text.includes(word))) hits.push(n);
     }
     const side = state.sideNow();
@@ -267,7 +267,7 @@ function Find({ view, payload }: Props) {
           >
             <span class="clip">{labelOf(payload, state.marks.value.names, n)}</span>{" "}
             <span class="id">
-              {payload.rows[row[n] ?? 0]} · {position[n]} {kind[n] === FEATURE ? wordAt(payload, position[n] ?? 0) : ""}
+              {rowName(payload, row[n])} · {position[n]} {kind[n] === FEATURE ? wordAt(payload, position[n] ?? 0) : ""}
             </span>
           </span>
         ))}

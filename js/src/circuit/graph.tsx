@@ -5,7 +5,7 @@ import { activation, percent, probability } from "../format";
 import { plain } from "../signs";
 import type { CircuitView } from "../views/circuitgraph";
 import { graphKey } from "./keys";
-import { CHANGED, ERROR, FEATURE, GONE, LOGIT, labelOf, NEW, shareOf, sideOf, wordAt } from "./kinds";
+import { CHANGED, ERROR, FEATURE, GONE, LOGIT, labelOf, NEW, rowName, shareOf, sideOf, wordAt } from "./kinds";
 import type { Places } from "./layout";
 import { colorsOf, Edges, type Hand, paintHand, paintNodes, type Scene, type View } from "./paint";
 import type { CircuitState } from "./state";
@@ -315,7 +315,7 @@ function Words({ view, places, at }: DrawnAt) {
           />
           {(i % every === 0 || i === places.rows.length - 1) && (
             <text x={52} y={y(row) + 4} text-anchor="end">
-              {payload.rows[i]}
+              {rowName(payload, i)}
             </text>
           )}
         </g>
@@ -405,7 +405,7 @@ export function detailOf(state: CircuitState, n: number): string {
   const { kind, position, density, status, row } = payload.nodes;
   const side = state.sideNow();
   const parts = [`${position[n]} ${wordAt(payload, position[n] ?? 0)}`];
-  if (kind[n] === FEATURE || kind[n] === ERROR) parts.unshift(payload.rows[row[n] ?? 0] ?? "");
+  if (kind[n] === FEATURE || kind[n] === ERROR) parts.unshift(rowName(payload, row[n]));
   if (kind[n] === FEATURE) parts.push(`activation ${activation(side.activation[n] ?? 0)}`);
   parts.push(`influence ${probability(side.influence[n] ?? 0)}`);
   if (kind[n] === FEATURE) parts.push(`at ${percent(density[n] ?? 0)} of the tokens`);

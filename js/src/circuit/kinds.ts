@@ -36,6 +36,10 @@ export function wordAt(payload: CircuitPayload, position: number, side = "now"):
 /** A feature's id: a node's without its position. */
 export const featureOf = (id: string): string => id.slice(0, Math.max(0, id.lastIndexOf("@")));
 
+/** Name of a row. */
+export const rowName = (payload: CircuitPayload, row: number | undefined): string =>
+  plain(payload.rows[row ?? 0] ?? "", 24);
+
 /** What a node is called: by a person, by its dictionary, or by where it is. */
 export function labelOf(payload: CircuitPayload, names: Record<string, string>, n: number): string {
   const { id, kind, label, row, position } = payload.nodes;
@@ -45,7 +49,7 @@ export function labelOf(payload: CircuitPayload, names: Record<string, string>, 
   if (kind[n] === TOKEN) return wordAt(payload, position[n] ?? 0);
   const given = plain((label[n] ?? "").trim() || (label[n] ?? ""), 120);
   if (kind[n] === LOGIT) return `logit ${given}`;
-  if (kind[n] === ERROR) return `error, ${payload.rows[row[n] ?? 0] ?? ""}`;
+  if (kind[n] === ERROR) return `error, ${rowName(payload, row[n])}`;
   return given || plain(featureOf(name), 80);
 }
 

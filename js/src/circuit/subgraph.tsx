@@ -231,7 +231,6 @@ function BoxOf({ view, payload, box, grab, drag, drop, nudge }: BoxProps) {
       class={`unit${selected ? " on" : ""}${gone ? " gone" : ""} ${box.slot >= 0 ? hue(box.slot) : ""}`}
       role="button"
       tabIndex={0}
-      aria-label={`${label}, ${note}${edited ? ", ablated" : ""}${gone ? ", gone" : ""}`}
       transform={`translate(${box.x} ${box.y})`}
       onPointerDown={(event) => {
         if (event.button !== 0) return;
@@ -263,6 +262,7 @@ function BoxOf({ view, payload, box, grab, drag, drop, nudge }: BoxProps) {
       </text>
       <text x={11} y={33}>
         {note}
+        {edited ? " · ablated" : gone ? " · gone" : ""}
       </text>
     </g>
   );

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { activation, probability, signed } from "../format";
 import { plain } from "../signs";
 import type { CircuitView } from "../views/circuitgraph";
-import { type CircuitPayload, ERROR, FEATURE, GONE, labelOf, NEW, shareOf, wordAt } from "./kinds";
+import { type CircuitPayload, ERROR, FEATURE, GONE, labelOf, NEW, rowName, shareOf, wordAt } from "./kinds";
 
 const MOST = 200;
 
@@ -66,7 +66,7 @@ function Rows({ view, payload }: { view: CircuitView; payload: CircuitPayload })
             <td>
               {position[n]} {wordAt(payload, position[n] ?? 0)}
             </td>
-            <td>{payload.rows[row[n] ?? 0]}</td>
+            <td>{rowName(payload, row[n])}</td>
             <td class="num">{probability(side.influence[n] ?? 0)}</td>
             <td class="num">{kind[n] === FEATURE ? activation(side.activation[n] ?? 0) : ""}</td>
             <td>{plain(strongest(n), 80)}</td>
