@@ -64,7 +64,7 @@ def make_circuit(
     status = np.zeros(total, int)
     if before:
         status[t : t + n] = random.choice(4, n, p=[0.6, 0.2, 0.1, 0.1])
-    source, target = random.integers(0, total, (2, edges * 3))
+    source, target = random.integers(0, total, (2, edges * 8))
     upward = (all_rows[source] < all_rows[target]) & (all_positions[source] <= all_positions[target])
     pairs = np.unique(np.stack([target, source])[:, upward], axis=1)
     pairs = pairs[:, random.permutation(pairs.shape[1])[:edges]]

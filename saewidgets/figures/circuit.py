@@ -287,7 +287,7 @@ def _effect(pen: Pen, payload: CircuitPayload, left: float, right: float, top: f
     mode = effect.modes[-1]
     y = top + NOTE + 2
     end = pen.say(left, y, fonts.fit(f"Ablated: {pen.plain(effect.label, 60)}", (right - left) / 2, NOTE), "ink", True)
-    pen.say(end, y, fonts.fit(f" · {mode.mode}, 1 prompt, error term {effect.error}", right - end, NOTE))
+    pen.say(end, y, fonts.fit(f" · {mode.mode}, 1 prompt, error term {pen.plain(effect.error, 20)}", right - end, NOTE))
     y = _dots(pen, payload, mode, left, right, y + 4)
     words = f"○ predicted  ● measured  grey: {effect.n} random circuits of like size, seed {effect.seed}"
     pen.say(left, y + 8, fonts.fit(words, right - left, NOTE))

@@ -20,6 +20,7 @@ from saewidgets.widgets.circuit_request import CircuitRequest, code
 from saewidgets.widgets.jobs import Token
 
 if TYPE_CHECKING:
+    from saewidgets.circuits.attribution import Attribution
     from saewidgets.scope import Scope
 
 # Seconds that a new widget waits for its whole graph, and between two pictures of one that grows.
@@ -111,6 +112,7 @@ class Maker:
         self.pinned: tuple[str, ...] = ()
         self.groups: dict[str, str] = {}
         self._graphs: OrderedDict[Any, AttributionGraph] = OrderedDict()
+        self._unfinished: tuple[Any, Attribution | None] = (None, None)
 
     def check(self, request: CircuitRequest) -> None:
         """Refuse features that the scope does not have before a job is made of them.
@@ -204,9 +206,13 @@ class Maker:
             return
         from saewidgets.circuits.attribution import Attribution
 
-        making = Attribution(
-            self.scope, request.prompt, targets, max_features=request.max_features, **_edited(request)
-        )  # fmt: skip
+        key, making = self._unfinished
+        if key != self._key(request) or making is None:
+            making = Attribution(
+                self.scope, request.prompt, targets, max_features=request.max_features, **_edited(request)
+            )
+        # What was stopped goes on where it was.
+        self._unfinished = (self._key(request), making)
         drawn = time.monotonic()
         for step in making:
             token.check()
@@ -215,6 +221,7 @@ class Maker:
             if not step.finished and time.monotonic() - drawn > PACE and step.done > len(step.targets.labels):
                 yield step.graph()
                 drawn = time.monotonic()
+        self._unfinished = (None, None)
         yield making.graph()
 
     def _picture(

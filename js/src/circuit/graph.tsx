@@ -11,7 +11,7 @@ import { colorsOf, Edges, type Hand, paintHand, paintNodes, type Scene, type Vie
 import type { CircuitState } from "./state";
 
 /** Narrower than this the sheet scrolls sideways. */
-const NARROWEST = 660;
+const NARROWEST = 560;
 /** The sheet is drawn anew when nothing has moved for this long. */
 const REST = 150;
 const DEEPEST = 24;

@@ -135,7 +135,7 @@ export function Subgraph({ view, payload }: Props) {
             <svg
               viewBox={`-4 -4 ${width} ${height}`}
               width="100%"
-              style={{ "min-width": `${Math.min(width, 520)}px`, "max-width": `${1.15 * width}px` }}
+              style={{ "min-width": `${0.8 * width}px`, "max-width": `${1.15 * width}px` }}
               role="group"
               aria-label={`${plural(state.units.value.length, "pinned part")}`}
             >
