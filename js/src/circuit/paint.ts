@@ -6,6 +6,8 @@ import type { Shown } from "./prune";
 
 /** Edges a frame. Browsers raster later than they are told, so counting milliseconds would not bound a frame. */
 const SLICE = 4_000;
+/** Fewer with the nodes, so that there is something to see soon. */
+const FIRST = 2_000;
 /** Shares above which an edge is drawn darker, and how dark. */
 const BOLD: readonly [number, number, number][] = [
   [0.3, 0.45, 1.2],
@@ -108,7 +110,8 @@ export class Edges {
     const faint = Math.min(1, (800 / Math.max(1, edges.length)) ** 0.3);
     let at = 0;
     const slice = () => {
-      const end = Math.min(edges.length, at + SLICE);
+      const first = at === 0;
+      const end = Math.min(edges.length, at + (first ? FIRST : SLICE));
       const buckets: number[][] = BOLD.map(() => []);
       for (; at < end; at++) {
         const e = edges[at] as number;
@@ -125,8 +128,13 @@ export class Edges {
         for (const e of buckets[i] ?? []) trace(pen, scene, e, curved);
         pen.stroke();
       });
-      if (at < edges.length) this.#frame = requestAnimationFrame(slice);
-      else done();
+      const later = () => {
+        this.#frame = requestAnimationFrame(slice);
+      };
+      if (at >= edges.length) done();
+      // The frame at hand goes out before more is drawn into it.
+      else if (first) this.#frame = requestAnimationFrame(later);
+      else later();
     };
     slice();
   }

@@ -1,5 +1,5 @@
 // The CircuitGraph: bar, graph beside connections, pinned part beside predicted and measured effects, foot.
-import { type Signal, signal } from "@preact/signals";
+import { type Signal, signal, useSignal } from "@preact/signals";
 import type { ComponentChild } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Bar } from "../circuit/bar";
@@ -176,6 +176,14 @@ function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw
   const { state } = view;
   const payload = state.payload.value;
   const help = helpKey(view);
+  // What lies below the graph does not keep it waiting.
+  const late = useSignal(false);
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => {
+      late.value = true;
+    });
+    return () => cancelAnimationFrame(frame);
+  }, []);
   useEffect(() => {
     const left = () => {
       if (document.fullscreenElement) return;
@@ -218,11 +226,15 @@ function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw
               <NextWords payload={payload} />
             </div>
           </div>
-          <div class="grid cg2">
-            <Subgraph view={view} payload={payload} />
-            <Effect view={view} payload={payload} />
-          </div>
-          <NodeTable view={view} payload={payload} />
+          {late.value && (
+            <>
+              <div class="grid cg2">
+                <Subgraph view={view} payload={payload} />
+                <Effect view={view} payload={payload} />
+              </div>
+              <NodeTable view={view} payload={payload} />
+            </>
+          )}
         </div>
       )}
       {state.opened.value && dashboard && (
