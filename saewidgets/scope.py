@@ -327,7 +327,8 @@ class Scope:
                 `graph.covered` says what share they hold.
             batch: Rows computed at once.
             edits: Interventions; the graph is that of the edited model. A feature that an edit sets has no incoming
-                edges; what edits add to an MLP's output counts as error, what they add elsewhere is held.
+                edges, a head that is ablated passes nothing on; what edits add to an MLP's output counts as error,
+                what they add elsewhere is held.
             report: Called with the `Attribution` after each batch; `.graph()` is the graph so far. Raise
                 `sw.errors.Cancelled` to stop and keep it.
 

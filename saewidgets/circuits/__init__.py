@@ -26,6 +26,7 @@ _HOMES = {
     "NodeEffects": "saewidgets.circuits.node_effects",
     "faithfulness": "saewidgets.circuits.curves",
     "feature_circuit": "saewidgets.circuits.features",
+    "head_edges": "saewidgets.circuits.heads",
     "measure": "saewidgets.circuits.node_effects",
     "propose_groups": "saewidgets.circuits.proposals",
 }
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from saewidgets.circuits.features import feature_circuit as feature_circuit
     from saewidgets.circuits.graph import AttributionGraph as AttributionGraph
     from saewidgets.circuits.grouping import Grouping as Grouping
+    from saewidgets.circuits.heads import head_edges as head_edges
     from saewidgets.circuits.influence import GraphScores as GraphScores
     from saewidgets.circuits.marks import Marks as Marks
     from saewidgets.circuits.node_effects import NodeEffects as NodeEffects

@@ -106,7 +106,7 @@ class Attribution:
         self.keys = {layer: one.key for layer, one in transcoders.items()}
         with torch.no_grad():
             edited = Edited.of(from_json(list(edits)), scope.dictionaries, model, len(self.ids))
-            frozen = freeze(model, self.ids, edited.writes, edited.reads)
+            frozen = freeze(model, self.ids, edited.writes, edited.reads, edited.gains(model.n_heads, len(self.ids)))
             self.targets = resolve(model, frozen.logits, targets, positions)
             skipped = torch.zeros(len(self.ids), dtype=torch.bool, device=model.device)
             skipped[[p for p in ignored if -len(self.ids) <= p < len(self.ids)]] = True
@@ -116,7 +116,7 @@ class Attribution:
             final = next(value for site, value in frozen.values.items() if site.stream == "final")
             tokens, width = frozen.model.embed.shape
             together = batch or max(16, min(512, _TOGETHER // (4 * tokens * width)))
-            self._maker = RowMaker(self.sources, self.targets, final, tolerance_of(model.dtype), together)
+            self.maker = RowMaker(self.sources, self.targets, final, tolerance_of(model.dtype), together)
         self.estimate = self._estimate(max_features, memory)
         features = self.sources.n_features
         self._limit = self.estimate.rows - len(self.targets.labels)
@@ -131,7 +131,7 @@ class Attribution:
     @property
     def residual(self) -> float:
         """How far row sum + bias was from the pre-activation so far, relative to the largest one."""
-        return self._maker.residual
+        return self.maker.residual
 
     @property
     def finished(self) -> bool:
@@ -142,7 +142,7 @@ class Attribution:
         """Compute batch after batch, the targets first; yields itself after each."""
         if not self.done:
             with torch.no_grad():
-                self._take(self._maker.of_targets())
+                self._take(self.maker.of_targets())
             yield self
         size = _FIRST
         while not self.finished:
@@ -200,7 +200,7 @@ class Attribution:
 
     def _batches(self, chosen: Tensor) -> Iterator[Rows]:
         with torch.no_grad():
-            yield from self._maker.of_features(chosen)
+            yield from self.maker.of_features(chosen)
 
     def _most_influential(self, count: int) -> Tensor:
         reached = self.influences()[: self.sources.n_features]

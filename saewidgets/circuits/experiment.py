@@ -98,7 +98,7 @@ class Experiment:
         self.ignored = torch.zeros(len(self.ids), dtype=torch.bool, device=model.device)
         self.ignored[[p for p in settings.ignored if p < len(self.ids)]] = True
         assert self.base.logits is not None
-        self.targets = resolve(model, self.base.logits[0].float(), targets or _targets(graph, settings))
+        self.targets = resolve(model, self.base.logits[0].float(), targets or targets_of(graph, settings))
         self._check()
 
     @cached_property
@@ -233,8 +233,12 @@ class Experiment:
             )
 
 
-def _targets(graph: AttributionGraph, settings: Settings) -> list[Target]:
-    """The targets of a graph, from what it keeps of them."""
+def targets_of(graph: AttributionGraph, settings: Settings) -> list[Target]:
+    """The targets of a graph, from what it keeps of them.
+
+    Raises:
+        CircuitError: One is a vector, which it does not keep.
+    """
     c = graph.columns
     logits = np.flatnonzero(c.kind == LOGIT)
     others = settings.minus if len(settings.minus) == len(logits) else [-1] * len(logits)

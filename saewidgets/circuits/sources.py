@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -82,9 +82,24 @@ class Sources:
         Returns:
             `[n, S + L T + T]`.
         """
+        return self._gather(self.model.pull(layer, vectors, positions, behind_norm=behind_norm), positions)
+
+    def effects_by_head(
+        self, layer: int, vectors: Tensor, positions: Tensor, *, behind_norm: bool
+    ) -> Iterator[tuple[int, Tensor]]:
+        """As `effects`, split by the last head on the way; see `FrozenModel.pull_by_head`.
+
+        Yields:
+            -1 and `[n, 1, S + L T + T]` past all attention; then a layer and `[n, heads, S + L T + T]`.
+        """
+        for through, at, pulled in self.model.pull_by_head(layer, vectors, positions, behind_norm=behind_norm):
+            yield through, self._gather(pulled, at).unflatten(0, (len(positions), -1))
+
+    def _gather(self, pulled: Iterable[tuple[int, Tensor]], positions: Tensor) -> Tensor:
+        """`[n, S + L T + T]`: gradients times what every source writes."""
         layers, tokens, _ = self.errors.shape
-        result = vectors.new_zeros(len(vectors), self.n_sources)
-        for below, g in self.model.pull(layer, vectors, positions, behind_norm=behind_norm):
+        result = self.errors.new_zeros(len(positions), self.n_sources)
+        for below, g in pulled:
             if below < 0:
                 first = self.n_features + layers * tokens
                 result[:, first : first + g.shape[1]] = g

@@ -50,7 +50,11 @@ def tolerance_of(dtype: torch.dtype) -> float:
 
 
 def freeze(
-    model: TracedModel, ids: Sequence[int], writes: Mapping[Site, Write] | None = None, read: Iterable[Site] = ()
+    model: TracedModel,
+    ids: Sequence[int],
+    writes: Mapping[Site, Write] | None = None,
+    read: Iterable[Site] = (),
+    gains: Mapping[int, Tensor] | None = None,
 ) -> Frozen:
     """Run the model on a prompt and hold its attention patterns and normalisation scales.
 
@@ -59,6 +63,7 @@ def freeze(
         ids: Token ids.
         writes: Made in this run. What they add to the residual stream is held as it is.
         read: Further sites that the writes need.
+        gains: Layer -> `[heads, tokens]` that writes multiply the output of each head by: this is no constant.
 
     Returns:
         The frozen model and the values of the pass.
@@ -76,7 +81,7 @@ def freeze(
     assert trace.logits is not None
     values = {site: value[0].float() for site, value in trace.values.items()}
     with model.lock, torch.no_grad():
-        builder = _Builder(model, values, frozenset(writes or ()))
+        builder = _Builder(model, values, frozenset(writes or ()), gains or {})
         blocks = tuple(builder.block(layer) for layer in range(model.n_layers))
         last = values[Site("resid_post", model.n_layers - 1)]
         final = _norm(model.module_at("final"), last)
@@ -89,8 +94,15 @@ def freeze(
 class _Builder:
     """Builds block after block, comparing each part with the pass."""
 
-    def __init__(self, model: TracedModel, values: Mapping[Site, Tensor], written: frozenset[Site]) -> None:
+    def __init__(
+        self,
+        model: TracedModel,
+        values: Mapping[Site, Tensor],
+        written: frozenset[Site],
+        gains: Mapping[int, Tensor],
+    ) -> None:
         self.model = model
+        self.gains = gains
         self.values = values
         self.written = written
         self.residual = 0.0
@@ -145,6 +157,8 @@ class _Builder:
         module: Any = self._parent(Site("attn_z", layer))
         pattern = self.values[Site("attn_pattern", layer)]
         heads = len(pattern)
+        if layer in self.gains:
+            pattern = pattern * self.gains[layer].to(pattern)[..., None]
         weight = _matrix(project)
         output = weight.view(heads, -1, weight.shape[1])
         values, value_bias = _values(module, heads, output.shape[1])
