@@ -350,12 +350,19 @@ class Scope:
             True
         """
         if method != "transcoder":
-            from saewidgets.circuits.features import feature_circuit
+            from saewidgets.circuits.features import MOST, feature_circuit
 
             if list(edits):
                 raise CircuitError(f"method={shorten(method)} takes no edits.", "Use method='transcoder'.")
             return feature_circuit(
-                self, prompt, targets, method=method, positions=positions, dictionaries=dictionaries, ignored=ignored
+                self,
+                prompt,
+                targets,
+                method=method,
+                positions=positions,
+                dictionaries=dictionaries,
+                ignored=ignored,
+                max_features=MOST if max_features is None else max_features,
             )
         from saewidgets.circuits.attribution import Attribution
 

@@ -27,8 +27,11 @@ _HOMES = {
     "faithfulness": "saewidgets.circuits.curves",
     "feature_circuit": "saewidgets.circuits.features",
     "head_edges": "saewidgets.circuits.heads",
+    "KnockOut": "saewidgets.circuits.shared",
+    "knock_out": "saewidgets.circuits.shared",
     "measure": "saewidgets.circuits.node_effects",
     "propose_groups": "saewidgets.circuits.proposals",
+    "shared_features": "saewidgets.circuits.shared",
 }
 __all__ = list(_HOMES)
 
@@ -49,6 +52,9 @@ if TYPE_CHECKING:
     from saewidgets.circuits.node_effects import NodeEffects as NodeEffects
     from saewidgets.circuits.node_effects import measure as measure
     from saewidgets.circuits.proposals import propose_groups as propose_groups
+    from saewidgets.circuits.shared import KnockOut as KnockOut
+    from saewidgets.circuits.shared import knock_out as knock_out
+    from saewidgets.circuits.shared import shared_features as shared_features
     from saewidgets.circuits.targets import Target as Target
 
 
