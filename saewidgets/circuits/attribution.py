@@ -16,7 +16,7 @@ from saewidgets.circuits.rows import RowMaker, Rows
 from saewidgets.circuits.settings import Settings
 from saewidgets.circuits.sources import find_sources
 from saewidgets.circuits.targets import resolve
-from saewidgets.circuits.transcoders import as_mapping, layer_transcoders
+from saewidgets.circuits.transcoders import dictionaries_of, layer_transcoders
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import Cancelled, CircuitError, shorten
 from saewidgets.interventions import Edit, from_json, to_json
@@ -102,7 +102,7 @@ class Attribution:
         self.scope = scope
         self.ids = model.tokenize(prompt) if isinstance(prompt, str) else tuple(prompt)
         self.prompt = prompt if isinstance(prompt, str) else ""
-        transcoders = layer_transcoders(as_mapping(scope.dictionaries if dictionaries is None else dictionaries))
+        transcoders = layer_transcoders(dictionaries_of(scope, dictionaries))
         self.keys = {layer: one.key for layer, one in transcoders.items()}
         with torch.no_grad():
             edited = Edited.of(from_json(list(edits)), scope.dictionaries, model, len(self.ids))
