@@ -20,6 +20,7 @@ from saewidgets.circuits.transcoders import dictionaries_of, layer_transcoders
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import Cancelled, CircuitError, shorten
 from saewidgets.interventions import Edit, from_json, to_json
+from saewidgets.model.differentiated import DifferentiatedModel
 from saewidgets.model.freeze import freeze, tolerance_of
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ class Attribution:
             self.sources = find_sources(frozen, transcoders, skipped, edited)
             final = next(value for site, value in frozen.values.items() if site.stream == "final")
             tokens, width = frozen.model.embed.shape
+            by_gradients = isinstance(frozen.model, DifferentiatedModel)
+            self.how = "automatic differentiation" if by_gradients else "explicit gradients"
             together = batch or max(16, min(512, _TOGETHER // (4 * tokens * width)))
             self.maker = RowMaker(self.sources, self.targets, final, tolerance_of(model.dtype), together)
         self.estimate = self._estimate(max_features, memory)

@@ -45,15 +45,7 @@ class RowMaker:
     def __init__(self, sources: Sources, targets: Targets, final: Tensor, tolerance: float, batch: int) -> None:
         self.sources, self.targets, self.batch = sources, targets, batch
         self._final, self._tolerance = final, tolerance
-        reads, last = sources.constants()
-        model = sources.model
-        self._last = model.final.push(last[:, None])[:, 0]
-        self._constant = {
-            layer: model.blocks[layer].norm.push(reads[layer][:, None])[:, 0]
-            if self.behind_norm(layer)
-            else reads[layer]
-            for layer in sources.transcoders
-        }
+        self._constant, self._last = sources.constants()
         self._greatest = self._worst = 0.0
 
     @property
@@ -65,7 +57,7 @@ class RowMaker:
         """The rows of all targets."""
         targets, device = self.targets, self._final.device
         vectors, positions = targets.vectors.to(device), targets.positions.to(device)
-        layer = len(self.sources.model.blocks)
+        layer = self.sources.model.n_layers
         effects = self.sources.effects(layer, vectors, positions, behind_norm=True)
         values = (vectors * self._final[positions]).sum(-1)
         bias = (vectors * self._last[positions]).sum(-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from saewidgets.circuits.edited import Edited
 from saewidgets.circuits.transcoders import LayerTranscoder
 from saewidgets.dictionaries.sparse import SparseActivations
+from saewidgets.model.differentiated import DifferentiatedModel
 from saewidgets.model.freeze import Frozen
 from saewidgets.model.frozen import FrozenModel
 from saewidgets.sites import Site
@@ -51,7 +52,7 @@ class Sources:
         held: `[S]` bool: set by an edit, whatever comes to them.
     """
 
-    model: FrozenModel
+    model: FrozenModel | DifferentiatedModel
     transcoders: Mapping[int, LayerTranscoder]
     features: Mapping[int, SparseActivations]
     ignored: Tensor
@@ -114,9 +115,9 @@ class Sources:
                 result[:, first : first + len(g)] = (g @ errors[: len(g), :, None])[..., 0].T
         return result
 
-    def constants(self) -> tuple[list[Tensor], Tensor]:
-        """The residual streams `[T, d]` of `FrozenModel.push` when every source is 0."""
-        return self.model.push(self.constant)
+    def constants(self) -> tuple[dict[int, Tensor], Tensor]:
+        """What transcoders read, and what is behind the final norm, when every source is 0."""
+        return self.model.constants(self.constant, {n: one.site_in for n, one in self.transcoders.items()})
 
 
 def _add(result: Tensor, part: Written, g: Tensor, positions: Tensor) -> None:
@@ -149,7 +150,7 @@ def find_sources(
     edited = edited or Edited()
     known = edited.features(frozen.trace)
     values = frozen.values
-    layers, tokens = len(frozen.model.blocks), len(ignored)
+    layers, tokens = frozen.model.n_layers, len(ignored)
     features, reads, nodes = {}, {}, []
     for layer, transcoder in transcoders.items():
         reads[layer] = values[transcoder.site_in]
@@ -175,7 +176,7 @@ def find_sources(
         first += len(sparse.index)
         constant[layer] = transcoder.bias.expand(tokens, -1)
         if transcoder.skip is not None:
-            skips[layer] = transcoder.skip
+            skips[layer] = (transcoder.skip, transcoder.site_in)
             remainder[layer] -= reads[layer] @ transcoder.skip
         remainder[layer] -= constant[layer]
     for layer in range(layers):
@@ -183,12 +184,8 @@ def find_sources(
         fixed = constant.get(layer, torch.zeros_like(remainder[layer]))
         constant[layer] = torch.where(ignored[:, None], fixed + remainder[layer], fixed)
     remainder = torch.where(ignored[:, None], 0.0, remainder)
-    blocks = tuple(
-        replace(b, skip=skips.get(n), skip_reads_norm=n not in skips or transcoders[n].site_in.stream == "mlp_in")
-        for n, b in enumerate(frozen.model.blocks)
-    )
     return Sources(
-        replace(frozen.model, blocks=blocks),
+        frozen.model.with_skips(skips),
         transcoders,
         features,
         ignored,

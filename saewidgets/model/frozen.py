@@ -8,13 +8,14 @@ costs two matrix products a layer. Gradients of many targets are pulled back at 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from saewidgets.model.frozen_parts import FrozenAttention, FrozenNorm
+from saewidgets.sites import Site
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,42 @@ class FrozenModel:
     final: FrozenNorm
     embed: Tensor
     position: Tensor | None
+
+    @property
+    def n_layers(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    def with_skips(self, skips: Mapping[int, tuple[Tensor, Site]]) -> FrozenModel:
+        """The same with skip transcoders in place.
+
+        Args:
+            skips: Layer -> `[d, d]`, and the site it reads.
+        """
+        blocks = tuple(
+            replace(b, skip=skips[n][0], skip_reads_norm=skips[n][1].stream == "mlp_in") if n in skips else b
+            for n, b in enumerate(self.blocks)
+        )
+        return replace(self, blocks=blocks)
+
+    def constants(
+        self, written: Mapping[int, Tensor], sites: Mapping[int, Site]
+    ) -> tuple[dict[int, Tensor], Tensor]:  # fmt: skip
+        """What is read when nothing is embedded.
+
+        Args:
+            written: Layer -> `[tokens, d]` what its MLP writes besides its skip.
+            sites: Layer -> where it is read, behind the norm before its MLP or before it.
+
+        Returns:
+            Layer -> `[tokens, d]`, and `[tokens, d]` behind the final norm.
+        """
+        reads, last = self.push(written)
+        found = {
+            n: self.blocks[n].norm.push(reads[n][:, None])[:, 0] if site.stream == "mlp_in" else reads[n]
+            for n, site in sites.items()
+        }
+        return found, self.final.push(last[:, None])[:, 0]
 
     def push(self, written: Mapping[int, Tensor], embed: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
         """The affine map itself, from what is written to what is read.
