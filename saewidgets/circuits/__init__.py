@@ -26,8 +26,12 @@ _HOMES = {
     "NodeEffects": "saewidgets.circuits.node_effects",
     "faithfulness": "saewidgets.circuits.curves",
     "feature_circuit": "saewidgets.circuits.features",
+    "head_edges": "saewidgets.circuits.heads",
+    "KnockOut": "saewidgets.circuits.shared",
+    "knock_out": "saewidgets.circuits.shared",
     "measure": "saewidgets.circuits.node_effects",
     "propose_groups": "saewidgets.circuits.proposals",
+    "shared_features": "saewidgets.circuits.shared",
 }
 __all__ = list(_HOMES)
 
@@ -42,11 +46,15 @@ if TYPE_CHECKING:
     from saewidgets.circuits.features import feature_circuit as feature_circuit
     from saewidgets.circuits.graph import AttributionGraph as AttributionGraph
     from saewidgets.circuits.grouping import Grouping as Grouping
+    from saewidgets.circuits.heads import head_edges as head_edges
     from saewidgets.circuits.influence import GraphScores as GraphScores
     from saewidgets.circuits.marks import Marks as Marks
     from saewidgets.circuits.node_effects import NodeEffects as NodeEffects
     from saewidgets.circuits.node_effects import measure as measure
     from saewidgets.circuits.proposals import propose_groups as propose_groups
+    from saewidgets.circuits.shared import KnockOut as KnockOut
+    from saewidgets.circuits.shared import knock_out as knock_out
+    from saewidgets.circuits.shared import shared_features as shared_features
     from saewidgets.circuits.targets import Target as Target
 
 

@@ -16,10 +16,11 @@ from saewidgets.circuits.rows import RowMaker, Rows
 from saewidgets.circuits.settings import Settings
 from saewidgets.circuits.sources import find_sources
 from saewidgets.circuits.targets import resolve
-from saewidgets.circuits.transcoders import as_mapping, layer_transcoders
+from saewidgets.circuits.transcoders import dictionaries_of, layer_transcoders
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import Cancelled, CircuitError, shorten
 from saewidgets.interventions import Edit, from_json, to_json
+from saewidgets.model.differentiated import DifferentiatedModel
 from saewidgets.model.freeze import freeze, tolerance_of
 
 if TYPE_CHECKING:
@@ -102,11 +103,11 @@ class Attribution:
         self.scope = scope
         self.ids = model.tokenize(prompt) if isinstance(prompt, str) else tuple(prompt)
         self.prompt = prompt if isinstance(prompt, str) else ""
-        transcoders = layer_transcoders(as_mapping(scope.dictionaries if dictionaries is None else dictionaries))
+        transcoders = layer_transcoders(dictionaries_of(scope, dictionaries))
         self.keys = {layer: one.key for layer, one in transcoders.items()}
         with torch.no_grad():
             edited = Edited.of(from_json(list(edits)), scope.dictionaries, model, len(self.ids))
-            frozen = freeze(model, self.ids, edited.writes, edited.reads)
+            frozen = freeze(model, self.ids, edited.writes, edited.reads, edited.gains(model.n_heads, len(self.ids)))
             self.targets = resolve(model, frozen.logits, targets, positions)
             skipped = torch.zeros(len(self.ids), dtype=torch.bool, device=model.device)
             skipped[[p for p in ignored if -len(self.ids) <= p < len(self.ids)]] = True
@@ -115,8 +116,10 @@ class Attribution:
             self.sources = find_sources(frozen, transcoders, skipped, edited)
             final = next(value for site, value in frozen.values.items() if site.stream == "final")
             tokens, width = frozen.model.embed.shape
+            by_gradients = isinstance(frozen.model, DifferentiatedModel)
+            self.how = "automatic differentiation" if by_gradients else "explicit gradients"
             together = batch or max(16, min(512, _TOGETHER // (4 * tokens * width)))
-            self._maker = RowMaker(self.sources, self.targets, final, tolerance_of(model.dtype), together)
+            self.maker = RowMaker(self.sources, self.targets, final, tolerance_of(model.dtype), together)
         self.estimate = self._estimate(max_features, memory)
         features = self.sources.n_features
         self._limit = self.estimate.rows - len(self.targets.labels)
@@ -131,7 +134,7 @@ class Attribution:
     @property
     def residual(self) -> float:
         """How far row sum + bias was from the pre-activation so far, relative to the largest one."""
-        return self._maker.residual
+        return self.maker.residual
 
     @property
     def finished(self) -> bool:
@@ -142,7 +145,7 @@ class Attribution:
         """Compute batch after batch, the targets first; yields itself after each."""
         if not self.done:
             with torch.no_grad():
-                self._take(self._maker.of_targets())
+                self._take(self.maker.of_targets())
             yield self
         size = _FIRST
         while not self.finished:
@@ -200,7 +203,7 @@ class Attribution:
 
     def _batches(self, chosen: Tensor) -> Iterator[Rows]:
         with torch.no_grad():
-            yield from self._maker.of_features(chosen)
+            yield from self.maker.of_features(chosen)
 
     def _most_influential(self, count: int) -> Tensor:
         reached = self.influences()[: self.sources.n_features]

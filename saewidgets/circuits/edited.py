@@ -12,6 +12,8 @@ from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import CircuitError
 from saewidgets.interventions.edits import Edit
 from saewidgets.interventions.features import DictionaryStep, final_features
+from saewidgets.interventions.references import References
+from saewidgets.interventions.targets import Head
 from saewidgets.interventions.writes import SiteWrite, check_positions, make_writes
 from saewidgets.model import Trace, TracedModel
 from saewidgets.sites import Site
@@ -54,6 +56,18 @@ class Edited:
     def reads(self) -> set[Site]:
         """Sites whose values the writes need."""
         return {*self.writes, *(site for write in self.writes.values() for site in write.reads)}
+
+    def gains(self, heads: int, tokens: int) -> dict[int, Tensor]:
+        """Layer -> `[heads, tokens]` that edits multiply the output of each head by; what else they do is held."""
+        found: dict[int, Tensor] = {}
+        for edit in self.edits:
+            head = edit.target
+            if not isinstance(head, Head) or edit.source is not None or edit.kind not in ("ablate", "scale"):
+                continue
+            gain = found.setdefault(head.layer, torch.ones(heads, tokens))
+            rows = References().rows(edit, tokens, 0)
+            gain[head.index, rows] *= edit.value
+        return found
 
     def features(self, trace: Trace) -> dict[str, Tensor]:
         """Key -> `[T, d_dict]` activations of each edited dictionary, as they end up."""

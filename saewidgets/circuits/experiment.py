@@ -19,7 +19,7 @@ from saewidgets.circuits.parts import Part, parts_of
 from saewidgets.circuits.passes import Pass
 from saewidgets.circuits.settings import Settings, settings_of
 from saewidgets.circuits.targets import Target, resolve
-from saewidgets.circuits.transcoders import as_mapping
+from saewidgets.circuits.transcoders import dictionaries_of
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import CircuitError
 from saewidgets.interventions import from_json
@@ -85,7 +85,7 @@ class Experiment:
         self.scope, self.graph, self.model = scope, graph, model
         self.ids = list(graph.token_ids)
         self.transcoders = graph.method not in METHODS
-        mapping = as_mapping(scope.dictionaries if dictionaries is None else dictionaries)
+        mapping = dictionaries_of(scope, dictionaries)
         self.parts = parts_of(graph, {key: one.to(model.device) for key, one in mapping.items()})
         sites = {site for part in self.parts.values() for site in (part.site_in, *part.sites_out)}
         # A direct effect passes no MLP; that of autoencoders passes no other autoencoder.
@@ -98,7 +98,7 @@ class Experiment:
         self.ignored = torch.zeros(len(self.ids), dtype=torch.bool, device=model.device)
         self.ignored[[p for p in settings.ignored if p < len(self.ids)]] = True
         assert self.base.logits is not None
-        self.targets = resolve(model, self.base.logits[0].float(), targets or _targets(graph, settings))
+        self.targets = resolve(model, self.base.logits[0].float(), targets or targets_of(graph, settings))
         self._check()
 
     @cached_property
@@ -233,8 +233,12 @@ class Experiment:
             )
 
 
-def _targets(graph: AttributionGraph, settings: Settings) -> list[Target]:
-    """The targets of a graph, from what it keeps of them."""
+def targets_of(graph: AttributionGraph, settings: Settings) -> list[Target]:
+    """The targets of a graph, from what it keeps of them.
+
+    Raises:
+        CircuitError: One is a vector, which it does not keep.
+    """
     c = graph.columns
     logits = np.flatnonzero(c.kind == LOGIT)
     others = settings.minus if len(settings.minus) == len(logits) else [-1] * len(logits)

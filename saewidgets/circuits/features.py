@@ -20,7 +20,7 @@ from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.nodes import ERROR, FEATURE, LOGIT, TOKEN, Nodes
 from saewidgets.circuits.settings import Settings
 from saewidgets.circuits.targets import Targets, resolve
-from saewidgets.circuits.transcoders import as_mapping
+from saewidgets.circuits.transcoders import dictionaries_of
 from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
 from saewidgets.errors import CircuitError, DictionaryError, PromptError, shorten
 from saewidgets.payloads.arrays import Array
@@ -83,7 +83,7 @@ def feature_circuit(
             raise CircuitError(f"{name}={shorten(number)}.", "Give a whole number from 1.")
     model = scope.model
     ids = list(model.tokenize(prompt) if isinstance(prompt, str) else prompt)
-    chosen = _autoencoders(as_mapping(scope.dictionaries if dictionaries is None else dictionaries))
+    chosen = _autoencoders(dictionaries_of(scope, dictionaries))
     skipped = torch.zeros(len(ids), dtype=torch.bool)
     skipped[[p for p in ignored if -len(ids) <= p < len(ids)]] = True
     sites = [d.site_in for d in chosen.values()]

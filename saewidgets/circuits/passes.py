@@ -35,6 +35,7 @@ class Pass:
         self.direct, self.frozen = propagation == "direct", propagation == "frozen_attention"
         self._known: dict[str, Tensor] = {}
         self._before: dict[Site, Tensor] = {}
+        self._gains = experiment.edited.gains(experiment.model.n_heads, len(experiment.ids))
         self._features: dict[str, Tensor] = {}
         used = [p for p in experiment.parts.values() if drop or any(change.touches(p.key) for change in changes)]
         self._writers: dict[Site, list[Part]] = {}
@@ -66,7 +67,8 @@ class Pass:
             edit = e.edited.writes.get(site)
             self._before[site] = value
             if edit is not None and self.direct:
-                value = value + (e.base.values[site] - e.base.before[site])
+                gain = self._gain(site, value)
+                value = gain * value + (e.base.values[site] - gain * e.base.before[site])
             elif edit is not None:
                 value = edit(value, values, 0)
             here = {**values, site: value}
@@ -97,6 +99,11 @@ class Pass:
             made = [change.of(part.key, row, before, ignored) for change, row in zip(self.changes, now, strict=True)]
             self._known[part.key], self._features[part.key] = torch.stack(made), now
         return self._known[part.key]
+
+    def _gain(self, site: Site, value: Tensor) -> Tensor | float:
+        """`[T, d]` that edits multiply the heads by: they pass an effect on as they pass on the rest."""
+        gain = self._gains.get(site.layer or 0) if site.stream == "attn_z" else None
+        return 1.0 if gain is None else gain.T.repeat_interleave(value.shape[-1] // len(gain), 1).to(value)
 
     def _now(self, part: Part, x: Tensor) -> Tensor:
         """`[B, T, d_dict]` activations in the run at hand, as the edits of the graph leave them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -156,14 +156,14 @@ def _names(groups: Sequence[Sequence[tuple[str, str]]]) -> list[str]:
     return names
 
 
-def _written(graph: AttributionGraph, chosen: Array, scope: Scope | None, given: object) -> Array:
+def _written(graph: AttributionGraph, chosen: Array, scope: Scope | None, given: Any) -> Array:
     """`[n, d]` what one unit of each feature writes, summed over layers."""
     from saewidgets.circuits.parts import parts_of
-    from saewidgets.circuits.transcoders import as_mapping
+    from saewidgets.circuits.transcoders import as_mapping, dictionaries_of
 
     if scope is None and given is None:
         raise CircuitError("What features write is not in the graph.", "Pass scope= or dictionaries=, or by='profile'.")
-    parts = parts_of(graph, as_mapping(given if given is not None else scope.dictionaries))  # type: ignore[arg-type,union-attr]
+    parts = parts_of(graph, dictionaries_of(scope, None) if scope is not None and given is None else as_mapping(given))
     c = graph.columns
     rows: dict[int, Array] = {}
     for place in np.unique(c.dictionary[chosen]):

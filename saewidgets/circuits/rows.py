@@ -45,13 +45,7 @@ class RowMaker:
     def __init__(self, sources: Sources, targets: Targets, final: Tensor, tolerance: float, batch: int) -> None:
         self.sources, self.targets, self.batch = sources, targets, batch
         self._final, self._tolerance = final, tolerance
-        reads, last = sources.constants()
-        model = sources.model
-        self._last = model.final.push(last[:, None])[:, 0]
-        self._constant = {
-            layer: model.blocks[layer].norm.push(reads[layer][:, None])[:, 0] if self._behind(layer) else reads[layer]
-            for layer in sources.transcoders
-        }
+        self._constant, self._last = sources.constants()
         self._greatest = self._worst = 0.0
 
     @property
@@ -63,7 +57,7 @@ class RowMaker:
         """The rows of all targets."""
         targets, device = self.targets, self._final.device
         vectors, positions = targets.vectors.to(device), targets.positions.to(device)
-        layer = len(self.sources.model.blocks)
+        layer = self.sources.model.n_layers
         effects = self.sources.effects(layer, vectors, positions, behind_norm=True)
         values = (vectors * self._final[positions]).sum(-1)
         bias = (vectors * self._last[positions]).sum(-1)
@@ -82,7 +76,7 @@ class RowMaker:
         s, device = self.sources, self._final.device
         index, positions = s.index[numbers].to(device), s.position[numbers].to(device)
         vectors, added = s.transcoders[layer].readers(index)
-        effects = s.effects(layer, vectors, positions, behind_norm=self._behind(layer))
+        effects = s.effects(layer, vectors, positions, behind_norm=self.behind_norm(layer))
         values = (vectors * s.reads[layer][positions]).sum(-1) + added
         bias = (vectors * self._constant[layer][positions]).sum(-1) + added
         held = s.held[numbers].to(device)
@@ -91,7 +85,8 @@ class RowMaker:
             bias = torch.where(held, values, bias)
         return Rows(numbers, effects, values, bias)
 
-    def _behind(self, layer: int) -> bool:
+    def behind_norm(self, layer: int) -> bool:
+        """Whether the transcoder of a layer reads behind the norm."""
         return self.sources.transcoders[layer].site_in.stream == "mlp_in"
 
     def _checked(self, rows: Rows) -> Rows:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from saewidgets.circuits.edited import Edited
 from saewidgets.circuits.transcoders import LayerTranscoder
 from saewidgets.dictionaries.sparse import SparseActivations
+from saewidgets.model.differentiated import DifferentiatedModel
 from saewidgets.model.freeze import Frozen
 from saewidgets.model.frozen import FrozenModel
 from saewidgets.sites import Site
@@ -51,7 +52,7 @@ class Sources:
         held: `[S]` bool: set by an edit, whatever comes to them.
     """
 
-    model: FrozenModel
+    model: FrozenModel | DifferentiatedModel
     transcoders: Mapping[int, LayerTranscoder]
     features: Mapping[int, SparseActivations]
     ignored: Tensor
@@ -82,9 +83,24 @@ class Sources:
         Returns:
             `[n, S + L T + T]`.
         """
+        return self._gather(self.model.pull(layer, vectors, positions, behind_norm=behind_norm), positions)
+
+    def effects_by_head(
+        self, layer: int, vectors: Tensor, positions: Tensor, *, behind_norm: bool
+    ) -> Iterator[tuple[int, Tensor]]:
+        """As `effects`, split by the last head on the way; see `FrozenModel.pull_by_head`.
+
+        Yields:
+            -1 and `[n, 1, S + L T + T]` past all attention; then a layer and `[n, heads, S + L T + T]`.
+        """
+        for through, at, pulled in self.model.pull_by_head(layer, vectors, positions, behind_norm=behind_norm):
+            yield through, self._gather(pulled, at).unflatten(0, (len(positions), -1))
+
+    def _gather(self, pulled: Iterable[tuple[int, Tensor]], positions: Tensor) -> Tensor:
+        """`[n, S + L T + T]`: gradients times what every source writes."""
         layers, tokens, _ = self.errors.shape
-        result = vectors.new_zeros(len(vectors), self.n_sources)
-        for below, g in self.model.pull(layer, vectors, positions, behind_norm=behind_norm):
+        result = self.errors.new_zeros(len(positions), self.n_sources)
+        for below, g in pulled:
             if below < 0:
                 first = self.n_features + layers * tokens
                 result[:, first : first + g.shape[1]] = g
@@ -99,9 +115,9 @@ class Sources:
                 result[:, first : first + len(g)] = (g @ errors[: len(g), :, None])[..., 0].T
         return result
 
-    def constants(self) -> tuple[list[Tensor], Tensor]:
-        """The residual streams `[T, d]` of `FrozenModel.push` when every source is 0."""
-        return self.model.push(self.constant)
+    def constants(self) -> tuple[dict[int, Tensor], Tensor]:
+        """What transcoders read, and what is behind the final norm, when every source is 0."""
+        return self.model.constants(self.constant, {n: one.site_in for n, one in self.transcoders.items()})
 
 
 def _add(result: Tensor, part: Written, g: Tensor, positions: Tensor) -> None:
@@ -134,7 +150,7 @@ def find_sources(
     edited = edited or Edited()
     known = edited.features(frozen.trace)
     values = frozen.values
-    layers, tokens = len(frozen.model.blocks), len(ignored)
+    layers, tokens = frozen.model.n_layers, len(ignored)
     features, reads, nodes = {}, {}, []
     for layer, transcoder in transcoders.items():
         reads[layer] = values[transcoder.site_in]
@@ -160,7 +176,7 @@ def find_sources(
         first += len(sparse.index)
         constant[layer] = transcoder.bias.expand(tokens, -1)
         if transcoder.skip is not None:
-            skips[layer] = transcoder.skip
+            skips[layer] = (transcoder.skip, transcoder.site_in)
             remainder[layer] -= reads[layer] @ transcoder.skip
         remainder[layer] -= constant[layer]
     for layer in range(layers):
@@ -168,12 +184,8 @@ def find_sources(
         fixed = constant.get(layer, torch.zeros_like(remainder[layer]))
         constant[layer] = torch.where(ignored[:, None], fixed + remainder[layer], fixed)
     remainder = torch.where(ignored[:, None], 0.0, remainder)
-    blocks = tuple(
-        replace(b, skip=skips.get(n), skip_reads_norm=n not in skips or transcoders[n].site_in.stream == "mlp_in")
-        for n, b in enumerate(frozen.model.blocks)
-    )
     return Sources(
-        replace(frozen.model, blocks=blocks),
+        frozen.model.with_skips(skips),
         transcoders,
         features,
         ignored,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from saewidgets.errors import ModelError
+from saewidgets.model.differentiated import DifferentiatedModel, differentiate
 from saewidgets.model.frozen import FrozenBlock, FrozenModel
 from saewidgets.model.frozen_parts import FrozenAttention, FrozenNorm
 from saewidgets.model.trace import Trace, Write
@@ -22,6 +23,7 @@ from saewidgets.sites import Site
 
 _STREAMS = ("resid_pre", "attn_z", "attn_out", "resid_mid", "mlp_in", "mlp_out", "resid_post")
 _BEFORE_ATTENTION = ("input_layernorm", "ln_1")
+_PROJECTIONS = ("v_proj", "c_attn", "query_key_value")
 _BEFORE_MLP = ("pre_feedforward_layernorm", "post_attention_layernorm", "ln_2")
 
 
@@ -37,7 +39,7 @@ class Frozen:
         trace: The pass itself.
     """
 
-    model: FrozenModel
+    model: FrozenModel | DifferentiatedModel
     values: Mapping[Site, Tensor]
     logits: Tensor
     residual: float
@@ -50,7 +52,11 @@ def tolerance_of(dtype: torch.dtype) -> float:
 
 
 def freeze(
-    model: TracedModel, ids: Sequence[int], writes: Mapping[Site, Write] | None = None, read: Iterable[Site] = ()
+    model: TracedModel,
+    ids: Sequence[int],
+    writes: Mapping[Site, Write] | None = None,
+    read: Iterable[Site] = (),
+    gains: Mapping[int, Tensor] | None = None,
 ) -> Frozen:
     """Run the model on a prompt and hold its attention patterns and normalisation scales.
 
@@ -59,13 +65,20 @@ def freeze(
         ids: Token ids.
         writes: Made in this run. What they add to the residual stream is held as it is.
         read: Further sites that the writes need.
+        gains: Layer -> `[heads, tokens]` that writes multiply the output of each head by: this is no constant.
 
     Returns:
-        The frozen model and the values of the pass.
+        The frozen model and the values of the pass. Where the weights are not stored as in any family that is known,
+        it is differentiated automatically.
 
     Raises:
-        ModelError: The weights cannot be reached, or a frozen part does not give what the model computes.
+        ModelError: A frozen part does not give what the model computes, or the model cannot be frozen in any way.
     """
+    if not writes and not _is_known(model):
+        found = differentiate(model, ids, positions_of(model, len(ids)))
+        seen = {site: value[0].float() for site, value in found.base.values.items()}
+        assert found.base.logits is not None
+        return Frozen(found, seen, found.base.logits[0].float(), 0.0, found.base)
     patterns = model.patterns()
     if len(patterns) != model.n_layers:
         raise ModelError(
@@ -76,7 +89,7 @@ def freeze(
     assert trace.logits is not None
     values = {site: value[0].float() for site, value in trace.values.items()}
     with model.lock, torch.no_grad():
-        builder = _Builder(model, values, frozenset(writes or ()))
+        builder = _Builder(model, values, frozenset(writes or ()), gains or {})
         blocks = tuple(builder.block(layer) for layer in range(model.n_layers))
         last = values[Site("resid_post", model.n_layers - 1)]
         final = _norm(model.module_at("final"), last)
@@ -86,11 +99,36 @@ def freeze(
     return Frozen(frozen, values, trace.logits[0].float(), builder.residual, trace)
 
 
+def _is_known(model: TracedModel) -> bool:
+    """Whether every block has the norms and the value projection of a family."""
+    streams = {site.stream for site in model.sites()}
+    if not {"resid_pre", "attn_z", "attn_out", "resid_post"} <= streams:
+        return False
+    for layer in range(model.n_layers):
+        block: Any = model.module_at(Site("resid_post", layer))
+        attention = _parent(block, model.module_at(Site("attn_z", layer)))
+        norms = all(any(hasattr(block, name) for name in names) for names in (_BEFORE_ATTENTION, _BEFORE_MLP))
+        if not norms or not any(hasattr(attention, name) for name in _PROJECTIONS):
+            return False
+    return True
+
+
+def _parent(block: Any, target: Any) -> Any:
+    return next((m for m in block.modules() if any(child is target for child in m.children())), None)
+
+
 class _Builder:
     """Builds block after block, comparing each part with the pass."""
 
-    def __init__(self, model: TracedModel, values: Mapping[Site, Tensor], written: frozenset[Site]) -> None:
+    def __init__(
+        self,
+        model: TracedModel,
+        values: Mapping[Site, Tensor],
+        written: frozenset[Site],
+        gains: Mapping[int, Tensor],
+    ) -> None:
         self.model = model
+        self.gains = gains
         self.values = values
         self.written = written
         self.residual = 0.0
@@ -145,6 +183,8 @@ class _Builder:
         module: Any = self._parent(Site("attn_z", layer))
         pattern = self.values[Site("attn_pattern", layer)]
         heads = len(pattern)
+        if layer in self.gains:
+            pattern = pattern * self.gains[layer].to(pattern)[..., None]
         weight = _matrix(project)
         output = weight.view(heads, -1, weight.shape[1])
         values, value_bias = _values(module, heads, output.shape[1])
@@ -160,8 +200,7 @@ class _Builder:
         return self.model.module_at(Site("resid_post", layer))
 
     def _parent(self, site: Site) -> Any:
-        target, block = self.model.module_at(site), self._block(site.layer or 0)
-        return next(m for m in block.modules() if any(child is target for child in m.children()))
+        return _parent(self._block(site.layer or 0), self.model.module_at(site))
 
     def _part(self, layer: int, names: Sequence[str]) -> Any:
         block = self._block(layer)
