@@ -11,13 +11,11 @@ import traitlets
 
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.errors import PromptError, WidgetError
-from saewidgets.interventions import to_json
 from saewidgets.payloads.circuit import CircuitPayload
 from saewidgets.widgets import checks
 from saewidgets.widgets.asked import comment, dragged
 from saewidgets.widgets.base import BaseWidget, Step
 from saewidgets.widgets.checks import Checked, refuse_unknown
-from saewidgets.widgets.circuit_effects import proposals
 from saewidgets.widgets.circuit_maker import Maker, shown_soon, still
 from saewidgets.widgets.circuit_request import (
     CHECKS,
@@ -92,7 +90,7 @@ class CircuitGraph(Inside, BaseWidget):
     _view = traitlets.Unicode("circuit", read_only=True).tag(sync=True)
     prompt = Checked("", CHECKS["prompt"]).tag(sync=True)
     targets = Checked((), CHECKS["targets"]).tag(sync=True, to_json=lambda value, _: _plain(value))
-    edits = Checked((), CHECKS["edits"]).tag(sync=True, to_json=lambda value, _: to_json(value))
+    edits = Checked((), CHECKS["edits"]).tag(sync=True, to_json=lambda value, _: _edits_json(value))
     base = Checked("", CHECKS["base"]).tag(sync=True)
     keep_nodes = Checked(0.8, VIEW["keep_nodes"]).tag(sync=True)
     keep_edges = Checked(0.98, VIEW["keep_edges"]).tag(sync=True)
@@ -236,6 +234,8 @@ class CircuitGraph(Inside, BaseWidget):
     def _on_group(self, request_id: Any, content: dict[str, Any]) -> None:
         """Answer with proposals of supernodes for the pinned nodes."""
         self._need_model()
+        from saewidgets.circuits.measured import proposals
+
         found = proposals(self.graph, node_ids("nodes", content.get("nodes")))
         self._post({"type": "ok", "id": request_id, "result": {"groups": found}})
 
@@ -246,7 +246,7 @@ class CircuitGraph(Inside, BaseWidget):
     # -- what is shown -------------------------------------------------------------------------------------------------
 
     def _viewed(self, payload: CircuitPayload, view: dict[str, Any]) -> CircuitPayload:
-        fields = {name: marks_of(value) if name == "marks" else value for name, value in view.items()}
+        fields: dict[str, Any] = {name: marks_of(value) if name == "marks" else value for name, value in view.items()}
         if fields.get("side", "now") != "now" and payload.before is None:
             fields["side"] = "now"
         return replace(payload, **fields)
@@ -330,6 +330,14 @@ class CircuitGraph(Inside, BaseWidget):
         text = self._picture.prompt
         shown = text if len(text) <= 40 else text[:39] + "…"
         return f"CircuitGraph({shown!r}, {len(self._picture.nodes)} nodes, {len(self._picture.source)} edges)"
+
+
+def _edits_json(value: tuple[Edit, ...]) -> list[dict[str, Any]]:
+    if not value:
+        return []
+    from saewidgets.interventions import to_json
+
+    return to_json(value)
 
 
 def _plain(value: tuple[Any, ...]) -> list[Any]:

@@ -15,7 +15,6 @@ from saewidgets.circuits.picture import circuit_payload
 from saewidgets.errors import FeatureError, SaewidgetsError
 from saewidgets.payloads.circuit import CircuitPayload, CircuitWords
 from saewidgets.payloads.context import Context
-from saewidgets.widgets.circuit_effects import effect_of, words_of, worth_of
 from saewidgets.widgets.circuit_request import CircuitRequest, code
 from saewidgets.widgets.jobs import Token
 
@@ -43,14 +42,14 @@ def still(graph: AttributionGraph) -> CircuitPayload:
     from saewidgets.widgets.circuit_request import marks_of
 
     marks = graph.marks
-    own = {
+    own: dict[str, Any] = {
         "pinned": list(dict.fromkeys([*marks.pinned, *(node for _, nodes in marks.groups for node in nodes)])),
         "groups": _once(marks.groups),
         "places": {name: list(place) for name, place in marks.positions.items()},
         "names": {},
     }
     pruned = "pruning_settings" in graph.info or graph.whole is not None or len(graph.columns) < 400
-    keep = {"keep_nodes": 1.0, "keep_edges": 1.0} if pruned else {}
+    keep: dict[str, Any] = {"keep_nodes": 1.0, "keep_edges": 1.0} if pruned else {}
     call = "sw.CircuitGraph(sw.AttributionGraph.from_json('graph.json'))"
     context = Context(graph.model, graph.method, version=__version__, code=call)
     words = _targets(graph)
@@ -129,6 +128,8 @@ class Maker:
         self, request: CircuitRequest, token: Token, progress: Callable[[int, int, str], None] | None
     ) -> Iterator[Picture]:
         """The graph as it grows, then beside what was before, then with what was measured."""
+        from saewidgets.circuits.measured import effect_of, words_of, worth_of
+
         started = time.monotonic()
         before = None
         if request.edits or (request.base and request.base != request.prompt):
@@ -138,15 +139,17 @@ class Maker:
             yield self._picture(request, graph, before, started)
         assert graph is not None
         token.check()
-        words = words_of(self.scope, request, token.check)
+        words = words_of(self.scope, request.prompt, request.edits, request.seed, token.check)
         fields: dict[str, Any] = {"words": words}
         yield self._picture(request, graph, before, started, **fields)
         if request.edits:
             plain = self._whole(replace(request, edits=()), token, progress)
-            fields["effect"] = effect_of(self.scope, plain, request, self.pinned, self.groups, token.check)
+            fields["effect"] = effect_of(
+                self.scope, plain, request.edits, request.targets, request.seed, self.pinned, self.groups, token.check
+            )
             yield self._picture(request, graph, before, started, **fields)
         if request.measure:
-            fields["worth"] = worth_of(self.scope, graph, request)
+            fields["worth"] = worth_of(self.scope, graph, request.measure, request.targets, request.seed)
             yield self._picture(request, graph, before, started, **fields)
 
     def _key(self, request: CircuitRequest) -> Any:

@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from saewidgets.errors import PayloadError, WidgetError
-from saewidgets.interventions import Edit, to_code
 from saewidgets.payloads.circuit import MAX_MARKS, SIDES, CircuitGroup, CircuitMarks, CircuitPlace, NodeName
 from saewidgets.widgets import checks
+
+if TYPE_CHECKING:
+    from saewidgets.interventions import Edit
 
 MAX_TARGETS = 64
 # Boxes lie at most so far from where they belong, in their own units.
@@ -190,7 +192,9 @@ def code(request: CircuitRequest, view: Mapping[str, Any]) -> str:
         shown = request.targets[0] if len(request.targets) == 1 else list(request.targets)
         arguments.append(f"targets={shown!r}")
     if request.edits:
-        arguments.append(f"edits={to_code([replace(edit, error=edit.error) for edit in request.edits])}")
+        from saewidgets.interventions import to_code
+
+        arguments.append(f"edits={to_code(request.edits)}")
     for name, default in (("base", ""), ("method", "transcoder"), ("max_features", None), ("seed", 0)):
         if getattr(request, name) != default:
             arguments.append(f"{name}={getattr(request, name)!r}")
@@ -232,9 +236,8 @@ def edits_at(edits: Sequence[Edit], places: Mapping[int, int]) -> tuple[Edit, ..
     """Edits in another text; those of which every token is gone are gone."""
     found = []
     for edit in edits:
-        if isinstance(edit.positions, tuple):
-            now = tuple(places[p] for p in edit.positions if p in places)
-            edit = replace(edit, positions=now) if now else None
-        if edit is not None:
+        if not isinstance(edit.positions, tuple):
             found.append(edit)
+        elif now := tuple(places[p] for p in edit.positions if p in places):
+            found.append(replace(edit, positions=now))
     return tuple(found)

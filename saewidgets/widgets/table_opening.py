@@ -45,7 +45,7 @@ class Opening(Inside):
         return _written(path, to_page(self._whole()))
 
     def _file(self: Any, format: str) -> bytes:
-        return encode(self._whole()) if format == "sae" else super()._file(format)  # type: ignore[misc]
+        return encode(self._whole()) if format == "sae" else super()._file(format)
 
     def _whole(self: Any) -> FeatureTablePayload:
         """The picture that a page or a file carries."""

@@ -16,8 +16,8 @@ from saewidgets.runs.tokens import token_strings
 
 if TYPE_CHECKING:
     from saewidgets.circuits.graph import AttributionGraph
+    from saewidgets.interventions import Edit
     from saewidgets.scope import Scope
-    from saewidgets.widgets.circuit_request import CircuitRequest
 
 WORDS = 8
 # Rows of the plot: what is pinned, or else what is changed most.
@@ -26,17 +26,17 @@ CONTROLS = 20
 MODES = {"direct": "direct", "frozen_attention": "frozen attention", "free": "free"}
 
 
-def words_of(scope: Scope, request: CircuitRequest, check: Callable[[], None]) -> CircuitWords:
+def words_of(scope: Scope, prompt: str, edits: Sequence[Edit], seed: int, check: Callable[[], None]) -> CircuitWords:
     """The likeliest next tokens; under edits, with those of the control."""
-    base = scope.run(request.prompt, sites=sorted({f.dictionary for edit in request.edits for f in edit.features}))
+    base = scope.run(prompt, sites=sorted({f.dictionary for edit in edits for f in edit.features}))
     p = base.logits[-1].float().softmax(-1)
-    if not request.edits:
+    if not edits:
         best = p.topk(min(WORDS, len(p))).indices
         return CircuitWords(tuple(token_strings(scope.model.tokenizer, best.tolist())), p[best].numpy())
     check()
-    after = scope.run(request.prompt, request.edits, sites=()).logits[-1].float().softmax(-1)
+    after = scope.run(prompt, edits, sites=()).logits[-1].float().softmax(-1)
     best = p.maximum(after).topk(min(WORDS, len(p))).indices
-    band = control_bands(scope, base, request.edits, [base.n_tokens - 1], best[None], request.seed, check, None)
+    band = control_bands(scope, base, edits, [base.n_tokens - 1], best[None], seed, check, None)
     words = tuple(token_strings(scope.model.tokenizer, best.tolist()))
     return CircuitWords(words, p[best].numpy(), after[best].numpy(), band.low[0], band.high[0])
 
@@ -44,7 +44,9 @@ def words_of(scope: Scope, request: CircuitRequest, check: Callable[[], None]) -
 def effect_of(
     scope: Scope,
     graph: AttributionGraph,
-    request: CircuitRequest,
+    edits: Sequence[Edit],
+    targets: Sequence[Any],
+    seed: int,
     pinned: Sequence[str],
     names: dict[str, str],
     check: Callable[[], None],
@@ -54,7 +56,9 @@ def effect_of(
     Args:
         scope: The model.
         graph: Of the prompt without edits.
-        request: With the edits.
+        edits: What is done.
+        targets: Those of the graph, where it has others than tokens.
+        seed: Of the controls.
         pinned: Ids of nodes to look at.
         names: Label of the group of a node.
         check: Called between measurements.
@@ -62,11 +66,11 @@ def effect_of(
     Returns:
         `None` for edits that are no scaling of nodes of the graph by one factor.
     """
-    found = _nodes(graph, request)
+    found = _nodes(graph, edits)
     if found is None:
         return None
     nodes, factor = found
-    experiment = Experiment(scope, graph, targets=list(request.targets) or None)
+    experiment = Experiment(scope, graph, targets=list(targets) or None)
     on = [name for name in pinned if name in graph.columns.place and name not in nodes]
     first = min(int(graph.columns.layer[graph.columns.place[name]]) for name in nodes)
     on = [name for name in on if _behind(graph, name, first)]
@@ -80,7 +84,7 @@ def effect_of(
     for propagation, mode in MODES.items():
         check()
         effects = measure(
-            experiment, list(nodes), factor, propagation=propagation, on=on[:ROWS], controls=CONTROLS, seed=request.seed
+            experiment, list(nodes), factor, propagation=propagation, on=on[:ROWS], controls=CONTROLS, seed=seed
         )
         table = effects.table
         columns = ("predicted", "measured", "low", "high", "direction_low", "direction_high")
@@ -90,7 +94,7 @@ def effect_of(
     one = table["label"].where(table["label"] != "", table["id"])
     said = labels.pop() if len(labels) == 1 else _called(graph, nodes)
     verb = "" if factor == 0 else f" x {factor:g}"
-    dropped = any(edit.error == "drop" for edit in request.edits)
+    dropped = any(edit.error == "drop" for edit in edits)
     return CircuitEffect(
         label=f"{said}{verb}",
         nodes=tuple(nodes),
@@ -98,7 +102,7 @@ def effect_of(
         names=tuple(one),
         modes=tuple(modes),
         n=CONTROLS,
-        seed=request.seed,
+        seed=seed,
         error="dropped" if dropped else "kept",
         control=f"{CONTROLS} random circuits of like layer, token and size; lines: {CONTROLS} directions as long",
     )
@@ -116,10 +120,10 @@ def _called(graph: AttributionGraph, nodes: Sequence[str]) -> str:
     return first if len(nodes) == 1 else f"{first} and {len(nodes) - 1} more"
 
 
-def _nodes(graph: AttributionGraph, request: CircuitRequest) -> tuple[list[str], float] | None:
+def _nodes(graph: AttributionGraph, edits: Sequence[Edit]) -> tuple[list[str], float] | None:
     """Nodes that the edits scale, and by what."""
     factors, nodes = set[float](), []
-    for edit in request.edits:
+    for edit in edits:
         if edit.kind not in ("ablate", "scale") or not edit.features or edit.relative:
             return None
         factors.add(0.0 if edit.kind == "ablate" else float(edit.value or 0.0))
@@ -134,11 +138,13 @@ def _nodes(graph: AttributionGraph, request: CircuitRequest) -> tuple[list[str],
     return (list(dict.fromkeys(nodes)), factors.pop()) if nodes and len(factors) == 1 else None
 
 
-def worth_of(scope: Scope, graph: AttributionGraph, request: CircuitRequest) -> CircuitWorth:
+def worth_of(
+    scope: Scope, graph: AttributionGraph, features: Sequence[str], targets: Sequence[Any], seed: int
+) -> CircuitWorth:
     """Faithfulness and completeness of some features, beside random circuits of like size."""
-    nodes = [name for name in request.measure if name in graph.columns.place]
-    experiment = Experiment(scope, graph, targets=list(request.targets) or None)
-    curve = faithfulness(experiment, nodes, [len(nodes)], controls=CONTROLS, seed=request.seed)
+    nodes = [name for name in features if name in graph.columns.place]
+    experiment = Experiment(scope, graph, targets=list(targets) or None)
+    curve = faithfulness(experiment, nodes, [len(nodes)], controls=CONTROLS, seed=seed)
     row = curve.table.iloc[0]
     numbers = {name: float(row[f"faithfulness_{name}"]) for name in ("low", "high")}
     return CircuitWorth(
@@ -147,7 +153,7 @@ def worth_of(scope: Scope, graph: AttributionGraph, request: CircuitRequest) -> 
         completeness=float(row["completeness"]),
         control=float(row["faithfulness_mean"]),
         n=CONTROLS,
-        seed=request.seed,
+        seed=seed,
         **numbers,
     )
 
