@@ -10,7 +10,7 @@ from saewidgets.demo.load import tour
 from saewidgets.disk import write_bytes
 from saewidgets.export.page import to_page
 from saewidgets.figures.heatmap import to_svg
-from saewidgets.payloads import FeatureDashboardPayload, HeatmapPayload
+from saewidgets.payloads import CircuitPayload, FeatureDashboardPayload, HeatmapPayload
 from saewidgets.runs.heatmap import HeatmapRequest, heatmap_payload
 
 
@@ -76,6 +76,21 @@ def table_page() -> str:
             return str(view.to_html())
 
 
+def circuit_payload() -> CircuitPayload:
+    """A sentence with an indirect object: the strongest nodes pinned, those before the answer ablated."""
+    scope, prompt = sw.demo(), "When Mira and Tom came to the pond, Tom gave the lantern to"
+    graph = scope.attribute(prompt, " Mira")
+    found = graph.nodes[graph.nodes["kind"] == "feature"].nlargest(6, "influence")
+    late = found[found["layer"] == found["layer"].max()]["id"].tolist()
+    edits = [sw.ablate(name.rpartition("@")[0], positions=[int(name.rpartition("@")[2])]) for name in late]
+    groups = {"before the answer": late}
+    with sw.CircuitGraph(
+        scope, prompt, " Mira", edits=edits, pinned=found["id"].tolist(), groups=groups, side="both"
+    ) as view:
+        view.wait()
+        return view.payload
+
+
 def write_live(static: Path) -> None:
     """Write the live page and the figure of the README.
 
@@ -87,6 +102,10 @@ def write_live(static: Path) -> None:
     live.mkdir(parents=True, exist_ok=True)
     write_bytes(live / "heatmap.html", to_page(shown).encode())
     write_bytes(live / "heatmap.svg", to_svg(shown).encode())
-    for name, made in {**dictionary_payloads(), "feature-dashboard": dashboard_payload()}.items():
+    for name, made in {
+        **dictionary_payloads(),
+        "feature-dashboard": dashboard_payload(),
+        "circuit": circuit_payload(),
+    }.items():
         write_bytes(live / f"{name}.html", to_page(made).encode())
     write_bytes(live / "feature-table.html", table_page().encode())

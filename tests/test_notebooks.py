@@ -25,7 +25,7 @@ ROWS = {"1", "2", "3", "4", "5", "9", "10", "12", "13", "14", "15"}
 
 
 def test_there_are_notebooks() -> None:
-    assert {"00_tour.ipynb", "01_dictionaries.ipynb", "02_features.ipynb"} <= set(NOTEBOOKS)
+    assert {"00_tour.ipynb", "01_dictionaries.ipynb", "02_features.ipynb", "04_circuits.ipynb"} <= set(NOTEBOOKS)
 
 
 def signs_hold(lines: list[dict[str, Any]]) -> None:
@@ -54,6 +54,18 @@ def labels_are_told_apart(lines: list[dict[str, Any]]) -> None:
     assert all(value > 0.85 and value > scores[*key, "shuffled"] + 0.3 for key, value in right.items())
 
 
+def circuits_carry_their_behaviours(lines: list[dict[str, Any]]) -> None:
+    """The behaviour dies with its circuit and lives without random features; the direct effect is the graph's."""
+    *rows, direct = lines
+    assert {row["behaviour"] for row in rows} == {"indirect object", "word induction"}
+    for row in rows:
+        assert row["before"] == 1
+        assert row["without it"] < 0.3
+        assert row["without random ones"] > 0.9
+    assert direct["measured"] < direct["random, low"]
+    assert direct["predicted"] == pytest.approx(direct["measured"], abs=1e-3)
+
+
 # Notebook -> what is printed at its end, and what must be true of that.
 CHECKS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], None]]] = {
     "01_dictionaries.ipynb": ("print(table.to_json(orient='records'))", signs_hold),
@@ -63,6 +75,14 @@ CHECKS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], None]]] = {
         " 'ablated': float(view.payload.live.features[0].after.max())}\n"
         "print(json.dumps([*json.loads(table.to_json(orient='records')), whole]))",
         labels_are_told_apart,
+    ),
+    "04_circuits.ipynb": (
+        "import json\n"
+        "direct = {'predicted': effect.modes[0].predicted[-1], 'measured': effect.modes[0].measured[-1],"
+        " 'random, low': effect.modes[0].low[-1]}\n"
+        "direct = {name: float(value) for name, value in direct.items()}\n"
+        "print(json.dumps([*json.loads(table.to_json(orient='records')), direct]))",
+        circuits_carry_their_behaviours,
     ),
 }
 

@@ -12,7 +12,7 @@ from scipy import sparse
 from saewidgets.circuits import influence
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.layout import Layout, place
-from saewidgets.circuits.nodes import FEATURE, LOGIT, TOKEN
+from saewidgets.circuits.nodes import ERROR, FEATURE, LOGIT, TOKEN
 from saewidgets.payloads.arrays import Array
 from saewidgets.payloads.circuit import CHANGED, GONE, NEW, SAME, CircuitNodes, CircuitPayload, CircuitSide
 from saewidgets.payloads.context import Context
@@ -22,6 +22,8 @@ MOST_NODES, MOST_EDGES = 5_000, 50_000
 SHARE = 0.95
 # Nodes up to this share are in view at first: they get the best places.
 CHIEF = 0.8
+# Sites of a layer, in the order in which they are written.
+_STREAMS = ("resid_pre", "attn_z", "attn_out", "resid_mid", "mlp_in", "mlp_out", "resid_post")
 # Influence that moves by less than this share of itself counts as the same.
 MOVED = 0.1
 
@@ -209,15 +211,36 @@ def _side(part: _Part, where: Array, edge: Array) -> CircuitSide:
 def _cells(
     parts: list[_Part], numbers: list[Array], names: list[str]
 ) -> tuple[tuple[str, ...], list[tuple[int, int, str]]]:  # fmt: skip
-    """Names of the rows, and row, position and name of each node."""
+    """Names of the rows; row, position and name of each node. A layer is a row, or each site of it is."""
+    homes = [_home(parts, numbers, n) for n in range(len(names))]
+    depths = [_depth(part.graph, number) for part, number in homes]
+    inner = {depth for depth, (part, n) in zip(depths, homes, strict=True) if part.graph.columns.kind[n] <= ERROR}
+    several = len({layer for layer, _, _ in inner if layer >= 0}) < len({d for d in inner if d[2]})
     layers = max(int(part.graph.columns.layer.max(initial=0)) for part in parts)
+    if several:
+        known = sorted(inner)
+        named = [name or f"layer {layer}" for layer, _, name in known]
+    else:
+        known = [(layer, 0, "") for layer in range(layers)]
+        named = [f"layer {layer}" for layer in range(layers)]
+        depths = [(layer, 0, "") for layer, _, _ in depths]
+    place = {depth: row for row, depth in enumerate(known, 1)}
     cells = []
-    for n, name in enumerate(names):
-        part, number = _home(parts, numbers, n)
-        columns = part.graph.columns
-        row = layers + 1 if columns.kind[number] == LOGIT else int(columns.layer[number]) + 1
+    for (part, number), depth, name in zip(homes, depths, names, strict=True):
+        kind = part.graph.columns.kind[number]
+        row = 0 if kind == TOKEN else len(known) + 1 if kind == LOGIT else place[depth]
         cells.append((row, int(part.position[number]), name))
-    return ("embed", *(f"layer {layer}" for layer in range(layers)), "logits"), cells
+    return ("embed", *named, "logits"), cells
+
+
+def _depth(graph: AttributionGraph, n: int) -> tuple[int, int, str]:
+    """Layer, place in the layer and site of a node; errors of transcoders lie behind all of their layer."""
+    columns = graph.columns
+    if columns.kind[n] > ERROR or columns.dictionary[n] < 0:
+        return int(columns.layer[n]), len(_STREAMS), ""
+    site = columns.dictionaries[int(columns.dictionary[n])].partition("@")[0]
+    stream = site.partition(".")[0]
+    return int(columns.layer[n]), _STREAMS.index(stream) if stream in _STREAMS else len(_STREAMS) - 1, site
 
 
 def _home(parts: list[_Part], numbers: list[Array], n: int) -> tuple[_Part, int]:
