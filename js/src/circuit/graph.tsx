@@ -6,7 +6,7 @@ import { plain } from "../signs";
 import type { CircuitView } from "../views/circuitgraph";
 import { graphKey } from "./keys";
 import { CHANGED, ERROR, FEATURE, GONE, LOGIT, labelOf, NEW, rowName, shareOf, sideOf, wordAt } from "./kinds";
-import type { Places } from "./layout";
+import { leftOf, type Places } from "./layout";
 import { colorsOf, Edges, type Hand, paintHand, paintNodes, type Scene, type View } from "./paint";
 import type { CircuitState } from "./state";
 
@@ -303,6 +303,7 @@ function Words({ view, places, at }: DrawnAt) {
   const targets = [...kind.keys()].filter((n) => kind[n] === LOGIT && (state.visible.value?.nodes[n] ?? 0));
   const changed = payload.tokens_before.length > 0 && state.side.value !== "before";
   const bottom = places.rows[0] ?? 0;
+  const left = leftOf(payload);
   // Of many rows only some are named.
   const every = Math.ceil((13 * places.rows.length) / Math.max(1, (places.rows[0] ?? 0) * at.k));
   return (
@@ -311,10 +312,10 @@ function Words({ view, places, at }: DrawnAt) {
         <g key={i}>
           <path
             class={i === 0 || i === places.rows.length - 1 ? "gr" : "gr dots"}
-            d={`M60 ${y(row)}H${places.width}`}
+            d={`M${left} ${y(row)}H${places.width}`}
           />
           {(i % every === 0 || i === places.rows.length - 1) && (
-            <text x={52} y={y(row) + 4} text-anchor="end">
+            <text x={left - 8} y={y(row) + 4} text-anchor="end">
               {rowName(payload, i)}
             </text>
           )}

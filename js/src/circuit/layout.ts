@@ -1,7 +1,6 @@
 // Where nodes stand on the sheet: rows by layer, columns by token; and which node is under a pointer.
 import { type CircuitPayload, ERROR, LOGIT, TOKEN, wordAt } from "./kinds";
 
-const LEFT = 60;
 const RIGHT = 14;
 const TOP = 34;
 const BOTTOM = 42;
@@ -9,6 +8,10 @@ const BOTTOM = 42;
 const MOST = 9;
 const LEAST = 1.6;
 export const LETTERED = 8;
+
+/** Room for the names of the rows. */
+export const leftOf = ({ rows }: CircuitPayload): number =>
+  Math.min(110, Math.max(60, ...rows.map((name) => 6.3 * name.length + 12)));
 
 export interface Places {
   x: Float32Array;
@@ -34,7 +37,7 @@ function columnsOf(payload: CircuitPayload, width: number): Places["columns"] {
   const slots = payload.widths.reduce((a, b) => a + b, 0);
   const free = Math.max(0, width - least);
   const shrink = Math.min(1, width / Math.max(1, least));
-  let at = LEFT;
+  let at = leftOf(payload);
   return words.map((word, t) => {
     const own = word * shrink + (free * (payload.widths[t] as number)) / Math.max(1, slots);
     at += own;
@@ -46,7 +49,7 @@ function columnsOf(payload: CircuitPayload, width: number): Places["columns"] {
 export function placesOf(payload: CircuitPayload, width: number): Places {
   const { kind, row, position, slot } = payload.nodes;
   const n = kind.length;
-  const columns = columnsOf(payload, width - LEFT - RIGHT);
+  const columns = columnsOf(payload, width - leftOf(payload) - RIGHT);
   const height = heightOf(payload.rows.length);
   const gap = (height - TOP - BOTTOM) / Math.max(1, payload.rows.length - 1);
   const rows = payload.rows.map((_, i) => height - BOTTOM - i * gap);
@@ -80,8 +83,8 @@ function spreadTargets(payload: CircuitPayload, columns: Places["columns"], widt
     const own = all.filter((n) => position[n] === t);
     const wide = own.reduce((sum, n) => sum + room(n), 0);
     // Too many for the sheet stand closer.
-    const scale = Math.min(1, Math.max(120, end - LEFT) / Math.max(1, wide));
-    let at = Math.max(LEFT, Math.min(end, (columns[t]?.x ?? 0) + wide / 2) - wide * scale);
+    const scale = Math.min(1, Math.max(120, end - leftOf(payload)) / Math.max(1, wide));
+    let at = Math.max(leftOf(payload), Math.min(end, (columns[t]?.x ?? 0) + wide / 2) - wide * scale);
     end = at;
     for (const n of own) {
       found.set(n, at + (room(n) * scale) / 2);
