@@ -1,6 +1,6 @@
 // The node in hand: what flows into it, what it flows into, and what can be done with it.
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { change, percent } from "../format";
 import { Key } from "../parts/key";
 import { plain } from "../signs";
@@ -219,7 +219,8 @@ function Acts({ view, payload, n }: Props & { n: number }) {
 
 function GroupForm({ view, ids, groups }: { view: CircuitView; ids: string[]; groups: string[] }) {
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), []);
+  // At once: what is typed after the key belongs to the name.
+  useLayoutEffect(() => input.current?.focus(), []);
   const close = () => {
     if (view.grouping) view.grouping.value = false;
     view.focus("graph");

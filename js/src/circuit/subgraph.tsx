@@ -230,7 +230,7 @@ function BoxOf({ view, payload, box, grab, drag, drop, nudge }: BoxProps) {
     <g
       class={`unit${selected ? " on" : ""}${gone ? " gone" : ""} ${box.slot >= 0 ? hue(box.slot) : ""}`}
       role="button"
-      tabIndex={0}
+      tabindex={0}
       transform={`translate(${box.x} ${box.y})`}
       onPointerDown={(event) => {
         if (event.button !== 0) return;
