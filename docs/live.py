@@ -69,6 +69,7 @@ def table_page() -> str:
     texts = [document.text for document in islice(documents("docs"), 1500)]
     lines = [line for text in texts[:200] for line in text.split(". ") if 3 < len(line.split()) < 30]
     scores = sw.explain.scores(scope, site, lines[:200], ["Then Tom", "From there"])
+    scores = [scores, sw.explain.decoder_map(scope, site)]
     chosen = [f"{site}/{index}" for index in (131, 17, 40)]
     with TemporaryDirectory() as folder:
         atlas = scope.sweep(texts, [site], folder, length=96, progress=False)

@@ -251,7 +251,7 @@ def make_rows(n: int = 60, start: int = 0, order: int = 1, texts: list[str] | No
     names = texts or ["say a name", "counting upward", "", "German sentence"]
     tokens = texts or [" Mira", " Nora", " four", " und"]
     values = np.stack([0.6 / (1 + places), 12_000.0 / (1 + places), 11.2 - places * 1e-5, (places % 97) / 97,
-                       (places * 37 % 89) / 89], axis=1)  # fmt: skip
+                       (places * 37 % 89) / 89, np.cos(places), 0.9 * np.sin(places)], axis=1)  # fmt: skip
     known = np.ones(values.shape, np.uint8)
     known[:, 3] = places % 5 != 4
     bars = np.maximum(np.cos((np.arange(16)[None] - places[:, None] % 16) / 4), 0.0)
@@ -260,6 +260,12 @@ def make_rows(n: int = 60, start: int = 0, order: int = 1, texts: list[str] | No
         tuple(tokens[(i + k) % len(tokens)] for i in places.tolist() for k in range(3)),
         np.where(known == 1, values, 0.0), known.ravel(), bars,
     )  # fmt: skip
+
+
+def _islands(random: np.random.Generator) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Coordinates of 300 features in twelve groups."""
+    angle = np.arange(300) % 12 * (np.pi / 6)
+    return tuple(0.8 * f(angle) + random.normal(scale=0.06, size=300) for f in (np.cos, np.sin))  # type: ignore[return-value]
 
 
 def make_table(n: int = 1_024, texts: list[str] | None = None, **changes: Any) -> FeatureTablePayload:
@@ -278,9 +284,11 @@ def make_table(n: int = 1_024, texts: list[str] | None = None, **changes: Any) -
         Statistic("density", "density", "share", 1e-6, 0.6, 1_021),
         Statistic("n_active", "tokens", "count", 0, 12_000, n),
         Statistic("maximum", "max", "", 0.2, 11.2, 1_021), Statistic("input", "input", "score", 0, 1, 819),
-        Statistic("output", "output", "score", 0, 1, n),
+        Statistic("output", "output", "score", 0, 1, n), Statistic("map_x", "map x", "place", -1, 1, 1_021),
+        Statistic("map_y", "map y", "place", -0.9, 1, 1_021),
     )  # fmt: skip
     x, y = random.random(300), random.random(300) ** 2
+    names = tuple((texts or ["", "say a name", "German sentence"])[i % len(texts or "123")] for i in range(300))
     inside = make_dashboard(False, id=f"{site}/3", texts=texts, live_note="A page has no model.")
     fields: dict[str, Any] = {
         "site": site,
@@ -294,7 +302,10 @@ def make_table(n: int = 1_024, texts: list[str] | None = None, **changes: Any) -
         "context": CONTEXT,
         "filters": (TableFilter("density", 0.0001, 0.006), TableFilter("input", 0.5)),
         "charts": (TableChart("density", Histogram(np.arange(-48, -15) / 8, counts, 3, log=True), fit),),
-        "points": TablePoints("input", "output", np.arange(300), x, y, (x > 0.5).astype(int), 819),
+        "points": (
+            TablePoints("input", "output", np.arange(300), x, y, (x > 0.5).astype(int), 819),
+            TablePoints("map_x", "map_y", np.arange(300), *_islands(random), (x > 0.5).astype(int), 1_021, names),
+        ),
         "words": "promotes",
         "selection": (f"{site}/3", "", f"{site}/9"),
         "dashboards": (OpenedFeature(f"{site}/3", np.frombuffer(encode(inside), np.uint8)),),

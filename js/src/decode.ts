@@ -212,7 +212,9 @@ function checkTable({ statistics, rows, charts, points }: FeatureTablePayload): 
     checkHistogram(name, all);
     rowsOf(name, fit, all.counts.length);
   }
-  if (points) for (const values of [points.x, points.y, points.fit]) rowsOf("points", values, points.index.length);
+  for (const { index, x, y, fit, label } of points) {
+    for (const values of [x, y, fit, ...(label.length ? [label] : [])]) rowsOf("points", values, index.length);
+  }
 }
 
 function checkRows({ index, label, words, values, known, bars, order, start }: TableRows): void {

@@ -341,6 +341,7 @@ export interface TablePoints {
   y: Float32Array;
   fit: Uint8Array;
   total: number;
+  label: string[];
 }
 
 /** The dashboard of a feature, inside a table's page or file. */
@@ -366,7 +367,7 @@ export interface FeatureTablePayload {
   there: string;
   filters: TableFilter[];
   charts: TableChart[];
-  points: TablePoints | null;
+  points: TablePoints[];
   words: string;
   selection: string[];
   feature: string;
@@ -407,9 +408,9 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["TableRows", "order:number start:number index:uint32 label:string[] words:string[] values:float32*2 known:uint8 bars:float32*2"],
   ["TableFilter", "name:string low:number? high:number?"],
   ["TableChart", "name:string all:Histogram fit:uint32"],
-  ["TablePoints", "name_x:string name_y:string index:uint32 x:float32 y:float32 fit:uint8 total:number"],
+  ["TablePoints", "name_x:string name_y:string index:uint32 x:float32 y:float32 fit:uint8 total:number label:string[]"],
   ["OpenedFeature", "id:string data:uint8"],
-  ["FeatureTablePayload", "site:string sites:string[] n_features:number n_fit:number statistics:Statistic[] columns:string[] sort:string rows:TableRows context:Context descending:boolean query:string here:string there:string filters:TableFilter[] charts:TableChart[] points:TablePoints? words:string selection:string[] feature:string dashboards:OpenedFeature[] note:string source:string"],
+  ["FeatureTablePayload", "site:string sites:string[] n_features:number n_fit:number statistics:Statistic[] columns:string[] sort:string rows:TableRows context:Context descending:boolean query:string here:string there:string filters:TableFilter[] charts:TableChart[] points:TablePoints[] words:string selection:string[] feature:string dashboards:OpenedFeature[] note:string source:string"],
 ]);
 
 /** Record of each kind of payload. */

@@ -121,9 +121,17 @@ class Atlas:
             self._shared[number] = self._store.merged_shared(number, self._commits[number])
         return self._shared[number]
 
+    def token_ids(self, context: int) -> list[int]:
+        """The token ids of one context, as they went into the model.
+
+        Raises:
+            AtlasError: There is no such context.
+        """
+        return [int(i) for i in self._store.context(context)]
+
     def tokens(self, context: int) -> tuple[str, ...]:
         """The text of one context, a string a token."""
-        return self.vocabulary.strings(self._store.context(context).tolist())
+        return self.vocabulary.strings(self.token_ids(context))
 
     def texts(self, contexts: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """The texts of several contexts, a string a token."""

@@ -135,6 +135,35 @@ def example_text(payload: FeatureDashboardPayload) -> str:
     return "".join(words[start:stop]).strip()
 
 
+def passage_effects(
+    scope: Any, atlas: Any, feature: str, context: int, position: int, check: Callable[[], None]
+) -> dict[str, Any]:
+    """What the next tokens of an example owe to a feature, for the tokens that are shown of it.
+
+    Args:
+        scope: The model with the feature's dictionary.
+        atlas: That holds the context.
+        feature: Its id.
+        context: Of the atlas.
+        position: Where the example stands in it.
+        check: Called between forwards.
+
+    Returns:
+        `change`, `low`, `high`: nats for each shown token but the last of the context.
+
+    Raises:
+        AtlasError: There is no such context.
+    """
+    from saewidgets.atlas.shown import span
+    from saewidgets.explain.token_effects import token_effects
+
+    ids = atlas.token_ids(context)
+    start, end = span(position, len(ids))
+    found = token_effects(scope, feature, ids[:end], check=check)
+    numbers = {"change": found.change, "low": found.low, "high": found.high}
+    return {name: np.round(values[start:].astype(float), 4).tolist() for name, values in numbers.items()}
+
+
 def _refuse_stranger(scope: Scope, feature: str) -> None:
     from saewidgets.errors import FeatureError
 

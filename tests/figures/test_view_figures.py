@@ -31,7 +31,7 @@ PAYLOADS = {
     "dashboard without a text": make_dashboard(False, shown="top"),
     "dashboard of a dead feature": make_dead(),
     "table": make_table(),
-    "table where nothing fits": make_table(0, points=None, note="Nothing fits."),
+    "table where nothing fits": make_table(0, points=(), note="Nothing fits."),
 }
 
 

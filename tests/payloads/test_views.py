@@ -44,7 +44,7 @@ ALL = {
     "dashboard": make_dashboard(),
     "dashboard of a dead feature": make_dead(),
     "table": make_table(),
-    "table where nothing fits": make_table(0, points=None, note="Nothing fits."),
+    "table where nothing fits": make_table(0, points=(), note="Nothing fits."),
     "rows of a table": make_rows(80, 160),
 }
 
@@ -178,7 +178,7 @@ def test_a_dashboard_that_does_not_fit() -> None:
 def test_a_table_that_does_not_fit() -> None:
     payload = make_table()
     rows = payload.rows
-    assert [rows.value(4, column) for column in range(5)][3] is None
+    assert [rows.value(4, column) for column in range(7)][3] is None
     assert rows.words_of(1) == (" Nora", " four", " und")
     assert payload.dashboards[0].payload.id == "resid_post.2/3"
     wrong: list[dict[str, Any]] = [
@@ -199,8 +199,7 @@ def test_a_table_that_does_not_fit() -> None:
             replace(rows, **fields)
     with pytest.raises(PayloadError, match="at most 2000"):
         make_rows(2_001)
-    chart, dots = payload.charts[0], payload.points
-    assert dots is not None
+    chart, (dots, _) = payload.charts[0], payload.points
     changes: list[tuple[Any, dict[str, Any]]] = [
         (chart, {"fit": chart.all.counts + 1}), (chart, {"fit": chart.fit[1:]}), (dots, {"x": dots.x[1:]}),
         (payload.statistics[0], {"unit": "miles"}),

@@ -257,6 +257,36 @@ def test_a_report_says_its_definitions_and_takes_clicks(open_page: Open) -> None
     expect(dense.locator("li")).to_have_count(33)
 
 
+# ------------------------------------------------------------------------------------------------------------ dashboard
+
+
+def test_an_example_says_its_effect_when_the_pointer_rests(open_page: Open) -> None:
+    payload = make_dashboard()
+    page = open_page(live_page(payload))
+    row = page.locator(".passage").first
+    token = row.locator(".peak .pt")
+    before = token.get_attribute("title") or ""
+    assert "at position" in before
+    assert "nats" not in before
+    row.hover()
+    page.wait_for_function("host.sent.some((m) => m.type === 'effect')")
+    asked = [m for m in sent(page) if m["type"] == "effect"]
+    group = payload.groups[0]
+    assert asked == [{"type": "effect", "context": int(group.contexts[0]), "position": int(group.positions[0])}]
+    peak, n = group.passages[0].peak, len(group.passages[0].text)
+    result = {"change": [0.0] * n, "low": [-0.05] * n, "high": [0.02] * n}
+    result["change"][peak] = -1.25
+    page.evaluate(
+        "(result) => host.reply({ type: 'ok', id: host.sent.find((m) => m.type === 'effect').id, result })", result
+    )
+    expect(token).to_have_attribute("title", re.compile("ablated, the next token −1.25 nats .random features −0.05 to"))
+    page.locator(".passage").nth(1).hover()
+    page.wait_for_function("host.sent.filter((m) => m.type === 'effect').length === 2")
+    row.hover()
+    page.wait_for_timeout(300)
+    assert len([m for m in sent(page) if m["type"] == "effect"]) == 2, "what is known is not asked again"
+
+
 # ---------------------------------------------------------------------------------------------------------------- pages
 
 

@@ -307,6 +307,31 @@ def test_the_front_end_may_set_the_view_only(scope: Scope, atlas: Atlas, feature
         assert view.payload.position == -1
 
 
+def test_the_effect_on_an_example(scope: Scope, atlas: Atlas, feature: str) -> None:
+    """What an example's tokens owe to the feature: the run of the whole context, cut to what is shown."""
+    with dashboard(scope, feature, atlas=atlas, text=TEXT) as view:
+        group = view.payload.groups[0]
+        context, position = int(group.contexts[0]), int(group.positions[0])
+        view.comm.receive({"type": "effect", "id": 1, "context": context, "position": position})
+        assert view.wait(60)
+        result = view.comm.reply(1)["result"]
+        ids = atlas.token_ids(context)
+        logs = [scope.run_ids(ids, edits=edits).log_probabilities() for edits in ([], [sw.ablate(feature)])]
+        after = (logs[1] - logs[0])[range(len(ids) - 1), ids[1:]].numpy()
+        start = max(0, position - 28)
+        assert len(result["change"]) == min(len(ids), position + 29) - start - 1
+        assert result["change"] == pytest.approx(after[start : start + len(result["change"])], abs=2e-3)
+        assert np.abs(after).max() > 0.01
+        assert all(low <= high for low, high in zip(result["low"], result["high"], strict=True))
+        for number, wrong in enumerate([{"context": -1, "position": 0}, {"context": 10**9, "position": 0}, {}], 2):
+            view.comm.receive({"type": "effect", "id": number, **wrong})
+            assert view.wait(60)
+            assert view.comm.reply(number)["type"] == "error"
+    with dashboard(atlas, feature) as alone:
+        alone.comm.receive({"type": "effect", "id": 1, "context": context, "position": position})
+        assert "model" in alone.comm.reply(1)["what"]
+
+
 def test_the_label_is_kept_in_python(scope: Scope, atlas: Atlas, feature: str) -> None:
     with dashboard(scope, feature, atlas=atlas, text=TEXT) as view:
         view.comm.receive({"type": "label", "id": 1, "feature": feature, "text": HOSTILE})

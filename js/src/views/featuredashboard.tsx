@@ -9,6 +9,7 @@ import { Help, helpKey } from "../parts/help";
 import { LabelHead } from "../parts/labelhead";
 import { LiveText } from "../parts/livetext";
 import { Menu } from "../parts/menu";
+import type { Effect } from "../parts/passages";
 import { NextToken, type Predicting } from "../parts/predictions";
 import { Edge, Failed } from "../parts/status";
 import type { FeatureDashboardPayload } from "../payloads";
@@ -85,6 +86,16 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
   show = (kind: string): void => {
     this.kind.value = kind;
     this.share("shown", kind);
+  };
+
+  /** What the tokens of an example owe to the feature; null where that cannot be said. */
+  effect = async (context: number, position: number): Promise<Effect | null> => {
+    try {
+      const { result } = await this.requests.ask({ type: "effect", context, position });
+      return result as Effect;
+    } catch {
+      return null;
+    }
   };
 
   async rename(text: string): Promise<void> {
