@@ -72,6 +72,11 @@ class Atlas:
         """Tokens that were counted for a dictionary."""
         return sum(commit.n_tokens for commit in self._commits[self.manifest.site(site)])
 
+    @property
+    def n_contexts(self) -> int:
+        """Contexts whose tokens are in it."""
+        return sum(commit.contexts for commit in max(self._commits, key=len))
+
     def stats(self, site: str) -> pd.DataFrame:
         """Statistics of every feature of a dictionary.
 
@@ -127,6 +132,8 @@ class Atlas:
         Raises:
             AtlasError: There is no such context.
         """
+        if not 0 <= context < self.n_contexts:
+            raise AtlasError(f"There is no context {context}.", f"This atlas has 0 to {self.n_contexts - 1}.")
         return [int(i) for i in self._store.context(context)]
 
     def tokens(self, context: int) -> tuple[str, ...]:

@@ -27,10 +27,11 @@ from saewidgets.explain.truth import Meter, TruthMeter, judge_examples, truth_me
 from saewidgets.explain.vocabulary import VocabularyProjection, vocabulary_projection
 
 __all__ = [
-    "Evidence", "Example", "Influence", "Key", "Label", "Meter", "MutualInformation", "Probability", "Pruned", "Scores",
-    "Sheet", "Target", "TokenChange", "TokenEffects", "TruthMeter", "VocabularyProjection", "blind_quiz", "by_feature", "common_tokens",
-    "decoder_map", "detection_prompt", "fuzzing_prompt", "gather", "grade", "influence", "input_score", "input_share",
-    "judge_examples", "load_labels", "max_activating", "mutual_information", "output_score", "prune",
-    "pruned_max_activating", "read_csv", "read_neuronpedia", "save_labels", "scores", "steered_texts", "suggest",
-    "token_change", "token_effects", "truth_meter", "try_text", "vocabulary_projection", "word_judge",
+    "Evidence", "Example", "Influence", "Key", "Label", "Meter", "MutualInformation", "Probability", "Pruned",
+    "Scores", "Sheet", "Target", "TokenChange", "TokenEffects", "TruthMeter", "VocabularyProjection", "blind_quiz",
+    "by_feature", "common_tokens", "decoder_map", "detection_prompt", "fuzzing_prompt", "gather", "grade",
+    "influence", "input_score", "input_share", "judge_examples", "load_labels", "max_activating",
+    "mutual_information", "output_score", "prune", "pruned_max_activating", "read_csv", "read_neuronpedia",
+    "save_labels", "scores", "steered_texts", "suggest", "token_change", "token_effects", "truth_meter", "try_text",
+    "vocabulary_projection", "word_judge",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from saewidgets.widgets import checks
 from saewidgets.widgets import feature_parts as parts
 from saewidgets.widgets import feature_request as requests
 from saewidgets.widgets.base import BaseWidget, Step
+from saewidgets.widgets.blind import Judging
 from saewidgets.widgets.cache import ByIdentity, RunCache, cache_of
 from saewidgets.widgets.checks import Checked, refuse_unknown
 from saewidgets.widgets.feature_request import DashboardRequest
@@ -42,7 +43,7 @@ _VIEW_CHECKS: dict[str, checks.Check] = {
 _RELATED = ("near", "together", "alike")
 
 
-class FeatureDashboard(BaseWidget):
+class FeatureDashboard(Judging, BaseWidget):
     """One feature of a dictionary: its label, examples, histogram, tokens, neighbours, and a box to type into.
 
     `feature`, `text`, `scale` and `steer` can be set from Python too. So can `atlas`: the `report` of a sweep may give
@@ -87,7 +88,7 @@ class FeatureDashboard(BaseWidget):
     _front_traits: ClassVar[tuple[str, ...]] = ("shown", "position")
     _messages: ClassVar[dict[str, str]] = {
         "run": "_on_run", "undo": "_on_undo", "redo": "_on_redo", "positions": "_on_positions", "label": "_on_label",
-        "effect": "_on_effect",
+        "effect": "_on_effect", "quiz": "_on_quiz", "answers": "_on_answers",
         "cancel": "_on_cancel", "save": "_on_save", "payload": "_on_payload", "bundle": "_on_bundle",
     }  # fmt: skip
 
@@ -305,6 +306,9 @@ class FeatureDashboard(BaseWidget):
     def _name(self, feature: str, label: str) -> None:
         """Keep a label, "" for none, and show it."""
         with GUARD:
+            if label != self._picture.label:  # what was measured is of the other words
+                self._meters.pop(feature, None)
+                self._picture = replace(self._picture, meters=())
             self._own_labels.pop(feature, None)
             self._origins.pop(feature, None)
             if label:

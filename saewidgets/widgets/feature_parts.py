@@ -66,11 +66,12 @@ def meters_of(scores: Any) -> dict[str, tuple[LabelMeter, ...]]:
     for meter in [scores] if hasattr(scores, "meters") else scores if isinstance(scores, Iterable) else [scores]:
         if not hasattr(meter, "meters") or not hasattr(meter, "label"):
             raise WidgetError(f"scores holds a {type(meter).__name__}.", "Give what sw.explain.truth_meter returns.")
-        found[meter.label.feature] = tuple(_meter(m) for m in meter.meters if isfinite(m.score.value))
+        found[meter.label.feature] = tuple(meter_of(m) for m in meter.meters if isfinite(m.score.value))
     return found
 
 
-def _meter(meter: Any) -> LabelMeter:
+def meter_of(meter: Any) -> LabelMeter:
+    """A number of a `TruthMeter` as the dashboard draws it."""
     score = meter.score
     random = meter.random.value if meter.random is not None and isfinite(meter.random.value) else None
     return LabelMeter(meter.name, Estimate(score.value, score.low, score.high), random, score.n)

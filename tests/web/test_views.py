@@ -287,6 +287,27 @@ def test_an_example_says_its_effect_when_the_pointer_rests(open_page: Open) -> N
     assert len([m for m in sent(page) if m["type"] == "effect"]) == 2, "what is known is not asked again"
 
 
+def test_a_label_is_judged_blind(open_page: Open) -> None:
+    page = open_page(live_page(make_dashboard()))
+    page.get_by_role("button", name="Judge it blind").click()
+    questions = [{"kind": "detection", "text": "Tom <b>went</b> home"}, {"kind": "fuzzing", "text": "Ada <<gave>> it"}]
+    reply = "(r) => host.reply({ type: 'ok', id: host.sent.findLast((m) => m.type === r.of).id, result: r.result })"
+    page.evaluate(reply, {"of": "quiz", "result": {"label": "giving", "questions": questions}})
+    quiz = page.get_by_role("region", name="Judge it blind")
+    expect(quiz).to_contain_text("1 of 2 · said to mean “giving”")
+    expect(quiz.locator("blockquote")).to_have_text("Tom <b>went</b> home")
+    expect(page.get_by_role("region", name="Where it fires")).to_have_count(0)
+    assert violations(page) == []
+    page.keyboard.press("y")
+    expect(quiz.locator("blockquote")).to_have_text("Ada <<gave>> it")
+    quiz.get_by_role("button", name="No").click()
+    assert sent(page)[-1] == {"type": "answers", "answers": [True, False]}
+    page.evaluate(reply, {"of": "answers", "result": {"scores": [{"name": "detection by you", "value": 0.5, "n": 2}]}})
+    expect(quiz).to_contain_text("detection by you 0.50, 2 answers. Guessing gives 0.50.")
+    page.get_by_role("button", name="close").click()
+    expect(page.get_by_role("region", name="Where it fires")).to_be_visible()
+
+
 # ---------------------------------------------------------------------------------------------------------------- pages
 
 

@@ -365,6 +365,63 @@ def test_the_label_is_kept_in_python(scope: Scope, atlas: Atlas, feature: str) -
         assert feature not in scope.labels
 
 
+def test_judging_blind(scope: Scope, atlas: Atlas, feature: str) -> None:
+    """Who knows the truth gets 1, who answers the opposite 0; nothing that goes out tells an answer."""
+    with dashboard(scope, feature, atlas=atlas, text=TEXT) as view:
+        view.comm.receive({"type": "quiz", "id": 1})
+        assert "label" in view.comm.reply(1)["what"]
+        view.label = "the object"
+        for number, right in ((2, True), (4, False)):
+            view.comm.receive({"type": "quiz", "id": number})
+            assert view.wait(60)
+            result = view.comm.reply(number)["result"]
+            questions = [(q["kind"], q["text"]) for q in result["questions"]]
+            assert set(result) == {"label", "questions"} and {kind for kind, _ in questions} >= {"fuzzing"}
+            answers = [_fires(scope, feature, kind, text) == right for kind, text in questions]
+            view.comm.receive({"type": "answers", "id": number + 1, "answers": answers})
+            scores = view.comm.reply(number + 1)["result"]["scores"]
+            assert [s["value"] for s in scores] == pytest.approx([float(right)] * len(scores))
+            meters = view.payload.meters
+            assert [(m.name, m.score.value) for m in meters] == [(s["name"], s["value"]) for s in scores]
+            assert all(m.name.endswith("by you") for m in meters)
+        view.comm.receive({"type": "answers", "id": 6, "answers": answers})
+        assert view.comm.reply(6)["type"] == "error", "a sheet is graded once"
+        view.comm.receive({"type": "quiz", "id": 7})
+        assert view.wait(60)
+        for number, wrong in enumerate([["yes"], 3, [True] * 3], 8):
+            view.comm.receive({"type": "answers", "id": number, "answers": wrong})
+            assert view.comm.reply(number)["type"] == "error"
+        view.label = "something else"
+        assert view.payload.meters == (), "what was measured is of the other words"
+
+
+def _fires(scope: Scope, feature: str, kind: str, text: str) -> bool:
+    """Whether a text has the feature; or whether its marks stand where it is strongest."""
+    if kind == "detection":
+        return bool(_activation(scope, feature, text.replace("<<", "").replace(">>", "")).max() > 0)
+    plain, marked = "", set()
+    for i, part in enumerate(text.replace(">>", "<<").split("<<")):
+        marked |= set(range(len(plain), len(plain) + len(part))) if i % 2 else set()
+        plain += part
+    run = scope.run(plain)
+    values, start = run.activation(feature).abs(), 0
+    best, place = -1.0, 0
+    for token, value in zip(run.tokens, values.tolist(), strict=True):
+        if token.startswith("<|"):
+            continue
+        if value > best:
+            best, place = value, start + len(token) - 1
+        start += len(token)
+    return place in marked
+
+
+def _activation(scope: Scope, feature: str, text: str) -> Any:
+    run = scope.run(text)
+    values = run.activation(feature).abs()
+    values[[i for i, token in enumerate(run.tokens) if token.startswith("<|")]] = 0
+    return values
+
+
 def test_scores_stand_with_their_feature_only(scope: Scope, feature: str) -> None:
     label = sw.explain.Label(feature, "giving", evidence=("a", "b"))
     texts = [TEXT, "Tom gave a kite to Ada.", "It was late in May.", "The boat was red.", "Ivo saw a key."]

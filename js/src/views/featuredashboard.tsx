@@ -11,6 +11,7 @@ import { LiveText } from "../parts/livetext";
 import { Menu } from "../parts/menu";
 import type { Effect } from "../parts/passages";
 import { NextToken, type Predicting } from "../parts/predictions";
+import { Judge, type Quiz, scored } from "../parts/quiz";
 import { Edge, Failed } from "../parts/status";
 import type { FeatureDashboardPayload } from "../payloads";
 import { type AnyModel, Picture, whole, words } from "../picture";
@@ -98,6 +99,29 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
     }
   };
 
+  /** The open sheet, while a label is judged blind. */
+  readonly quiz = signal<Quiz | null>(null);
+
+  async judge(): Promise<void> {
+    try {
+      const { result } = await this.requests.ask({ type: "quiz" });
+      this.quiz.value = result as Quiz;
+    } catch (failure) {
+      this.requests.failure.value = failure as { what: string; todo: string };
+    }
+  }
+
+  /** What the answers are worth, in words. */
+  async grade(answers: (boolean | null)[]): Promise<string> {
+    try {
+      const { result } = await this.requests.ask({ type: "answers", answers });
+      return scored((result as { scores: { name: string; value: number; n: number }[] }).scores);
+    } catch (failure) {
+      const { what, todo } = failure as { what: string; todo: string };
+      return `${what} ${todo}`;
+    }
+  }
+
   async rename(text: string): Promise<void> {
     try {
       await this.requests.ask({ type: "label", feature: this.payload.value?.id ?? "", text });
@@ -173,7 +197,8 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
             <Steps view={view} />
           </LabelHead>
           <Failed view={view} />
-          <div class={`dashboard${state.requests.stale.value ? " drained" : ""}`}>
+          {state.quiz.value && <Judge view={view} quiz={state.quiz.value} />}
+          <div hidden={state.quiz.value !== null} class={`dashboard${state.requests.stale.value ? " drained" : ""}`}>
             <div>
               <LiveText view={view} payload={payload} />
               {payload.live && (
