@@ -162,10 +162,10 @@ class _Writer:
                 return
             logits = growth.advance(ids, self._writes, self._read).float()
             chosen = draws.next(logits)
-            log_p = logits.log_softmax(-1).gather(1, chosen[:, None])[:, 0]
+            log_p = logits.log_softmax(-1).gather(1, chosen[:, None])[:, 0].tolist()
             for r, (row, token) in enumerate(zip(self.rows, chosen.tolist(), strict=True)):
                 if not row.finished:
-                    yield self._add(r, row, index, token, float(log_p[r]))
+                    yield self._add(r, row, index, token, log_p[r])
             if all(row.finished for row in self.rows):
                 return
             ids = chosen[:, None]
