@@ -55,6 +55,11 @@ _HOMES = {
     "FeatureDashboard": "saewidgets.widgets",
     "FeatureTable": "saewidgets.widgets",
     "open": "saewidgets.widgets",
+    # papers and pages
+    "report": "saewidgets.export.report",
+    "caption": "saewidgets.export.caption",
+    "snippet": "saewidgets.export.caption",
+    "figure_style": "saewidgets.figures.style",
     # names of places, and what can go wrong
     "Site": "saewidgets.sites",
     "FeatureId": "saewidgets.sites",
@@ -78,6 +83,10 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.dictionaries import load_dictionary as load_dictionary
     from saewidgets.errors import SaewidgetsError as SaewidgetsError
     from saewidgets.evaluate import evaluate as evaluate
+    from saewidgets.export.caption import caption as caption
+    from saewidgets.export.caption import snippet as snippet
+    from saewidgets.export.report import report as report
+    from saewidgets.figures.style import figure_style as figure_style
     from saewidgets.interventions import Direction as Direction
     from saewidgets.interventions import Group as Group
     from saewidgets.interventions import Head as Head

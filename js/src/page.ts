@@ -70,13 +70,23 @@ export function options(text: string): [string, unknown][] {
 export function start(page: Document, view: string, draw: Draw): void {
   const el = page.getElementById("saewidgets");
   const data = page.getElementById("saewidgets-payload");
-  if (!el || !data) return;
-  const model = new PageModel([
+  if (el && data) mount({ model: modelOf(page, view, data), el }, new Map([[view, draw]]));
+}
+
+/** Draw every view of a report: each element that is marked, from the payload that follows it. */
+export function startAll(page: Document, views: ReadonlyMap<string, Draw>): void {
+  for (const el of page.querySelectorAll<HTMLElement>("[data-saewidgets]")) {
+    const data = el.nextElementSibling;
+    if (data) mount({ model: modelOf(page, el.dataset.saewidgets ?? "", data), el }, views);
+  }
+}
+
+function modelOf(page: Document, view: string, data: Element): PageModel {
+  return new PageModel([
     ["_view", view],
     ["_payload", fromBase64(data.textContent ?? "")],
     ["_revision", 1],
     ["live", false],
     ...options(page.getElementById("saewidgets-options")?.textContent ?? ""),
   ]);
-  mount({ model, el }, new Map([[view, draw]]));
 }

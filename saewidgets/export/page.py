@@ -74,15 +74,10 @@ def to_page(payload: Any, theme: str = "auto", text_face: str = "serif", lanes: 
     for name, value in options.items():
         if value not in OPTIONS[name]:
             raise FigureError(f"Unknown {name} {shorten(value)}.", f"Use one of {', '.join(OPTIONS[name])}.")
-    view, code = view_of(payload), _bundle(kind_of(payload))
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    view, code = view_of(payload), bundle(kind_of(payload))
     dark = f"body {{ background: {palette('dark')['paper']}; }}"
     return _PAGE.format(
-        policy=policy,
+        policy=policy_of(code),
         description=escape(view.alt_text(payload)),
         title=escape(view.title(payload)),
         light=palette("light")["paper"],
@@ -137,9 +132,22 @@ def _frame(payload: Any, theme: str, style: str) -> str:
     return f'<iframe sandbox="allow-scripts" title="{title}" style="{style}" srcdoc="{source}"></iframe>'
 
 
+def policy_of(code: str) -> str:
+    """A content security policy that allows this one script by its hash, and no way to the network."""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
 @cache
-def _bundle(kind: str) -> str:
-    """The built front end of a view, with nothing in it that could end its element."""
+def bundle(kind: str) -> str:
+    """The built front end of a view, with nothing in it that could end its element.
+
+    Raises:
+        FigureError: It was not built.
+    """
     source = files("saewidgets").joinpath("static", BUNDLE.format(kind))
     if not source.is_file():
         raise FigureError("The front end was not built, so there is no page.", "Run `make js` and try again.")

@@ -523,7 +523,7 @@ def test_a_note_needs_its_label() -> None:
 
 @pytest.mark.parametrize("make", [make_dashboard, make_dead])
 def test_every_file_format(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saewidgets.export.page._bundle", lambda kind: f"// {kind}")
+    monkeypatch.setattr("saewidgets.export.page.bundle", lambda kind: f"// {kind}")
     with dashboard(make()) as view:
         assert view.live is False
         starts = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF", "html": b"<!do", "sae": b"SAEW"}

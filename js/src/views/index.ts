@@ -1,0 +1,17 @@
+// Every view by the name that its payload gives.
+import type { Draw } from "../mount";
+import { dictionaryReport } from "./dictionaryreport";
+import { featureDashboard } from "./featuredashboard";
+import { featureTable } from "./featuretable";
+import { frontier } from "./frontier";
+import { heatmap } from "./heatmap";
+import { training } from "./training";
+
+export const VIEWS: ReadonlyMap<string, Draw> = new Map([
+  ["heatmap", heatmap],
+  ["training", training],
+  ["frontier", frontier],
+  ["dictionary_report", dictionaryReport],
+  ["feature_dashboard", featureDashboard],
+  ["feature_table", featureTable],
+]);
