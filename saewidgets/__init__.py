@@ -55,6 +55,7 @@ _HOMES = {
     "FeatureDashboard": "saewidgets.widgets",
     "FeatureTable": "saewidgets.widgets",
     "open": "saewidgets.widgets",
+    "link": "saewidgets.widgets.link",
     # papers and pages
     "report": "saewidgets.export.report",
     "caption": "saewidgets.export.caption",
@@ -115,6 +116,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap
     from saewidgets.widgets import TrainingMonitor as TrainingMonitor
     from saewidgets.widgets import open as open
+    from saewidgets.widgets.link import link as link
 
 
 def __getattr__(name: str) -> Any:
