@@ -103,9 +103,8 @@ def link(*views: Any, share: Sequence[str] | None = None) -> Link:
         if word not in WORDS:
             raise WidgetError(f"Widgets cannot share {shorten(word)}.", f"Use some of {', '.join(WORDS)}.")
         if word not in common:
-            raise WidgetError(
-                f"Only one of these widgets has {word}.", f"They can share {', '.join(common) or 'nothing'}."
-            )
+            todo = f"They can share {', '.join(common) or 'nothing'}."
+            raise WidgetError(f"Only one of these widgets has {word}.", todo)
     if not words:
         raise WidgetError("These widgets have nothing in common.", "Link a heatmap with a dashboard, a table, a graph.")
     return Link(views, words)
