@@ -64,8 +64,8 @@ def measure(python: str, side: str, folder: Path, job: dict[str, Any]) -> dict[s
     return found
 
 
-def compare(folder: Path, tokens: int, options: argparse.Namespace) -> None:
-    """Measure both sides at one length and print what was found."""
+def compare(folder: Path, tokens: int, options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Measure both sides at one length and print what was found; the medians by side."""
     draw = np.random.default_rng(tokens)
     job = {"ids": [0, *draw.integers(1, VOCAB, tokens - 1).tolist()], "threads": options.threads}
     sides: dict[str, list[dict[str, Any]]] = {"ours": [], "circuit-tracer": []}
@@ -90,7 +90,7 @@ def compare(folder: Path, tokens: int, options: argparse.Namespace) -> None:
     print(f"  20 rows after {first:.2f} s (goal 0.5: {'met' if first <= 0.5 else 'MISSED'})")
     if "circuit-tracer" not in middle:
         print("  circuit-tracer was not measured: pass --peer")
-        return
+        return middle
     speed = statistics.median(
         b["whole"] / a["whole"] for a, b in zip(sides["ours"], sides["circuit-tracer"], strict=True)
     )
@@ -102,6 +102,19 @@ def compare(folder: Path, tokens: int, options: argparse.Namespace) -> None:
     mine, theirs = (np.load(folder / f"{name}.npz")["adjacency"] for name in ("ours", "theirs"))
     if mine.shape == theirs.shape:
         print(f"  largest difference {np.abs(mine - theirs).max() / np.abs(theirs).max():.1g} of the largest edge")
+    return middle
+
+
+def growth(lengths: list[int], found: list[dict[str, dict[str, float]]]) -> None:
+    """With which power of the prompt's length each number grows, between neighbouring lengths."""
+    for side in found[0]:
+        for key in ("whole", "cpu", "mb"):
+            steps = [
+                f"{one} to {two} tokens {np.log(after[side][key] / before[side][key]) / np.log(two / one):.1f}"
+                for one, two, before, after in zip(lengths, lengths[1:], found, found[1:], strict=False)
+                if side in before and side in after
+            ]
+            print(f"{side}: {key} grows with the power {', '.join(steps)}")
 
 
 def main() -> None:
@@ -115,8 +128,8 @@ def main() -> None:
     transformers.utils.logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as name:
         make(Path(name))
-        for tokens in options.tokens:
-            compare(Path(name), tokens, options)
+        found = [compare(Path(name), tokens, options) for tokens in options.tokens]
+    growth(options.tokens, found)
 
 
 if __name__ == "__main__":

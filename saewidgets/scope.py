@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
-from saewidgets.errors import DictionaryError, EditError, FeatureError, SiteError, shorten
+from saewidgets.errors import CircuitError, DictionaryError, EditError, FeatureError, SiteError, shorten
 from saewidgets.interventions import Edit, Group, at_strength, from_json
 from saewidgets.interventions.propagation import check_propagation
 from saewidgets.model import TracedModel
 from saewidgets.runs import Run
 from saewidgets.runs.recent import RecentRuns
 from saewidgets.runs.record import record_run
-from saewidgets.sites import FeatureId
+from saewidgets.sites import FeatureId, Site
 
 if TYPE_CHECKING:
     from saewidgets.atlas.atlas import Atlas
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from saewidgets.atlas.progress import Step
     from saewidgets.circuits.attribution import Attribution
     from saewidgets.circuits.graph import AttributionGraph
+    from saewidgets.circuits.node_effects import NodeEffects
     from saewidgets.runs.generation import Generation
 
 
@@ -32,7 +33,9 @@ class Scope:
     Args:
         model: Hub id, local folder, Hugging Face module, nnsight model, or `TracedModel`.
         dictionaries: One dictionary, several, or key -> dictionary. A dictionary's key is its `site_in`; a second one
-            at the same site needs a mapping with a key like `"resid_post.2@small"`.
+            at the same site needs a mapping with a key like `"resid_post.2@small"`. Cross-layer transcoders are kept
+            apart, in `cross_layer`: `attribute` and what follows from it use them; a run, which encodes one place at a
+            time, does not.
         tokenizer: For a module in memory.
         labels: Feature id -> label, for search and display.
         name: Shown in the foot of views; the model's name by default.
@@ -61,7 +64,9 @@ class Scope:
         **options: Any,
     ) -> None:
         self.model = TracedModel.wrap(model, tokenizer, **options)
-        self.dictionaries: dict[str, Dictionary] = _keyed(dictionaries, self.model)
+        every = _keyed(dictionaries, self.model)
+        self.cross_layer = {k: d for k, d in every.items() if isinstance(d, CrossLayerTranscoder)}
+        self.dictionaries: dict[str, Dictionary] = {k: d for k, d in every.items() if k not in self.cross_layer}
         self.labels: dict[str, str] = {str(FeatureId.parse(k)): str(v) for k, v in (labels or {}).items()}
         self.name = name or self.model.name
         self.recent = RecentRuns()
@@ -305,6 +310,7 @@ class Scope:
         max_features: int | None = None,
         memory: int = 2 << 30,
         batch: int | None = None,
+        edits: Iterable[Edit] = (),
         report: Callable[[Attribution], None] | None = None,
     ) -> AttributionGraph:
         """The attribution graph of a prompt: what features, errors and tokens do to each other and to the targets.
@@ -318,12 +324,15 @@ class Scope:
             method: `"transcoder"`; or on autoencoders `"sae-gradient"`, `"sae-ig"` (integrated gradients) or
                 `"sae-exact"`, see `saewidgets.circuits.feature_circuit`.
             positions: After which tokens, where targets do not say.
-            dictionaries: Dictionaries to use instead of the scope's; a cross-layer transcoder goes here.
+            dictionaries: Dictionaries to use instead of the scope's.
             ignored: Tokens that get no features and errors.
             max_features: Most features in the graph, by influence.
             memory: Most bytes for its rows; with less than all need, the most influential rows are computed and
                 `graph.covered` says what share they hold.
             batch: Rows computed at once.
+            edits: Interventions; the graph is that of the edited model. A feature that an edit sets has no incoming
+                edges, a head that is ablated passes nothing on; what edits add to an MLP's output counts as error,
+                what they add elsewhere is held.
             report: Called with the `Attribution` after each batch; `.graph()` is the graph so far. Raise
                 `sw.errors.Cancelled` to stop and keep it.
 
@@ -334,7 +343,9 @@ class Scope:
             PromptError: A prompt or target that is none.
             DictionaryError: No transcoder, or one that attribution cannot take.
             ModelError: The model cannot be frozen: where, and by how much.
-            CircuitError: A row does not add up, or memory is too small for a single one.
+            CircuitError: A row does not add up, memory is too small for a single one, or an edit stands where the
+                graph cannot take it.
+            EditError, FeatureError: An edit does not fit.
 
         Example:
             >>> import saewidgets as sw
@@ -343,10 +354,19 @@ class Scope:
             True
         """
         if method != "transcoder":
-            from saewidgets.circuits.features import feature_circuit
+            from saewidgets.circuits.features import MOST, feature_circuit
 
+            if list(edits):
+                raise CircuitError(f"method={shorten(method)} takes no edits.", "Use method='transcoder'.")
             return feature_circuit(
-                self, prompt, targets, method=method, positions=positions, dictionaries=dictionaries, ignored=ignored
+                self,
+                prompt,
+                targets,
+                method=method,
+                positions=positions,
+                dictionaries=dictionaries,
+                ignored=ignored,
+                max_features=MOST if max_features is None else max_features,
             )
         from saewidgets.circuits.attribution import Attribution
 
@@ -360,8 +380,55 @@ class Scope:
             max_features=max_features,
             memory=memory,
             batch=batch,
+            edits=edits,
         )
         return making.run(report)
+
+    def intervene_on(
+        self,
+        graph: AttributionGraph,
+        nodes: str | Sequence[str],
+        factor: float = 0.0,
+        *,
+        propagation: str = "frozen_attention",
+        on: Sequence[str] | None = None,
+        controls: int = 20,
+        seed: int = 0,
+        dictionaries: Dictionary | Sequence[Dictionary] | Mapping[str, Dictionary] | None = None,
+        targets: object = None,
+    ) -> NodeEffects:
+        """Scale nodes of a graph in the model: predicted beside measured effect, and random circuits beside both.
+
+        Args:
+            graph: From `attribute`, pruned or not.
+            nodes: Ids of features, errors or tokens, or the label of a group; changed together.
+            factor: What they are multiplied by; 0 ablates.
+            propagation: `"direct"`: the effect of the nodes' edges alone, which the graph predicts exactly;
+                `"frozen_attention"`: attention patterns held; `"free"`: everything computed anew.
+            on: Ids of the features whose values are wanted; `None` for all of the graph.
+            controls: Random circuits of like layer, token and size, and random directions of equal norm.
+            seed: Of their draws.
+            dictionaries: Those of the graph, where they are not the scope's.
+            targets: Those of the graph, where they are vectors.
+
+        Returns:
+            The effects on other features and on the targets.
+
+        Raises:
+            CircuitError, EditError: No such node or mode, or the graph is of another model.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> scope = sw.demo()
+            >>> graph = scope.attribute("Mira saw a red boat.", max_features=64)
+            >>> scope.intervene_on(graph, graph.nodes["id"][0], propagation="free").targets["kind"][0]
+            'logit'
+        """
+        from saewidgets.circuits.experiment import Experiment
+        from saewidgets.circuits.node_effects import measure
+
+        experiment = Experiment(self, graph, dictionaries=dictionaries, targets=targets)
+        return measure(experiment, nodes, factor, propagation=propagation, on=on, controls=controls, seed=seed)
 
     def key(self, site: str) -> str:
         """The key of a loaded dictionary, from its key or its site in any accepted form.
@@ -447,12 +514,12 @@ def _keyed(dictionaries: Any, model: TracedModel) -> dict[str, Dictionary]:
             raise DictionaryError(
                 f"Two dictionaries read {key}.", f"Pass a mapping: {{'{key}': first, '{key}@second': second}}."
             )
-        if isinstance(dictionary, Crosscoder | CrossLayerTranscoder):
+        if isinstance(dictionary, Crosscoder):
             raise DictionaryError(
                 f"The dictionary at {key} reads several places at once: {dictionary.describe()}.",
                 "A scope takes dictionaries of one place; call its encode and decode on activations of your own.",
             )
-        for site, width in ((dictionary.site_in, dictionary.d_in), (dictionary.site_out, dictionary.d_out)):
+        for site, width in _widths(dictionary):
             # Heads concatenated can be wider than the residual stream; everything else has its width.
             if model.site(site).stream != "attn_z" and width != model.d_model:
                 raise DictionaryError(
@@ -461,3 +528,11 @@ def _keyed(dictionaries: Any, model: TracedModel) -> dict[str, Dictionary]:
                 )
         result[key] = dictionary.to(model.device)
     return dict(sorted(result.items(), key=lambda item: (item[1].site_in.order, item[0])))
+
+
+def _widths(dictionary: Dictionary) -> list[tuple[Site, int]]:
+    """Every site of a dictionary, and how wide what it reads or writes there is."""
+    if isinstance(dictionary, CrossLayerTranscoder):
+        pairs = zip(dictionary.sites_in, dictionary.sites_out, strict=True)
+        return [w for one, to in pairs for w in ((one, dictionary.d_in), (to, dictionary.d_out))]
+    return [(dictionary.site_in, dictionary.d_in), (dictionary.site_out, dictionary.d_out)]

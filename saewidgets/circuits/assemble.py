@@ -57,7 +57,8 @@ def assemble(making: Attribution, rows: Rows, covered: float, *, complete: bool)
         making.residual,
         covered,
         complete,
-        "frozen attention and norms, transcoders in place of MLPs",
+        f"frozen attention and norms, transcoders in place of MLPs, by {making.how}",
+        info=making.settings.as_info(),
     )
 
 

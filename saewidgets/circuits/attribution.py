@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,17 @@ import torch
 from torch import Tensor
 
 from saewidgets.circuits.assemble import assemble
+from saewidgets.circuits.edited import Edited
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.rows import RowMaker, Rows
+from saewidgets.circuits.settings import Settings
 from saewidgets.circuits.sources import find_sources
 from saewidgets.circuits.targets import resolve
-from saewidgets.circuits.transcoders import as_mapping, layer_transcoders
+from saewidgets.circuits.transcoders import dictionaries_of, layer_transcoders
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import Cancelled, CircuitError, shorten
+from saewidgets.interventions import Edit, from_json, to_json
+from saewidgets.model.differentiated import DifferentiatedModel
 from saewidgets.model.freeze import freeze, tolerance_of
 
 if TYPE_CHECKING:
@@ -61,9 +65,10 @@ class Attribution:
         max_features: Most features in the graph.
         memory: Most bytes for its rows.
         batch: Rows computed at once.
+        edits: Made in the model; the graph is that of the edited one.
 
     Raises:
-        PromptError, DictionaryError, ModelError, CircuitError: See `Scope.attribute`.
+        PromptError, DictionaryError, ModelError, CircuitError, EditError: See `Scope.attribute`.
 
     Example:
         >>> import saewidgets as sw
@@ -89,6 +94,7 @@ class Attribution:
         max_features: int | None = None,
         memory: int = MEMORY,
         batch: int | None = None,
+        edits: Iterable[Edit] = (),
     ) -> None:
         for name, number in (("max_features", max_features), ("memory", memory), ("batch", batch)):
             if number is not None and (type(number) is not int or number < 1):
@@ -97,18 +103,23 @@ class Attribution:
         self.scope = scope
         self.ids = model.tokenize(prompt) if isinstance(prompt, str) else tuple(prompt)
         self.prompt = prompt if isinstance(prompt, str) else ""
-        transcoders = layer_transcoders(as_mapping(scope.dictionaries if dictionaries is None else dictionaries))
+        transcoders = layer_transcoders(dictionaries_of(scope, dictionaries))
         self.keys = {layer: one.key for layer, one in transcoders.items()}
         with torch.no_grad():
-            frozen = freeze(model, self.ids)
+            edited = Edited.of(from_json(list(edits)), scope.dictionaries, model, len(self.ids))
+            frozen = freeze(model, self.ids, edited.writes, edited.reads, edited.gains(model.n_heads, len(self.ids)))
             self.targets = resolve(model, frozen.logits, targets, positions)
             skipped = torch.zeros(len(self.ids), dtype=torch.bool, device=model.device)
             skipped[[p for p in ignored if -len(self.ids) <= p < len(self.ids)]] = True
-            self.sources = find_sources(frozen, transcoders, skipped)
+            places = tuple(skipped.nonzero()[:, 0].tolist())
+            self.settings = Settings(places, tuple(self.targets.minus.tolist()), tuple(to_json(edited.edits)))
+            self.sources = find_sources(frozen, transcoders, skipped, edited)
             final = next(value for site, value in frozen.values.items() if site.stream == "final")
             tokens, width = frozen.model.embed.shape
+            by_gradients = isinstance(frozen.model, DifferentiatedModel)
+            self.how = "automatic differentiation" if by_gradients else "explicit gradients"
             together = batch or max(16, min(512, _TOGETHER // (4 * tokens * width)))
-            self._maker = RowMaker(self.sources, self.targets, final, tolerance_of(model.dtype), together)
+            self.maker = RowMaker(self.sources, self.targets, final, tolerance_of(model.dtype), together)
         self.estimate = self._estimate(max_features, memory)
         features = self.sources.n_features
         self._limit = self.estimate.rows - len(self.targets.labels)
@@ -123,7 +134,7 @@ class Attribution:
     @property
     def residual(self) -> float:
         """How far row sum + bias was from the pre-activation so far, relative to the largest one."""
-        return self._maker.residual
+        return self.maker.residual
 
     @property
     def finished(self) -> bool:
@@ -134,7 +145,7 @@ class Attribution:
         """Compute batch after batch, the targets first; yields itself after each."""
         if not self.done:
             with torch.no_grad():
-                self._take(self._maker.of_targets())
+                self._take(self.maker.of_targets())
             yield self
         size = _FIRST
         while not self.finished:
@@ -192,7 +203,7 @@ class Attribution:
 
     def _batches(self, chosen: Tensor) -> Iterator[Rows]:
         with torch.no_grad():
-            yield from self._maker.of_features(chosen)
+            yield from self.maker.of_features(chosen)
 
     def _most_influential(self, count: int) -> Tensor:
         reached = self.influences()[: self.sources.n_features]

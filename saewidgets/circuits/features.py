@@ -7,7 +7,7 @@ that of its features too. Edges are direct: every other site with an autoencoder
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from saewidgets.circuits import influence
 from saewidgets.circuits.feature_effects import Effects, Place, place_of
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.nodes import ERROR, FEATURE, LOGIT, TOKEN, Nodes
+from saewidgets.circuits.settings import Settings
 from saewidgets.circuits.targets import Targets, resolve
-from saewidgets.circuits.transcoders import as_mapping
+from saewidgets.circuits.transcoders import dictionaries_of
 from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
 from saewidgets.errors import CircuitError, DictionaryError, PromptError, shorten
 from saewidgets.payloads.arrays import Array
@@ -82,7 +83,7 @@ def feature_circuit(
             raise CircuitError(f"{name}={shorten(number)}.", "Give a whole number from 1.")
     model = scope.model
     ids = list(model.tokenize(prompt) if isinstance(prompt, str) else prompt)
-    chosen = _autoencoders(as_mapping(scope.dictionaries if dictionaries is None else dictionaries))
+    chosen = _autoencoders(dictionaries_of(scope, dictionaries))
     skipped = torch.zeros(len(ids), dtype=torch.bool)
     skipped[[p for p in ignored if -len(ids) <= p < len(ids)]] = True
     sites = [d.site_in for d in chosen.values()]
@@ -101,7 +102,9 @@ def feature_circuit(
     ]
     effects = Effects(scope, ids, aims, places)
     found = effects.of_nodes(method, steps)
-    return _graph(scope, prompt if isinstance(prompt, str) else "", ids, aims, effects, found, max_features, method)
+    text = prompt if isinstance(prompt, str) else ""
+    info = Settings(tuple(skipped.nonzero()[:, 0].tolist()), tuple(aims.minus.tolist())).as_info()
+    return _graph(scope, text, ids, aims, effects, found, max_features, method, info)
 
 
 def _autoencoders(dictionaries: Mapping[str, Dictionary]) -> dict[str, Dictionary]:
@@ -125,6 +128,7 @@ def _graph(
     found: list[tuple[Tensor, Tensor]],
     most: int,
     method: str,
+    info: dict[str, Any],
 ) -> AttributionGraph:
     places, tokens = effects.places, len(ids)
     sizes = torch.cat([f.abs() for f, _ in found])
@@ -155,7 +159,7 @@ def _graph(
     texts = vocabulary_of(tokenizer).strings(ids) if tokenizer else [f"‹{i}›" for i in ids]
     covered = float(sizes[kept.to(sizes.device)].sum() / sizes.sum()) if sizes.sum() > 0 else 1.0
     return AttributionGraph(
-        scope.name, prompt, tuple(texts), tuple(ids), columns, matrix, 0.0, covered, bool(kept.all()), method
+        scope.name, prompt, tuple(texts), tuple(ids), columns, matrix, 0.0, covered, bool(kept.all()), method, info=info
     )
 
 

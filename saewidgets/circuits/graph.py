@@ -207,6 +207,12 @@ class AttributionGraph:
 
         return GraphDifference(self, other)
 
+    def predict(self, nodes: str | Sequence[str], factor: float = 0.0) -> pd.DataFrame:
+        """The effect of scaling some nodes as the graph has it; see `saewidgets.circuits.predict.predict`."""
+        from saewidgets.circuits.predict import predict
+
+        return predict(self, nodes, factor)
+
     def to_networkx(self) -> Any:
         """A `networkx.DiGraph` with the columns of `nodes` as attributes and `weight` on its edges.
 

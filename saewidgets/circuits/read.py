@@ -29,6 +29,7 @@ from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.influence import GraphScores, Matrix
 from saewidgets.circuits.marks import Marks
 from saewidgets.circuits.nodes import LOGIT, TOKEN, Nodes
+from saewidgets.circuits.settings import KEY
 from saewidgets.circuits.write import OURS
 from saewidgets.dictionaries.formats.configs import parse_json
 from saewidgets.errors import CircuitError, DictionaryError, shorten
@@ -119,6 +120,8 @@ def _graph(document: Mapping[str, Any]) -> AttributionGraph:
     }
     if isinstance(metadata.get("pruning_settings"), dict) and "node_threshold" in metadata["pruning_settings"]:
         info["pruning_settings"] = metadata["pruning_settings"]
+    if isinstance(ours.get(KEY), dict):
+        info[KEY] = ours[KEY]
     return AttributionGraph(
         as_text(ours.get("model", metadata.get("scan", "")), "scan"),
         as_text(metadata.get("prompt", ""), "prompt"),

@@ -44,22 +44,20 @@ class RowMaker:
 
     def __init__(self, sources: Sources, targets: Targets, final: Tensor, tolerance: float, batch: int) -> None:
         self.sources, self.targets, self.batch = sources, targets, batch
-        self.residual = 0.0
         self._final, self._tolerance = final, tolerance
-        reads, last = sources.constants()
-        model = sources.model
-        self._last = model.final.push(last[:, None])[:, 0]
-        self._constant = {
-            layer: model.blocks[layer].norm.push(reads[layer][:, None])[:, 0] if self._behind(layer) else reads[layer]
-            for layer in sources.transcoders
-        }
-        self._greatest = 0.0
+        self._constant, self._last = sources.constants()
+        self._greatest = self._worst = 0.0
+
+    @property
+    def residual(self) -> float:
+        """How far row sum + bias was from the value so far, at worst, relative to the largest value."""
+        return self._worst / max(self._greatest, 1e-12)
 
     def of_targets(self) -> Rows:
         """The rows of all targets."""
         targets, device = self.targets, self._final.device
         vectors, positions = targets.vectors.to(device), targets.positions.to(device)
-        layer = len(self.sources.model.blocks)
+        layer = self.sources.model.n_layers
         effects = self.sources.effects(layer, vectors, positions, behind_norm=True)
         values = (vectors * self._final[positions]).sum(-1)
         bias = (vectors * self._last[positions]).sum(-1)
@@ -78,12 +76,17 @@ class RowMaker:
         s, device = self.sources, self._final.device
         index, positions = s.index[numbers].to(device), s.position[numbers].to(device)
         vectors, added = s.transcoders[layer].readers(index)
-        effects = s.effects(layer, vectors, positions, behind_norm=self._behind(layer))
+        effects = s.effects(layer, vectors, positions, behind_norm=self.behind_norm(layer))
         values = (vectors * s.reads[layer][positions]).sum(-1) + added
         bias = (vectors * self._constant[layer][positions]).sum(-1) + added
+        held = s.held[numbers].to(device)
+        if bool(held.any()):  # what an edit sets is moved by nothing
+            effects[held] = 0
+            bias = torch.where(held, values, bias)
         return Rows(numbers, effects, values, bias)
 
-    def _behind(self, layer: int) -> bool:
+    def behind_norm(self, layer: int) -> bool:
+        """Whether the transcoder of a layer reads behind the norm."""
         return self.sources.transcoders[layer].site_in.stream == "mlp_in"
 
     def _checked(self, rows: Rows) -> Rows:
@@ -101,7 +104,7 @@ class RowMaker:
             )
         if len(off):
             self._greatest = max(self._greatest, float(rows.values.abs().max()))
-            self.residual = max(self.residual, float(off.max()) / max(self._greatest, 1e-12))
+            self._worst = max(self._worst, float(off.max()))
         return rows
 
     def _name(self, number: int) -> str:

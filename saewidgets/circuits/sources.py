@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from saewidgets.circuits.edited import Edited
 from saewidgets.circuits.transcoders import LayerTranscoder
 from saewidgets.dictionaries.sparse import SparseActivations
+from saewidgets.model.differentiated import DifferentiatedModel
 from saewidgets.model.freeze import Frozen
 from saewidgets.model.frozen import FrozenModel
 from saewidgets.sites import Site
@@ -47,9 +49,10 @@ class Sources:
         position: `[S]`.
         index: `[S]`.
         activation: `[S]`.
+        held: `[S]` bool: set by an edit, whatever comes to them.
     """
 
-    model: FrozenModel
+    model: FrozenModel | DifferentiatedModel
     transcoders: Mapping[int, LayerTranscoder]
     features: Mapping[int, SparseActivations]
     ignored: Tensor
@@ -61,6 +64,7 @@ class Sources:
     position: Tensor
     index: Tensor
     activation: Tensor
+    held: Tensor
 
     @property
     def n_features(self) -> int:
@@ -79,9 +83,24 @@ class Sources:
         Returns:
             `[n, S + L T + T]`.
         """
+        return self._gather(self.model.pull(layer, vectors, positions, behind_norm=behind_norm), positions)
+
+    def effects_by_head(
+        self, layer: int, vectors: Tensor, positions: Tensor, *, behind_norm: bool
+    ) -> Iterator[tuple[int, Tensor]]:
+        """As `effects`, split by the last head on the way; see `FrozenModel.pull_by_head`.
+
+        Yields:
+            -1 and `[n, 1, S + L T + T]` past all attention; then a layer and `[n, heads, S + L T + T]`.
+        """
+        for through, at, pulled in self.model.pull_by_head(layer, vectors, positions, behind_norm=behind_norm):
+            yield through, self._gather(pulled, at).unflatten(0, (len(positions), -1))
+
+    def _gather(self, pulled: Iterable[tuple[int, Tensor]], positions: Tensor) -> Tensor:
+        """`[n, S + L T + T]`: gradients times what every source writes."""
         layers, tokens, _ = self.errors.shape
-        result = vectors.new_zeros(len(vectors), self.n_sources)
-        for below, g in self.model.pull(layer, vectors, positions, behind_norm=behind_norm):
+        result = self.errors.new_zeros(len(positions), self.n_sources)
+        for below, g in pulled:
             if below < 0:
                 first = self.n_features + layers * tokens
                 result[:, first : first + g.shape[1]] = g
@@ -96,9 +115,9 @@ class Sources:
                 result[:, first : first + len(g)] = (g @ errors[: len(g), :, None])[..., 0].T
         return result
 
-    def constants(self) -> tuple[list[Tensor], Tensor]:
-        """The residual streams `[T, d]` of `FrozenModel.push` when every source is 0."""
-        return self.model.push(self.constant)
+    def constants(self) -> tuple[dict[int, Tensor], Tensor]:
+        """What transcoders read, and what is behind the final norm, when every source is 0."""
+        return self.model.constants(self.constant, {n: one.site_in for n, one in self.transcoders.items()})
 
 
 def _add(result: Tensor, part: Written, g: Tensor, positions: Tensor) -> None:
@@ -117,23 +136,31 @@ def _add(result: Tensor, part: Written, g: Tensor, positions: Tensor) -> None:
             result[here, columns] += g[here] @ part.rows[start:end].T
 
 
-def find_sources(frozen: Frozen, transcoders: Mapping[int, LayerTranscoder], ignored: Tensor) -> Sources:
+def find_sources(
+    frozen: Frozen, transcoders: Mapping[int, LayerTranscoder], ignored: Tensor, edited: Edited | None = None
+) -> Sources:
     """Encode a prompt and take its MLP outputs apart.
 
     Args:
         frozen: The frozen pass.
         transcoders: Layer -> transcoder; a layer without one is all error.
         ignored: `[T]` bool: tokens without features and errors (the first one, as a rule).
+        edited: The edits made in that pass.
     """
+    edited = edited or Edited()
+    known = edited.features(frozen.trace)
     values = frozen.values
-    layers, tokens = len(frozen.model.blocks), len(ignored)
+    layers, tokens = frozen.model.n_layers, len(ignored)
     features, reads, nodes = {}, {}, []
     for layer, transcoder in transcoders.items():
         reads[layer] = values[transcoder.site_in]
-        sparse = _without(transcoder.encode(reads[layer]), ignored)
+        set_to = known.get(transcoder.key)
+        active = transcoder.encode(reads[layer]) if set_to is None else SparseActivations.from_dense(set_to)
+        sparse = _without(active, ignored)
         features[layer] = sparse
-        nodes.append((torch.full_like(sparse.index, layer), sparse.rows, sparse.index, sparse.value))
-    layer_of, position, index, activation = (torch.cat(part) for part in zip(*nodes, strict=True))
+        held = edited.held(transcoder.key, tokens, sparse.d_dict)[sparse.rows, sparse.index]
+        nodes.append((torch.full_like(sparse.index, layer), sparse.rows, sparse.index, sparse.value, held))
+    layer_of, position, index, activation, held = (torch.cat(part) for part in zip(*nodes, strict=True))
     device = frozen.model.embed.device
     written: dict[int, list[Written]] = {}
     remainder = torch.stack([values[Site("mlp_out", layer)] for layer in range(layers)])
@@ -149,7 +176,7 @@ def find_sources(frozen: Frozen, transcoders: Mapping[int, LayerTranscoder], ign
         first += len(sparse.index)
         constant[layer] = transcoder.bias.expand(tokens, -1)
         if transcoder.skip is not None:
-            skips[layer] = transcoder.skip
+            skips[layer] = (transcoder.skip, transcoder.site_in)
             remainder[layer] -= reads[layer] @ transcoder.skip
         remainder[layer] -= constant[layer]
     for layer in range(layers):
@@ -157,12 +184,8 @@ def find_sources(frozen: Frozen, transcoders: Mapping[int, LayerTranscoder], ign
         fixed = constant.get(layer, torch.zeros_like(remainder[layer]))
         constant[layer] = torch.where(ignored[:, None], fixed + remainder[layer], fixed)
     remainder = torch.where(ignored[:, None], 0.0, remainder)
-    blocks = tuple(
-        replace(b, skip=skips.get(n), skip_reads_norm=n not in skips or transcoders[n].site_in.stream == "mlp_in")
-        for n, b in enumerate(frozen.model.blocks)
-    )
     return Sources(
-        replace(frozen.model, blocks=blocks),
+        frozen.model.with_skips(skips),
         transcoders,
         features,
         ignored,
@@ -174,6 +197,7 @@ def find_sources(frozen: Frozen, transcoders: Mapping[int, LayerTranscoder], ign
         position,
         index,
         activation,
+        held,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -12,6 +13,9 @@ from saewidgets.dictionaries.feedforward import FeedForward
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import DictionaryError
 from saewidgets.sites import Site
+
+if TYPE_CHECKING:
+    from saewidgets.scope import Scope
 
 _READS = ("mlp_in", "resid_mid")
 
@@ -109,6 +113,13 @@ def layer_transcoders(dictionaries: Mapping[str, Dictionary]) -> dict[int, Layer
             "Load transcoders, or use method='sae-gradient' on autoencoders.",
         )
     return dict(sorted(found.items()))
+
+
+def dictionaries_of(
+    scope: Scope, given: Dictionary | Sequence[Dictionary] | Mapping[str, Dictionary] | None
+) -> dict[str, Dictionary]:
+    """What a person passes as `dictionaries=`, by key; all of the scope's for `None`."""
+    return {**scope.dictionaries, **scope.cross_layer} if given is None else as_mapping(given)
 
 
 def as_mapping(dictionaries: Dictionary | Sequence[Dictionary] | Mapping[str, Dictionary]) -> dict[str, Dictionary]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from saewidgets import disk
 from saewidgets.circuits.nodes import ERROR, FEATURE, TOKEN
+from saewidgets.circuits.settings import KEY
 from saewidgets.errors import CircuitError, shorten
 
 if TYPE_CHECKING:
@@ -193,6 +194,7 @@ def _metadata(graph: AttributionGraph, dialect: str, slug: str, scan: str) -> di
         "method": graph.method,
         "scores": None if graph.whole is None else asdict(graph.whole),
         "positions": {name: list(place) for name, place in graph.marks.positions.items()},
+        **({KEY: graph.info[KEY]} if KEY in graph.info else {}),
     }
     return found
 

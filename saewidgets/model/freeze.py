@@ -6,7 +6,7 @@ model itself computed at its site; where one does not, the freeze is refused and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,16 @@ import torch
 from torch import Tensor
 
 from saewidgets.errors import ModelError
+from saewidgets.model.differentiated import DifferentiatedModel, differentiate
 from saewidgets.model.frozen import FrozenBlock, FrozenModel
 from saewidgets.model.frozen_parts import FrozenAttention, FrozenNorm
+from saewidgets.model.trace import Trace, Write
 from saewidgets.model.traced import TracedModel
 from saewidgets.sites import Site
 
 _STREAMS = ("resid_pre", "attn_z", "attn_out", "resid_mid", "mlp_in", "mlp_out", "resid_post")
 _BEFORE_ATTENTION = ("input_layernorm", "ln_1")
+_PROJECTIONS = ("v_proj", "c_attn", "query_key_value")
 _BEFORE_MLP = ("pre_feedforward_layernorm", "post_attention_layernorm", "ln_2")
 
 
@@ -33,12 +36,14 @@ class Frozen:
         values: Site -> `[tokens, d]` of the pass, float32.
         logits: `[tokens, vocab]`.
         residual: Largest difference between a frozen part and the model, relative to the largest value there.
+        trace: The pass itself.
     """
 
-    model: FrozenModel
+    model: FrozenModel | DifferentiatedModel
     values: Mapping[Site, Tensor]
     logits: Tensor
     residual: float
+    trace: Trace
 
 
 def tolerance_of(dtype: torch.dtype) -> float:
@@ -46,45 +51,86 @@ def tolerance_of(dtype: torch.dtype) -> float:
     return 1e-3 if dtype in (torch.float32, torch.float64) else 5e-2
 
 
-def freeze(model: TracedModel, ids: Sequence[int]) -> Frozen:
+def freeze(
+    model: TracedModel,
+    ids: Sequence[int],
+    writes: Mapping[Site, Write] | None = None,
+    read: Iterable[Site] = (),
+    gains: Mapping[int, Tensor] | None = None,
+) -> Frozen:
     """Run the model on a prompt and hold its attention patterns and normalisation scales.
 
     Args:
         model: A model of a family in which attention has one value and one output projection a block.
         ids: Token ids.
+        writes: Made in this run. What they add to the residual stream is held as it is.
+        read: Further sites that the writes need.
+        gains: Layer -> `[heads, tokens]` that writes multiply the output of each head by: this is no constant.
 
     Returns:
-        The frozen model and the values of the pass.
+        The frozen model and the values of the pass. Where the weights are not stored as in any family that is known,
+        it is differentiated automatically.
 
     Raises:
-        ModelError: The weights cannot be reached, or a frozen part does not give what the model computes.
+        ModelError: A frozen part does not give what the model computes, or the model cannot be frozen in any way.
     """
+    if not writes and not _is_known(model):
+        found = differentiate(model, ids, positions_of(model, len(ids)))
+        seen = {site: value[0].float() for site, value in found.base.values.items()}
+        assert found.base.logits is not None
+        return Frozen(found, seen, found.base.logits[0].float(), 0.0, found.base)
     patterns = model.patterns()
     if len(patterns) != model.n_layers:
         raise ModelError(
             f"The attention patterns of {model.name} cannot be read.", "Use method='sae-gradient', which needs none."
         )
     sites = [site for site in model.sites() if site.stream in (*_STREAMS, "final")]
-    trace = model.trace(list(ids), [*sites, *patterns])
+    trace = model.trace(list(ids), [*sites, *patterns, *read], writes)
     assert trace.logits is not None
     values = {site: value[0].float() for site, value in trace.values.items()}
     with model.lock, torch.no_grad():
-        builder = _Builder(model, values)
+        builder = _Builder(model, values, frozenset(writes or ()), gains or {})
         blocks = tuple(builder.block(layer) for layer in range(model.n_layers))
         last = values[Site("resid_post", model.n_layers - 1)]
         final = _norm(model.module_at("final"), last)
         builder.compare(Site("final"), final.push(last[:, None])[:, 0])
-        start, position = values[Site("resid_pre", 0)], _positions(model, len(ids))
+        start, position = values[Site("resid_pre", 0)], positions_of(model, len(ids))
     frozen = FrozenModel(blocks, final, start if position is None else start - position, position)
-    return Frozen(frozen, values, trace.logits[0].float(), builder.residual)
+    return Frozen(frozen, values, trace.logits[0].float(), builder.residual, trace)
+
+
+def _is_known(model: TracedModel) -> bool:
+    """Whether every block has the norms and the value projection of a family."""
+    streams = {site.stream for site in model.sites()}
+    if not {"resid_pre", "attn_z", "attn_out", "resid_post"} <= streams:
+        return False
+    for layer in range(model.n_layers):
+        block: Any = model.module_at(Site("resid_post", layer))
+        attention = _parent(block, model.module_at(Site("attn_z", layer)))
+        norms = all(any(hasattr(block, name) for name in names) for names in (_BEFORE_ATTENTION, _BEFORE_MLP))
+        if not norms or not any(hasattr(attention, name) for name in _PROJECTIONS):
+            return False
+    return True
+
+
+def _parent(block: Any, target: Any) -> Any:
+    return next((m for m in block.modules() if any(child is target for child in m.children())), None)
 
 
 class _Builder:
     """Builds block after block, comparing each part with the pass."""
 
-    def __init__(self, model: TracedModel, values: Mapping[Site, Tensor]) -> None:
+    def __init__(
+        self,
+        model: TracedModel,
+        values: Mapping[Site, Tensor],
+        written: frozenset[Site],
+        gains: Mapping[int, Tensor],
+    ) -> None:
         self.model = model
+        self.gains = gains
         self.values = values
+        self.written = written
         self.residual = 0.0
         self._tolerance = tolerance_of(model.dtype)
 
@@ -92,13 +138,33 @@ class _Builder:
         """One frozen block, compared at its attention and at the input of its MLP."""
         at = {stream: self.values[Site(stream, layer)] for stream in _STREAMS if Site(stream, layer) in self.values}
         attention = self._attention(layer, at["resid_pre"], at["attn_z"])
-        self.compare(Site("attn_out", layer), attention.push(at["resid_pre"][:, None])[:, 0])
         parallel = "resid_mid" not in at
+        behind = at["attn_out"] if parallel else at["resid_mid"] - at["resid_pre"]
+        found = attention.push(at["resid_pre"][:, None])[:, 0]
+        edited = self._edited(("attn_z", "attn_out", "resid_mid"), layer)
+        if not edited:
+            self.compare(Site("attn_out", layer), found)
         read = at["resid_pre"] if parallel else at["resid_mid"]
         norm = _norm(self._part(layer, _BEFORE_MLP), read)
         self.compare(Site("mlp_in", layer), norm.push(read[:, None])[:, 0])
-        self.compare(Site("resid_post", layer), at["resid_pre"] + at["attn_out"] + at["mlp_out"])
-        return FrozenBlock(attention, norm, parallel)
+        # What comes next reads the stream as edits left it.
+        after = (
+            Site("resid_pre", layer + 1) if Site("resid_pre", layer + 1) in self.values else Site("resid_post", layer)
+        )
+        ends = self._edited(("resid_post",), layer) or after in self.written
+        total = at["resid_pre"] + behind + at["mlp_out"]
+        if not ends:
+            self.compare(Site("resid_post", layer), total)
+        return FrozenBlock(
+            attention,
+            norm,
+            parallel,
+            beside=behind - found if edited else None,
+            behind=self.values[after] - total if ends else None,
+        )
+
+    def _edited(self, streams: Sequence[str], layer: int) -> bool:
+        return any(Site(stream, layer) in self.written for stream in streams)
 
     def compare(self, site: Site, found: Tensor) -> None:
         """Refuse a part that does not give what the pass has at its site."""
@@ -117,6 +183,8 @@ class _Builder:
         module: Any = self._parent(Site("attn_z", layer))
         pattern = self.values[Site("attn_pattern", layer)]
         heads = len(pattern)
+        if layer in self.gains:
+            pattern = pattern * self.gains[layer].to(pattern)[..., None]
         weight = _matrix(project)
         output = weight.view(heads, -1, weight.shape[1])
         values, value_bias = _values(module, heads, output.shape[1])
@@ -132,8 +200,7 @@ class _Builder:
         return self.model.module_at(Site("resid_post", layer))
 
     def _parent(self, site: Site) -> Any:
-        target, block = self.model.module_at(site), self._block(site.layer or 0)
-        return next(m for m in block.modules() if any(child is target for child in m.children()))
+        return _parent(self._block(site.layer or 0), self.model.module_at(site))
 
     def _part(self, layer: int, names: Sequence[str]) -> Any:
         block = self._block(layer)
@@ -190,7 +257,7 @@ def _norm(module: Any, x: Tensor) -> FrozenNorm:
     return FrozenNorm(gain, scale[:, None], bias, centred)
 
 
-def _positions(model: TracedModel, tokens: int) -> Tensor | None:
+def positions_of(model: TracedModel, tokens: int) -> Tensor | None:
     """`[tokens, d]` learned position embeddings, of models that have them."""
     module: Any = model.module
     base = getattr(module, getattr(module, "base_model_prefix", ""), module)

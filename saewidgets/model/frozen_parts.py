@@ -102,13 +102,22 @@ class FrozenAttention:
         One product a head and target instead of one a token: what a single position sees of the others is a pattern row
         times one vector.
         """
+        v, rows = self._of_heads(g, positions, tokens)
+        return (rows @ v).transpose(0, 1)
+
+    def pull_heads(self, g: Tensor, positions: Tensor, tokens: int) -> Tensor:
+        """As `pull_at`, each head alone: `[tokens, n * heads, d]`."""
+        v, rows = self._of_heads(g, positions, tokens)
+        return torch.einsum("nth,nhd->tnhd", rows, v).flatten(1, 2)
+
+    def _of_heads(self, g: Tensor, positions: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
+        """`[n, heads, d]` that each head reads, and `[n, tokens, heads]` how much of it where."""
         if self.after is not None:
             g = self.after.pull_at(g, positions)
         heads, width = self.output.shape[:2]
         z = (g @ self.output.flatten(0, 1).T).view(-1, heads, width).transpose(0, 1)
-        v = (z @ self.folded.transpose(1, 2)).permute(1, 0, 2)  # [n, heads, d]
-        rows = self.pattern[:, positions, :tokens].permute(1, 2, 0) * self.norm.scale[:tokens, 0]  # [n, tokens, heads]
-        return (rows @ v).transpose(0, 1)
+        v = (z @ self.folded.transpose(1, 2)).permute(1, 0, 2)
+        return v, self.pattern[:, positions, :tokens].permute(1, 2, 0) * self.norm.scale[:tokens, 0]
 
     @cached_property
     def folded(self) -> Tensor:
