@@ -95,7 +95,7 @@ class Steering(BaseWidget):
     _front_traits: ClassVar[tuple[str, ...]] = ("control",)
     _messages: ClassVar[dict[str, str]] = {
         "run": "_on_run", "undo": "_on_undo", "redo": "_on_redo", "search": "_on_search", "keep": "_on_keep",
-        "drop": "_on_drop", "cancel": "_on_cancel", "save": "_on_save", "payload": "_on_payload",
+        "drop": "_on_drop", "stop": "_on_stop", "cancel": "_on_cancel", "save": "_on_save", "payload": "_on_payload",
         "bundle": "_on_bundle",
     }  # fmt: skip
 
@@ -188,6 +188,10 @@ class Steering(BaseWidget):
             self._learn(request)
             self._set_kept((*self._kept, run)[-MAX_KEPT:])
 
+    def stop(self) -> None:
+        """Stop writing or measuring, before the next token; what there is stays."""
+        self._runner.stop("run")
+
     def drop(self, index: int) -> None:
         """Take a run out of the table.
 
@@ -236,6 +240,11 @@ class Steering(BaseWidget):
     def _on_drop(self, request_id: Any, content: dict[str, Any]) -> None:
         self._need_model()
         self.drop(content.get("index"))  # type: ignore[arg-type]
+        self._post({"type": "ok", "id": request_id, "result": None})
+
+    def _on_stop(self, request_id: Any, content: dict[str, Any]) -> None:
+        self._need_model()
+        self.stop()
         self._post({"type": "ok", "id": request_id, "result": None})
 
     # -- requests ------------------------------------------------------------------------------------------------------
