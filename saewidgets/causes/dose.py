@@ -88,7 +88,7 @@ class DoseResponse:
         fresh = ~np.isin(other.strengths, self.strengths)
         strengths = np.concatenate([self.strengths, other.strengths[fresh]])
         order = np.argsort(strengths)
-        arrays = {
+        arrays: dict[str, Any] = {
             name: np.concatenate([getattr(self, name), getattr(other, name)[:, fresh]], 1)[:, order]
             for name in ("effect", "kl", "perplexity")
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from saewidgets.errors import FeatureError, shorten
 from saewidgets.explain.chosen import Chosen, Features, choose
 from saewidgets.explain.contexts import Texts, as_rows, batches, encode, per_forward
+from saewidgets.explain.targets import token_id
 from saewidgets.explain.vocabulary import vocabulary_projection
 from saewidgets.sites import Site
 
@@ -100,7 +101,14 @@ def input_score(scope: Scope, features: Features, contexts: Texts, k: int = 20, 
     )
 
 
-def output_score(scope: Scope, features: Features, prompts: Texts, k: int = 20, factor: float = 10.0) -> Array:
+def output_score(
+    scope: Scope,
+    features: Features,
+    prompts: Texts,
+    k: int = 20,
+    factor: float = 10.0,
+    words: Sequence[str | int] | None = None,
+) -> Array:
     """How likely a feature's promoted tokens become when it is amplified: `(1 - rank / V) p` of the likeliest one.
 
     At the last token of a prompt the feature gets `factor` times the greatest activation of any feature there, error
@@ -112,12 +120,22 @@ def output_score(scope: Scope, features: Features, prompts: Texts, k: int = 20, 
         prompts: Neutral beginnings.
         k: Promoted tokens that count.
         factor: Of the amplification.
+        words: Tokens (texts or ids) that count instead of those each feature promotes: a concept's. Then it is the
+            score by which to choose a feature to steer towards the concept.
 
     Returns:
         `[features]`.
+
+    Raises:
+        PromptError: A word is several tokens.
     """
-    promoted = vocabulary_projection(scope, features, k).promoted
-    return _outputs(scope, choose(scope, features), promoted, prompts, factor)[0]
+    chosen = choose(scope, features)
+    if words is None:
+        wanted = vocabulary_projection(scope, features, k).promoted
+    else:
+        ids = [token_id(scope, word, scope.model.vocab_size) for word in words]
+        wanted = np.tile(np.array(ids, dtype=np.int64), (len(chosen.index), 1))
+    return _outputs(scope, chosen, wanted, prompts, factor)[0]
 
 
 def input_share(strongest: Array, promoted: Array) -> Array:

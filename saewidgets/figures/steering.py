@@ -13,13 +13,14 @@ from saewidgets.figures.plot import AXIS, Plot
 from saewidgets.figures.scene import Box, Label, Line, Scene
 from saewidgets.figures.steering_text import NAMES, alt_text, in_view, measured_over, numbers, settings, strongest
 from saewidgets.payloads.arrays import Array
+from saewidgets.payloads.heatmap import SPECIAL
 from saewidgets.payloads.steering import Doses, SteeringPayload, WrittenText
 
 TEXT, LINE, ROW = 8.0, 13.0, 12.5
 # Lines of a text, and kept runs, that are drawn.
 MAX_LINES, MAX_ROWS = 16, 10
 CHARTS = (("effect", "Effect", "probability"), ("kl", "KL from base", "nats a token"),
-          ("perplexity", "Perplexity", "unedited model"))  # fmt: skip
+          ("perplexity", "Perplexity", "unedited, log"))  # fmt: skip
 
 Place = tuple[float, float, float]
 
@@ -91,10 +92,12 @@ def _column(pen: Pen, payload: SteeringPayload, column: WrittenText, place: Plac
     if right - x > 20:
         pen.say(x, y, fonts.fit(f"  {pen.plain(column.note, 80)}", right - x, NOTE))
     y, x, lines = y + LINE, left, 1
-    for place_of, token in enumerate(column.tokens.text):
-        word = pen.plain(token, 24)
-        gap = fonts.width(" ", TEXT, "serif") if word.startswith(" ") and x > left else 0.0
-        word = fonts.fit(word.strip() or "·", right - left, TEXT, "serif")
+    for place_of, drawn in enumerate(text.drawn(column.tokens, pen.covers)):
+        if place_of == 0 and column.tokens.kind[0] == SPECIAL:
+            continue
+        gap = fonts.width(" ", TEXT, "serif") if drawn.gap and x > left else 0.0
+        word = "".join(f"‹{run.text}›" if run.kind in ("mark", "hex") else run.text for run in drawn.runs)
+        word = fonts.fit(word, right - left, TEXT, "serif")
         width = fonts.width(word, TEXT, "serif")
         if x + gap + width > right:
             y, x, gap, lines = y + LINE, left, 0.0, lines + 1
@@ -153,7 +156,9 @@ def _against_strength(
     left, right, top = place
     strengths = doses.strengths
     x = axes.linear(float(strengths.min()), float(strengths.max()), 4, tight=True)
-    plot = Plot(pen, x, value_axis(values), left + 22, top + 13, right - left - 24, 50)
+    log = values is doses.perplexity
+    y = axes.logarithmic(float(values.min()) / 1.05, float(values.max()) * 1.05, 3) if log else value_axis(values)
+    plot = Plot(pen, x, y, left + 22, top + 13, right - left - 24, 50)
     plot.frame(tick_label, tick_label)
     xs = strengths.tolist()
     if doses.n_controls and len(xs) > 1:
@@ -191,7 +196,7 @@ def bought(doses: Doses, now: float) -> list[tuple[Array, Array, tuple[float, ..
         side = side[::-1]
     kinds = ((slice(0, 1), (), "edit"), (slice(1, n), (1.4, 1.4), "random direction"),
              (slice(n, None), (4.0, 2.0), "random feature"))  # fmt: skip
-    found = []
+    found: list[tuple[Array, Array, tuple[float, ...], str]] = []
     for rows, dash, name in kinds:
         if len(doses.effect[rows]):
             kl = np.concatenate([[0.0], doses.kl[rows][:, side].mean(0)])

@@ -39,7 +39,7 @@ def numbers(column: WrittenText) -> str:
     """Effect, KL and perplexity of one text, "" before they are measured."""
     if column.perplexity is None:
         return "writing" if not column.finished else ""
-    parts = [f"effect {text.significant(column.effect)}"] if column.effect is not None else []
+    parts = [f"effect {text.signed(column.effect, 3)}"] if column.effect is not None else []
     parts += [f"KL {text.probability(column.kl)}"] if column.kl is not None and column.role != "base" else []
     return " · ".join([*parts, f"perplexity {text.significant(column.perplexity)}"])
 
@@ -98,6 +98,7 @@ def fallback(payload: SteeringPayload, max_bytes: int = 9_000) -> str:
         words = text.plain(slider.label or slider.id, 60)
         top.append(f"<div>{key}{escape(f' {words} {text.signed(slider.value, 1, True)}')}</div>")
     columns = [_column(payload, column, look) for column in in_view(payload)]
+    columns += [[note("bold: differs from base; fill: activation, read without the edit", look)]] if columns else []
     ends = [note(text.plain(payload.verdict, 200), look)] if payload.verdict else []
     curves = [] if payload.doses is None else [*_curves(payload.doses), note(measured_over(payload.doses), look)]
     kept = [heading("Kept runs")] if payload.kept else []
@@ -119,7 +120,7 @@ def _column(payload: SteeringPayload, column: WrittenText, look: Palette) -> lis
             ink = look.ramp(slot)[level - 1]
             styles += [f"background-color:{ink.fill}", f"color:{ink.text}"]
         if column.differs[place]:
-            styles.append("text-decoration:underline")
+            styles.append("font-weight:600")
         words.append(gap + (span(shown, ";".join(styles)) if styles else escape(shown)))
     body = f'<div style="font-family:{SERIF};font-size:15px">{"".join(words)}</div>'
     head = f"{NAMES[column.role]} · {text.plain(column.note, 80)}"
@@ -177,8 +178,8 @@ def to_frame(payload: SteeringPayload) -> pd.DataFrame:
         strength = 0.0 if column.role == "base" else payload.now
         add("text", column.role, strength, column, column.note, column.text, **frozen)
     for run in payload.kept:
-        strength = float(run.values[0]) if len(run.values) else None
-        add("kept", "steered", strength, run, run.note, run.text, seed=run.seed, temperature=run.temperature)
+        first = float(run.values[0]) if len(run.values) else None
+        add("kept", "steered", first, run, run.note, run.text, seed=run.seed, temperature=run.temperature)
     if payload.doses is not None:
         for who, strength, cell in _cells(payload.doses):
             n = {"prompts": payload.doses.n_prompts, "texts": payload.doses.n_texts}

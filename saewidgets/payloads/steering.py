@@ -165,6 +165,8 @@ class KeptRun:
     def __post_init__(self) -> None:
         check(self)
         same_length(self, len(self.sliders), "values")
+        if self.mode not in MODES or self.place not in PLACES:
+            raise PayloadError(f"A run {shorten(self.mode)}, {shorten(self.place)}.", f"Use {MODES} and {PLACES}.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

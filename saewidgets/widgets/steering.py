@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
 import traitlets
 
 from saewidgets.errors import Cancelled, WidgetError
@@ -182,8 +183,8 @@ class Steering(BaseWidget):
                 raise WidgetError("There is no finished steered text.", "Move a slider, and wait for the text.")
             run = KeptRun(
                 text.note, shown.prompt, shown.mode, shown.place, tuple(s.id for s in shown.sliders),
-                [s.value for s in shown.sliders], shown.seed, shown.temperature, text.text, text.effect, text.kl,
-                text.perplexity, len(text.tokens) - text.n_prompt,
+                np.array([s.value for s in shown.sliders]), shown.seed, shown.temperature, text.text, text.effect,
+                text.kl, text.perplexity, len(text.tokens) - text.n_prompt,
             )  # fmt: skip
             self._learn(request)
             self._set_kept((*self._kept, run)[-MAX_KEPT:])

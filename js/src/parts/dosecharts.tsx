@@ -1,9 +1,9 @@
 // What each strength does: effect, KL from the base, perplexity, and what is bought with how much; controls as a band.
 import type { Signal } from "@preact/signals";
-import { interval, plural, significant } from "../format";
+import { chance, plural, significant } from "../format";
 import { hue } from "../palette";
 import type { Doses, SteeringPayload } from "../payloads";
-import { type Axis, linear, nearest, range, tickLabel } from "../scale";
+import { type Axis, linear, logarithmic, nearest, range, tickLabel } from "../scale";
 import { plain } from "../signs";
 import { disabledReason } from "../view";
 import type { SteeringView } from "../views/steering";
@@ -32,8 +32,9 @@ function mean({ data, columns }: Values, from: number, to: number, k: number): n
   return sum / (to - from);
 }
 
-const axisOf = ({ data }: Values): Axis => {
-  const found = range(data);
+const axisOf = ({ data }: Values, log = false): Axis => {
+  const found = range(data, log);
+  if (log) return logarithmic((found?.[0] ?? 1) / 1.05, (found?.[1] ?? 10) * 1.05, 4);
   return linear(Math.min(0, found?.[0] ?? 0), found && found[1] > 0 ? found[1] : 1, 4);
 };
 
@@ -71,14 +72,23 @@ export function DoseCharts({ view, payload }: Props) {
         {target}
       </div>
       <div class="four">
-        <Against {...one} title="Effect" note="probability a token" values={doses.effect} base={doses.base_effect} />
-        <Against {...one} title="KL from base" note="nats a token" values={doses.kl} base={0} />
+        <Against
+          {...one}
+          title="Effect"
+          note="probability a token"
+          values={doses.effect}
+          base={doses.base_effect}
+          write={chance}
+        />
+        <Against {...one} title="KL from base" note="nats a token" values={doses.kl} base={0} write={significant} />
         <Against
           {...one}
           title="Perplexity"
-          note="under the unedited model"
+          note="unedited model, log"
           values={doses.perplexity}
           base={doses.base_perplexity}
+          write={significant}
+          log
         />
         <Bought {...one} />
       </div>
@@ -112,10 +122,24 @@ interface AgainstProps extends ChartProps {
   note: string;
   values: Values;
   base: number;
+  write: (value: number) => string;
+  log?: boolean;
 }
 
 /** A number against the strength. */
-function Against({ payload, doses, tint, cursor, middle, title, note, values, base }: AgainstProps) {
+function Against({
+  payload,
+  doses,
+  tint,
+  cursor,
+  middle,
+  title,
+  note,
+  values,
+  base,
+  write,
+  log = false,
+}: AgainstProps) {
   const { strengths } = doses;
   const n = strengths.length;
   const here = nearest(strengths, payload.now);
@@ -125,8 +149,8 @@ function Against({ payload, doses, tint, cursor, middle, title, note, values, ba
   const bands = Array.from(strengths, (_, k) => band(values, k));
   const describe = (k: number) => {
     const [low, high] = bands[k] ?? [Number.NaN, Number.NaN];
-    const controls = Number.isFinite(low) ? `, controls ${significant(low)} to ${significant(high)}` : "";
-    return `${strength(payload.mode, strengths[k] as number)}: ${significant(own[k]?.[1] ?? 0)}${controls}`;
+    const controls = Number.isFinite(low) ? `, controls ${write(low)} to ${write(high)}` : "";
+    return `${strength(payload.mode, strengths[k] as number)}: ${write(own[k]?.[1] ?? 0)}${controls}`;
   };
   const edge = (end: 0 | 1) => bands.flatMap((pair, k): Point[] => (pair ? [[strengths[k] as number, pair[end]]] : []));
   return (
@@ -138,11 +162,11 @@ function Against({ payload, doses, tint, cursor, middle, title, note, values, ba
       </div>
       <Plot
         x={x}
-        y={axisOf(values)}
+        y={axisOf(values, log)}
         tickX={tickLabel}
         tickY={tickLabel}
         height={HEIGHT}
-        summary={`${title} against strength; without edits ${significant(base)}`}
+        summary={`${title} against strength; without edits ${write(base)}`}
         points={n}
         cursor={cursor}
         describe={describe}
@@ -208,9 +232,7 @@ function Bought({ payload, doses, tint, cursor, middle }: ChartProps) {
         summary="Effect against KL from the base; top left is better"
         points={strengths.length}
         cursor={cursor}
-        describe={(k) =>
-          `effect ${significant(effect.data[k] as number)} for ${significant(kl.data[k] as number)} nats`
-        }
+        describe={(k) => `effect ${chance(effect.data[k] as number)} for ${significant(kl.data[k] as number)} nats`}
         find={(frame, px) => {
           const gaps = Array.from(strengths, (_, k) => Math.abs(frame.x(kl.data[k] as number) - px));
           return gaps.indexOf(Math.min(...gaps));
@@ -235,7 +257,6 @@ function Bought({ payload, doses, tint, cursor, middle }: ChartProps) {
             {name}{" "}
           </span>
         ))}
-        {effect.rows > 1 && `controls ${interval(...(range(effect.data.subarray(effect.columns)) ?? [0, 0]))}`}
       </p>
     </div>
   );

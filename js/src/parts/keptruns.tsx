@@ -1,6 +1,6 @@
 // Runs that were kept, to be compared: numbers in columns, the text whole on a click, and back to what made it.
 import { useSignal } from "@preact/signals";
-import { count, probability, significant } from "../format";
+import { chance, count, probability, significant } from "../format";
 import type { KeptRun, SteeringPayload } from "../payloads";
 import { plain } from "../signs";
 import { disabledReason } from "../view";
@@ -59,7 +59,7 @@ export function KeptRuns({ view, payload }: Props) {
                 <tr key={i} class={open.value === run ? "on" : ""}>
                   <td>{plain(run.note, 40)}</td>
                   <td class="num">{count(run.seed)}</td>
-                  <td class="num">{number(run.effect, significant)}</td>
+                  <td class="num">{number(run.effect, chance)}</td>
                   <td class="num">{number(run.kl, probability)}</td>
                   <td class="num">{number(run.perplexity, significant)}</td>
                   <td class="told">

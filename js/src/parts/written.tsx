@@ -1,5 +1,5 @@
 // The texts beside each other: filled by the features, underlined where they differ from the base, with their numbers.
-import { activation, count, probability, significant } from "../format";
+import { activation, chance, count, probability, significant } from "../format";
 import { letter, ramp, step } from "../palette";
 import type { SteeringPayload, WrittenText } from "../payloads";
 import { drawAll, plain } from "../signs";
@@ -154,7 +154,7 @@ function Column({ payload, text, busy, children }: ColumnProps) {
       <div class="ms">
         {text.effect !== null && (
           <span>
-            <b>{significant(text.effect)}</b> <span class="sub">effect</span>
+            <b>{chance(text.effect)}</b> <span class="sub">effect</span>
           </span>
         )}
         {text.kl !== null && role !== "base" && (

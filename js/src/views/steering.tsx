@@ -1,7 +1,7 @@
 // Steering: what a model writes as it is, steered, and under the controls, while it writes; what each strength buys.
 import { signal } from "@preact/signals";
 import css from "../css/steering.css";
-import { count, plural, significant } from "../format";
+import { count, plural } from "../format";
 import type { Draw } from "../mount";
 import { DoseCharts } from "../parts/dosecharts";
 import { Foot } from "../parts/foot";
@@ -15,6 +15,7 @@ import { Columns } from "../parts/written";
 import type { SteeringPayload } from "../payloads";
 import { type AnyModel, Picture, whole, words } from "../picture";
 import type { Failure } from "../requests";
+import { tickLabel } from "../scale";
 import { plain } from "../signs";
 import { type BaseView, disabledReason, makeBaseView } from "../view";
 
@@ -197,7 +198,7 @@ function Steering({ view }: { view: SteeringView }) {
       <Foot view={view} editable>
         {payload && (
           <>
-            <span>temperature {significant(payload.temperature)}</span>
+            <span>temperature {tickLabel(payload.temperature)}</span>
             <span>error {plain(payload.context.error, 20)}</span>
             <span>{plain(payload.context.propagation, 20)} attention</span>
           </>
@@ -292,7 +293,6 @@ function Bar({ view, payload }: { view: SteeringView; payload: SteeringPayload }
             New seed
           </button>
         )}
-        <span class="sp" />
         <span class="sub status">{standing(state, payload)}</span>
         <span class="steps">
           {step("undo", "↶", "Undo", state.undoDepth.value)}
