@@ -283,7 +283,7 @@ class Steering(BaseWidget):
             return
         began = time.monotonic()
         outcome = parts.outcome_of(scope, request)
-        key = request, *self._identity()
+        key = request, self._options, *self._identity()
         shown: SteeringPayload | None = self._cache.get(("texts", key))
         if shown is None:
             for shown in self._write(request, outcome, token, began):
@@ -440,6 +440,9 @@ class Steering(BaseWidget):
 
     def _viewed(self, payload: SteeringPayload, view: dict[str, Any]) -> SteeringPayload:
         fields: dict[str, Any] = {} if payload.kept is self._kept else {"kept": self._kept}
+        labels = {} if self._scope is None else self._scope.labels
+        if any(labels.get(s.id, s.label) != s.label for s in payload.sliders):
+            fields["sliders"] = tuple(replace(s, label=labels.get(s.id, s.label)) for s in payload.sliders)
         if view.get("control", payload.control) != payload.control:
             fields["control"] = view["control"]
         return replace(payload, **fields) if fields else payload

@@ -169,8 +169,14 @@ function Steering({ view }: { view: SteeringView }) {
   const payload = state.payload.value;
   const help = helpKey(view);
   const key = (event: KeyboardEvent) => {
-    const { tagName, type } = event.composedPath()[0] as HTMLInputElement;
-    const typing = tagName === "INPUT" && type !== "range";
+    const input = event.composedPath()[0] as HTMLInputElement;
+    const typing = input.tagName === "INPUT" && input.type !== "range";
+    if (typing && event.key !== "Escape") {
+      // Enter takes what was typed; to the notebook it would mean to edit its cell.
+      if (event.key === "Enter") input.blur();
+      event.stopPropagation();
+      return;
+    }
     if (!typing && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && state.live.value)
       state.requests.step(event.shiftKey ? "redo" : "undo");
     else if (event.key === "Escape" && !view.help.value && state.working) state.stop();
