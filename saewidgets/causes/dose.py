@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-# Logits of one batch, and its rows: bounds memory, and the time until a stop is noticed.
-_BATCH_LOGITS, _BATCH_ROWS = 1 << 22, 48
+# Logits of one batch, which bound memory; its rows, and rows times parameters, which bound the time of a token and so
+# the time until a stop is noticed.
+_BATCH_LOGITS, _BATCH_ROWS, _BATCH_WORK = 1 << 23, 128, 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +276,9 @@ class _Writing:
     def measure(self, text: str, versions: Sequence[Version], seed: int, sums: Sums) -> None:
         """Write one text a version and add what is measured to the sums."""
         model = self.scope.model
-        rows = max(1, min(_BATCH_ROWS, _BATCH_LOGITS // (model.vocab_size * self.max_new_tokens)))
+        size = sum(p.numel() for p in model.module.parameters())
+        logits_each = model.vocab_size * self.max_new_tokens
+        rows = max(1, min(_BATCH_ROWS, _BATCH_LOGITS // logits_each, _BATCH_WORK // max(1, size)))
         for start in range(0, len(versions), rows):
             logits: list[Tensor] = []
 

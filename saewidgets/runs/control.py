@@ -165,18 +165,25 @@ class RandomDirection:
     def __init__(self, write: SiteWrite, seed: int) -> None:
         self.write = write
         self.seed = seed
+        self._drawn: dict[int, Tensor] = {}
 
     def __call__(self, value: Tensor, values: Mapping[Site, Tensor], offset: int) -> Tensor:
         """`[batch, tokens, d]` -> the same, changed."""
         size = (self.write(value, values, offset) - value).float().norm(dim=-1, keepdim=True)
-        direction = torch.randn(value.shape[-1], generator=torch.Generator().manual_seed(self.seed))
-        direction = (direction / direction.norm()).to(value.device).expand_as(value)
+        direction = self._direction(value.shape[-1]).to(value.device).expand_as(value)
         if self.write.site.stream == "attn_pattern":
             # No weight on tokens that come later; as long as before on those that are seen.
             seen = torch.ones_like(value, dtype=torch.bool).tril(value.shape[-1] - value.shape[-2])
             direction = direction * seen
             direction = direction / direction.norm(dim=-1, keepdim=True).clamp_min(1e-12)
         return (value + (size * direction).to(value.dtype)).to(value.dtype)
+
+    def _direction(self, width: int) -> Tensor:
+        """`[width]` of length 1; kept, for it is asked for at every token."""
+        if width not in self._drawn:
+            drawn = torch.randn(width, generator=torch.Generator().manual_seed(self.seed))
+            self._drawn[width] = drawn / drawn.norm()
+        return self._drawn[width]
 
 
 def _run_rows(

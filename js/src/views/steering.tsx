@@ -190,6 +190,9 @@ function Steering({ view }: { view: SteeringView }) {
       <style>{css}</style>
       <Edge view={view} />
       {payload && <Bar view={view} payload={payload} />}
+      <span class="corner">
+        <Menu view={view} label="⋯" name="Menu" bare full />
+      </span>
       <Failed view={view} />
       {payload && (
         <>
@@ -305,9 +308,6 @@ function Bar({ view, payload }: { view: SteeringView; payload: SteeringPayload }
           {step("redo", "↷", "Redo", state.redoDepth.value)}
         </span>
       </div>
-      <span class="corner">
-        <Menu view={view} label="⋯" name="Menu" bare full />
-      </span>
     </fieldset>
   );
 }
