@@ -127,8 +127,7 @@ def _token(pen: Pen, payload: SteeringPayload, column: WrittenText, at: int, pla
 def _charts(pen: Pen, payload: SteeringPayload, doses: Doses, place: Place, columns: int) -> float:
     left, right, y = place
     width = (right - left + 12) / columns
-    slot = payload.sliders[0].slot if payload.sliders else 0
-    color = pen.palette.chip(slot).fill
+    color = pen.palette.chip(payload.moved.slot if payload.moved else 0).fill
     for number, (name, head, note) in enumerate((*CHARTS, ("", "Bought with", "effect against KL"))):
         x = left + (number % columns) * width
         box = (x, x + width - 12, y)
@@ -165,7 +164,10 @@ def _against_strength(
         low, high = values[1:].min(0).tolist(), values[1:].max(0).tolist()
         corners = [plot.at(*p) for p in (*zip(xs, high, strict=True), *zip(xs[::-1], low[::-1], strict=True))]
         pen.scene.lines.insert(0, Line(tuple(corners), "", 0, fill=pen.palette["band"], part="band"))
-    plot.upright(payload.sliders[0].middle if payload.sliders else 0.0)
+    moved = payload.moved
+    middle = moved.middle if moved else 0.0
+    if x.low <= middle <= x.high:
+        plot.upright(middle)
     pen.line([plot.at(s, v) for s, v in zip(xs, values[0].tolist(), strict=True)], color, 1.3, part="curve")
     here = int(np.abs(strengths - payload.now).argmin())
     for k, (s, v) in enumerate(zip(xs, values[0].tolist(), strict=True)):
@@ -217,6 +219,8 @@ def _kept(pen: Pen, payload: SteeringPayload, place: Place) -> float:
         values = [pen.plain(run.note, 30), f"seed {run.seed}"]
         values += ["–" if v is None else text.significant(v) for v in (run.effect, run.kl, run.perplexity)]
         for words, width in zip(values, (70, 36, 34, 30, 36), strict=True):
+            if x + width > right:
+                break
             pen.say(x, y, fonts.fit(words, width - 4, AXIS), "ink2", size=AXIS)
             x += width
         if right - x > 40:

@@ -225,6 +225,11 @@ class SteeringPayload:
             if len(text.values) != len(self.sliders):
                 raise PayloadError("A text has no values of some slider.", "Give a row for each slider.")
 
+    @property
+    def moved(self) -> SteeringSlider | None:
+        """The slider that strengths are counted on: the first that is moved, else the first; `None` without any."""
+        return next((s for s in self.sliders if s.value != s.middle), self.sliders[0] if self.sliders else None)
+
     def column(self, role: str) -> WrittenText | None:
         """The text of a role, if it has begun."""
         return next((text for text in self.texts if text.role == role), None)

@@ -177,7 +177,9 @@ function Against({
         {(frame) => (
           <g class={tint}>
             {edge(0).length > 1 && <path class="band" d={`${path([...edge(1), ...edge(0).reverse()], frame)}Z`} />}
-            <line class="mark" x1={frame.x(middle)} x2={frame.x(middle)} y1={8} y2={frame.height} />
+            {middle >= x.low && middle <= x.high && (
+              <line class="mark" x1={frame.x(middle)} x2={frame.x(middle)} y1={8} y2={frame.height} />
+            )}
             <path class="curve own" d={path(own, frame)} />
             {own.map(([s, v], k) =>
               k === at ? null : <circle key={s} class="own" cx={frame.x(s)} cy={frame.y(v)} r={3} />,
