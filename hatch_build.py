@@ -10,7 +10,15 @@ NEEDED = {
     "saewidgets/static/widget.js": "make js",
     **{
         f"saewidgets/static/page-{view}.js": "make js"
-        for view in ("heatmap", "training", "frontier", "dictionary_report", "feature_dashboard", "feature_table")
+        for view in (
+            "heatmap",
+            "training",
+            "frontier",
+            "dictionary_report",
+            "feature_dashboard",
+            "feature_table",
+            "steering",
+        )  # fmt: skip
     },
     "saewidgets/static/shim.js": "make js",
     "saewidgets/demo/assets/model/model.safetensors": "make demo-model",

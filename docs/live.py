@@ -10,7 +10,7 @@ from saewidgets.demo.load import tour
 from saewidgets.disk import write_bytes
 from saewidgets.export.page import to_page
 from saewidgets.figures.heatmap import to_svg
-from saewidgets.payloads import FeatureDashboardPayload, HeatmapPayload
+from saewidgets.payloads import FeatureDashboardPayload, HeatmapPayload, SteeringPayload
 from saewidgets.runs.heatmap import HeatmapRequest, heatmap_payload
 
 
@@ -63,6 +63,15 @@ def _months(_label: str, text: str) -> bool:
     return sw.explain.word_judge(f'"{months}"', text)
 
 
+def steering_payload() -> SteeringPayload:
+    """A feature for months at a strength where it is seen, one run kept."""
+    edits = [sw.steer("resid_post.2/131", 8)]
+    with sw.Steering(sw.demo(), "They met in", edits, target=["May", "June", "July"], seed=2, n_seeds=2) as view:
+        view.wait()
+        view.keep()
+        return view.payload
+
+
 def table_page() -> str:
     """The features of a small dictionary with their scores; three of them with their dashboards inside."""
     scope, site = sw.demo(), "resid_post.1@small"
@@ -88,6 +97,10 @@ def write_live(static: Path) -> None:
     live.mkdir(parents=True, exist_ok=True)
     write_bytes(live / "heatmap.html", to_page(shown).encode())
     write_bytes(live / "heatmap.svg", to_svg(shown).encode())
-    for name, made in {**dictionary_payloads(), "feature-dashboard": dashboard_payload()}.items():
+    for name, made in {
+        **dictionary_payloads(),
+        "feature-dashboard": dashboard_payload(),
+        "steering": steering_payload(),
+    }.items():
         write_bytes(live / f"{name}.html", to_page(made).encode())
     write_bytes(live / "feature-table.html", table_page().encode())

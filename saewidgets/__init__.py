@@ -54,6 +54,7 @@ _HOMES = {
     "DictionaryReport": "saewidgets.widgets",
     "FeatureDashboard": "saewidgets.widgets",
     "FeatureTable": "saewidgets.widgets",
+    "Steering": "saewidgets.widgets",
     "open": "saewidgets.widgets",
     "link": "saewidgets.widgets.link",
     # papers and pages
@@ -113,6 +114,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.widgets import FeatureDashboard as FeatureDashboard
     from saewidgets.widgets import FeatureTable as FeatureTable
     from saewidgets.widgets import Frontier as Frontier
+    from saewidgets.widgets import Steering as Steering
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap
     from saewidgets.widgets import TrainingMonitor as TrainingMonitor
     from saewidgets.widgets import open as open

@@ -1,4 +1,4 @@
-"""Sample payloads of the training, frontier and report views, without a model; numbers are invented."""
+"""Sample payloads of all views but the heatmap, without a model; numbers are invented."""
 
 from __future__ import annotations
 
@@ -12,29 +12,37 @@ from saewidgets.payloads import (
     Context,
     Curve,
     DictionaryReportPayload,
+    Doses,
     Estimate,
     ExampleGroup,
     FeatureDashboardPayload,
+    FeatureLabel,
     FeatureTablePayload,
     FormingFeature,
     FrontierPayload,
     FrontierPoint,
     Histogram,
+    KeptRun,
     LabelMeter,
     Measure,
     OpenedFeature,
     Passage,
     RelatedFeature,
     Statistic,
+    SteeringPayload,
+    SteeringSlider,
     TableChart,
     TableFilter,
     TablePoints,
     TableRows,
+    Tokens,
     TrainingPayload,
     Word,
+    WrittenText,
     encode,
     frontier_payload,
 )
+from saewidgets.payloads.heatmap import SPECIAL
 from saewidgets.payloads.reporting import report_payload
 from tests.payload_factory import make_payload
 
@@ -312,3 +320,77 @@ def make_table(n: int = 1_024, texts: list[str] | None = None, **changes: Any) -
         "source": "2 097 152 tokens, contexts of 128",
     }
     return FeatureTablePayload(**{**fields, **changes})
+
+
+_WRITTEN = {
+    "base": [" saw", " the", " garden", ".", " The", " cat", " was", " asleep", " on", " the", " step"],
+    "steered": [" saw", " the", " harbour", ".", " The", " boats", " were", " asleep", " on", " the", " water"],
+    "direction": [" saw", " the", " garden", ".", " The", " cat", " was", " asleep", " on", " the", " bench"],
+    "feature": [" saw", " a", " bell"],
+    "frozen": [" saw", " the", " harbour", "."],
+}
+
+
+def written(role: str, texts: list[str] | None = None, sliders: int = 2, measured: bool = True) -> WrittenText:
+    """One column of a steering view."""
+    prompt = ["<s>", "Lena", " opened", " the", " door", " and"]
+    new = texts or _WRITTEN[role]
+    kind = np.zeros(len(prompt) + len(new), np.uint8)
+    kind[0] = SPECIAL
+    at = np.arange(len(kind))
+    values = np.stack([np.where(at % (3 + s) == 2, 8.0 - s - at % 5, 0.0) for s in range(sliders)] or [[]])
+    numbers = {"effect": 0.42, "kl": 0.0 if role == "base" else 0.61, "perplexity": 9.8} if measured else {}
+    base = np.array([*prompt, *_WRITTEN["base"]], object)
+    differs = [int(i >= len(base) or t != base[i]) if i >= 6 else 0 for i, t in enumerate([*prompt, *new])]
+    note = {"base": "no edit", "direction": "random direction, same norm"}.get(role, "a +4.0, b −1.0")
+    return WrittenText(
+        role, note, Tokens((*prompt, *new), at, kind), 6, np.array(differs), values.reshape(sliders, len(kind)),
+        finished="length" if measured else "", **numbers,
+    )  # fmt: skip
+
+
+def make_doses(n_controls: int = 3, n: int = 9, **changes: Any) -> Doses:
+    """Curves of a feature that does something, beside controls that do little."""
+    strengths = np.linspace(-8, 8, n)
+    rows = 1 + 2 * n_controls
+    by = np.array([1.0, *(0.02 * (i + 1) for i in range(rows - 1))])[:, None]
+    effect = 0.02 + by * 0.5 / (1 + np.exp(-(strengths[None] - 3)))
+    kl = (0.6 + 0.1 * np.arange(rows))[:, None] * (strengths[None] / 4) ** 2
+    fields: dict[str, Any] = {
+        "strengths": strengths, "effect": effect, "kl": kl, "perplexity": 6.9 * np.exp(kl / 2), "base_effect": 0.04,
+        "base_perplexity": 6.9, "n_directions": n_controls, "n_prompts": 16, "n_texts": 16, "n_planned": 16,
+        "n_tokens": 40,
+    }  # fmt: skip
+    return Doses(**{**fields, **changes})
+
+
+def make_steering(words: list[str] | None = None, roles: tuple[str, ...] = tuple(_WRITTEN), **changes: Any) -> Any:
+    """Two features, five texts, curves and two kept runs.
+
+    Args:
+        words: Token texts instead of the invented ones.
+        roles: Columns.
+        **changes: Fields to replace.
+    """
+    both, values = ("resid_post.2/640", "boats"), np.array([4.0, -1.0])
+    run = KeptRun("a +4.0", "Lena opened the door and", "additive", "both", both, values, 1, 0.8,
+                  "".join(words or _WRITTEN["steered"]), 0.39, 0.58, 9.1, 11)  # fmt: skip
+    fields: dict[str, Any] = {
+        "prompt": "Lena opened the door and",
+        "context": CONTEXT,
+        "temperature": 0.8,
+        "sliders": (
+            SteeringSlider("resid_post.2/640", "by the sea", 6, 4.0, 0.0, 8.0, 0.115, 8.0),
+            SteeringSlider("boats", "", 1, -1.0, 0.0, 8.0, 0.1, 6.0),
+        ),
+        "texts": tuple(written(role, words) for role in roles),
+        "target": (" harbour", " boats"),
+        "target_name": "harbour, boats",
+        "doses": make_doses(),
+        "now": 4.0,
+        "verdict": "More than every control: +0.381, the controls up to 0.020.",
+        "kept": (run, replace(run, note="a +6.0", effect=None, kl=None, perplexity=None)),
+        "offers": (FeatureLabel("resid_post.2/17", "doors"), FeatureLabel("resid_post.2/18", "")),
+        "tokens_per_second": 58.0,
+    }
+    return SteeringPayload(**{**fields, **changes})

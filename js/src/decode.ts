@@ -9,6 +9,7 @@ import {
   KINDS,
   type Payload,
   RECORDS,
+  type SteeringPayload,
   type TableRows,
   type TrainingPayload,
 } from "./payloads";
@@ -159,6 +160,7 @@ const CHECKS: ReadonlyMap<string, (payload: any) => void> = new Map<string, (pay
   ["FeatureDashboardPayload", checkDashboard],
   ["FeatureTablePayload", checkTable],
   ["TableRows", checkRows],
+  ["SteeringPayload", checkSteering],
 ]);
 
 /** Refuses rows of another number than expected. */
@@ -223,6 +225,24 @@ function checkRows({ index, label, words, values, known, bars, order, start }: T
   const even = index.length ? words.length % index.length === 0 : words.length === 0;
   if (!even || values.rows !== index.length || bars.rows !== index.length || !isSize(order) || !isSize(start))
     throw new PayloadError("The rows of the table are of unequal length.");
+}
+
+function checkSteering({ sliders, texts, doses, kept }: SteeringPayload): void {
+  for (const { slot, half } of sliders) {
+    if (!isSize(slot) || !(half > 0)) throw new PayloadError("A slider has no slot or no way to go.");
+  }
+  for (const { role, tokens, differs, values, n_prompt } of texts) {
+    for (const row of [tokens.ids, tokens.kind, differs]) rowsOf(role, row, tokens.text.length);
+    if (values.rows !== sliders.length || values.columns !== tokens.text.length || !isSize(n_prompt))
+      throw new PayloadError("A text and its values are of unequal length.");
+  }
+  for (const matrix of doses ? [doses.effect, doses.kl, doses.perplexity] : []) {
+    if (matrix.columns !== doses?.strengths.length || matrix.rows !== doses.effect.rows || !(matrix.rows > 0))
+      throw new PayloadError("The curves are of unequal length.");
+  }
+  if (doses && !(isSize(doses.n_directions) && doses.n_directions < doses.effect.rows))
+    throw new PayloadError("The curves miss their controls.");
+  for (const { note, sliders: ids, values } of kept) rowsOf(note, values, ids.length);
 }
 
 function checkHeatmap(payload: HeatmapPayload): void {

@@ -376,6 +376,88 @@ export interface FeatureTablePayload {
   source: string;
 }
 
+/** What is steered with. */
+export interface SteeringSlider {
+  id: string;
+  label: string;
+  slot: number;
+  value: number;
+  middle: number;
+  half: number;
+  share: number;
+  maximum: number;
+}
+
+/** One column. */
+export interface WrittenText {
+  role: string;
+  note: string;
+  tokens: Tokens;
+  n_prompt: number;
+  differs: Uint8Array;
+  values: Matrix<Float32Array>;
+  effect: number | null;
+  kl: number | null;
+  perplexity: number | null;
+  finished: string;
+}
+
+/** What each strength does: row 0 the edit, then random directions, then random features. */
+export interface Doses {
+  strengths: Float32Array;
+  effect: Matrix<Float32Array>;
+  kl: Matrix<Float32Array>;
+  perplexity: Matrix<Float32Array>;
+  base_effect: number;
+  base_perplexity: number;
+  n_directions: number;
+  n_prompts: number;
+  n_texts: number;
+  n_planned: number;
+  n_tokens: number;
+}
+
+/** A steered text that was kept, with what makes it again. */
+export interface KeptRun {
+  note: string;
+  prompt: string;
+  mode: string;
+  place: string;
+  sliders: string[];
+  values: Float32Array;
+  seed: number;
+  temperature: number;
+  text: string;
+  effect: number | null;
+  kl: number | null;
+  perplexity: number | null;
+  n_tokens: number;
+}
+
+/** Everything a `Steering` view draws. */
+export interface SteeringPayload {
+  prompt: string;
+  context: Context;
+  mode: string;
+  place: string;
+  seed: number;
+  temperature: number;
+  max_new_tokens: number;
+  sliders: SteeringSlider[];
+  texts: WrittenText[];
+  target: string[];
+  target_name: string;
+  doses: Doses | null;
+  now: number;
+  verdict: string;
+  kept: KeptRun[];
+  offers: FeatureLabel[];
+  control: string;
+  frozen: boolean;
+  phase: string;
+  tokens_per_second: number;
+}
+
 /** Fields of each record, for the decoder: a typed array, text, a number or another record. */
 export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Tokens", "text:string[] ids:uint32 kind:uint8 pieces:string[]"],
@@ -411,6 +493,11 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["TablePoints", "name_x:string name_y:string index:uint32 x:float32 y:float32 fit:uint8 total:number label:string[]"],
   ["OpenedFeature", "id:string data:uint8"],
   ["FeatureTablePayload", "site:string sites:string[] n_features:number n_fit:number statistics:Statistic[] columns:string[] sort:string rows:TableRows context:Context descending:boolean query:string here:string there:string filters:TableFilter[] charts:TableChart[] points:TablePoints[] words:string selection:string[] feature:string dashboards:OpenedFeature[] note:string source:string"],
+  ["SteeringSlider", "id:string label:string slot:number value:number middle:number half:number share:number maximum:number"],
+  ["WrittenText", "role:string note:string tokens:Tokens n_prompt:number differs:uint8 values:float32*2 effect:number? kl:number? perplexity:number? finished:string"],
+  ["Doses", "strengths:float32 effect:float32*2 kl:float32*2 perplexity:float32*2 base_effect:number base_perplexity:number n_directions:number n_prompts:number n_texts:number n_planned:number n_tokens:number"],
+  ["KeptRun", "note:string prompt:string mode:string place:string sliders:string[] values:float32 seed:number temperature:number text:string effect:number? kl:number? perplexity:number? n_tokens:number"],
+  ["SteeringPayload", "prompt:string context:Context mode:string place:string seed:number temperature:number max_new_tokens:number sliders:SteeringSlider[] texts:WrittenText[] target:string[] target_name:string doses:Doses? now:number verdict:string kept:KeptRun[] offers:FeatureLabel[] control:string frozen:boolean phase:string tokens_per_second:number"],
 ]);
 
 /** Record of each kind of payload. */
@@ -421,6 +508,7 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
   ["dictionary_report", "DictionaryReportPayload"],
   ["feature_dashboard", "FeatureDashboardPayload"],
   ["feature_table", "FeatureTablePayload"],
+  ["steering", "SteeringPayload"],
   ["table_rows", "TableRows"],
 ]);
 
@@ -520,4 +608,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | FeatureTablePayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | FeatureTablePayload | SteeringPayload;

@@ -11,12 +11,13 @@ const FORBIDDEN =
 
 /** Bytes of each view's page. */
 const PAGES = {
-  heatmap: 124_000,
+  heatmap: 125_000,
   training: 90_000,
   frontier: 95_000,
   dictionary_report: 90_000,
   feature_dashboard: 108_000,
   feature_table: 140_000,
+  steering: 105_000,
 };
 
 const files = (folder: string): string[] =>
@@ -45,7 +46,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 71_000, "widget.js, of six views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 77_000, "widget.js, of seven views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }

@@ -18,7 +18,7 @@ from saewidgets.explain.labels import Label, by_feature, load_labels, save_label
 from saewidgets.explain.mutual_information import MutualInformation, mutual_information
 from saewidgets.explain.pruned import Pruned, prune, pruned_max_activating
 from saewidgets.explain.quiz import Key, Sheet, blind_quiz, grade
-from saewidgets.explain.scores import Scores, input_score, input_share, output_score, scores
+from saewidgets.explain.scores import Scores, concept_scores, input_score, input_share, output_score, scores
 from saewidgets.explain.steered import steered_texts
 from saewidgets.explain.targets import Probability, Target
 from saewidgets.explain.token_change import TokenChange, token_change
@@ -29,8 +29,8 @@ from saewidgets.explain.vocabulary import VocabularyProjection, vocabulary_proje
 __all__ = [
     "Evidence", "Example", "Influence", "Key", "Label", "Meter", "MutualInformation", "Probability", "Pruned",
     "Scores", "Sheet", "Target", "TokenChange", "TokenEffects", "TruthMeter", "VocabularyProjection", "blind_quiz",
-    "by_feature", "common_tokens", "decoder_map", "detection_prompt", "fuzzing_prompt", "gather", "grade",
-    "influence", "input_score", "input_share", "judge_examples", "load_labels", "max_activating",
+    "by_feature", "common_tokens", "concept_scores", "decoder_map", "detection_prompt", "fuzzing_prompt", "gather",
+    "grade", "influence", "input_score", "input_share", "judge_examples", "load_labels", "max_activating",
     "mutual_information", "output_score", "prune", "pruned_max_activating", "read_csv", "read_neuronpedia",
     "save_labels", "scores", "steered_texts", "suggest", "token_change", "token_effects", "truth_meter", "try_text",
     "vocabulary_projection", "word_judge",

@@ -36,6 +36,7 @@ from saewidgets.payloads.heatmap import (
     Tokens,
 )
 from saewidgets.payloads.histogram import Histogram, cosine_histogram, density_histogram
+from saewidgets.payloads.steering import Doses, KeptRun, SteeringPayload, SteeringSlider, WrittenText
 from saewidgets.payloads.training import Curve, FormingFeature, Passage, TrainingPayload
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Control",
     "Curve",
     "DictionaryReportPayload",
+    "Doses",
     "Estimate",
     "ExampleGroup",
     "FeatureDashboardPayload",
@@ -55,6 +57,7 @@ __all__ = [
     "FrontierPoint",
     "HeatmapPayload",
     "Histogram",
+    "KeptRun",
     "LabelMeter",
     "ListedFeature",
     "Measure",
@@ -65,6 +68,8 @@ __all__ = [
     "SiteView",
     "Sparse",
     "Statistic",
+    "SteeringPayload",
+    "SteeringSlider",
     "TableChart",
     "TableFilter",
     "TablePoints",
@@ -72,6 +77,7 @@ __all__ = [
     "Tokens",
     "TrainingPayload",
     "Word",
+    "WrittenText",
     "cosine_histogram",
     "decode",
     "density_histogram",

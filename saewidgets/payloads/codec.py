@@ -17,7 +17,15 @@ from typing import Any, cast, get_args, get_origin
 import numpy as np
 
 from saewidgets.errors import PayloadError, shorten
-from saewidgets.payloads import dictionary_report, feature_dashboard, feature_table, frontier, heatmap, training
+from saewidgets.payloads import (
+    dictionary_report,
+    feature_dashboard,
+    feature_table,
+    frontier,
+    heatmap,
+    steering,
+    training,
+)
 from saewidgets.payloads.arrays import DTYPES, NAMES, Array
 from saewidgets.payloads.record import array_type, field_types, optional
 
@@ -30,6 +38,7 @@ KINDS: dict[str, type] = {
     "dictionary_report": dictionary_report.DictionaryReportPayload,
     "feature_dashboard": feature_dashboard.FeatureDashboardPayload,
     "feature_table": feature_table.FeatureTablePayload,
+    "steering": steering.SteeringPayload,
     # No view of its own: what scrolls into a feature table.
     "table_rows": feature_table.TableRows,
 }

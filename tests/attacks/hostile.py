@@ -19,6 +19,7 @@ from saewidgets.payloads import (
     HeatmapPayload,
     OpenedFeature,
     Predictions,
+    SteeringPayload,
     TableFilter,
     Tokens,
     TrainingPayload,
@@ -27,7 +28,7 @@ from saewidgets.payloads import (
 )
 from saewidgets.payloads.heatmap import SPECIAL
 from tests.payload_factory import make_payload
-from tests.view_factory import make_dashboard, make_frontier, make_report, make_table, make_training
+from tests.view_factory import make_dashboard, make_frontier, make_report, make_steering, make_table, make_training
 
 _SOURCE = json.loads(Path(__file__).parents[1].joinpath("hostile.json").read_text("ascii"))
 FIRING: list[str] = _SOURCE["firing"]
@@ -62,7 +63,10 @@ def hostile_payload(strings: list[str], edits: bool = True) -> HeatmapPayload:
 
 def hostile_views(
     text: str,
-) -> tuple[TrainingPayload, FrontierPayload, DictionaryReportPayload, FeatureDashboardPayload, FeatureTablePayload]:
+) -> tuple[
+    TrainingPayload, FrontierPayload, DictionaryReportPayload, FeatureDashboardPayload, FeatureTablePayload,
+    SteeringPayload,
+]:  # fmt: skip
     """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
     text = text[:2_000]
@@ -101,7 +105,19 @@ def hostile_views(
     ]
     frontier = frontier_payload(points, context, selected=f"{text}0", ce_name=text)
     dashboard = _hostile_dashboard(text, context)
-    return training, frontier, report, dashboard, _hostile_table(text, dashboard)
+    return training, frontier, report, dashboard, _hostile_table(text, dashboard), _hostile_steering(text, context)
+
+
+def _hostile_steering(text: str, context: Context) -> SteeringPayload:
+    steering = make_steering(words=[text, f" {text}", "a", text])
+    tokens = (text,) * len(steering.texts[0].tokens)
+    return replace(
+        steering, prompt=text, context=context, target=(text,), target_name=text, verdict=text,
+        sliders=tuple(replace(s, id=f"{text}{i}", label=text) for i, s in enumerate(steering.sliders)),
+        texts=tuple(replace(t, note=text, tokens=replace(t.tokens, text=tokens)) for t in steering.texts),
+        kept=tuple(replace(k, note=text, prompt=text, sliders=(text,) * 2, text=text) for k in steering.kept),
+        offers=tuple(replace(o, id=f"{text}{i}", label=text) for i, o in enumerate(steering.offers)),
+    )  # fmt: skip
 
 
 def _hostile_dashboard(text: str, context: Context) -> FeatureDashboardPayload:

@@ -18,7 +18,16 @@ from saewidgets.figures.scene import Line, Scene
 from saewidgets.payloads import Estimate, decode, encode
 from tests.attacks.allowed import read
 from tests.payloads.test_codec import mutate, pack, parts
-from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_table, make_training
+from tests.view_factory import (
+    make_dashboard,
+    make_dead,
+    make_doses,
+    make_frontier,
+    make_report,
+    make_steering,
+    make_table,
+    make_training,
+)
 
 PAYLOADS = {
     "training": make_training(),
@@ -32,6 +41,9 @@ PAYLOADS = {
     "dashboard of a dead feature": make_dead(),
     "table": make_table(),
     "table where nothing fits": make_table(0, points=(), note="Nothing fits."),
+    "steering": make_steering(),
+    "steering at one strength": make_steering(doses=make_doses(n=1), now=-8.0),
+    "steering of nothing": make_steering(roles=(), sliders=(), doses=None, verdict="", kept=()),
 }
 
 

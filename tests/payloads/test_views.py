@@ -31,6 +31,7 @@ from tests.view_factory import (
     make_frontier,
     make_report,
     make_rows,
+    make_steering,
     make_table,
     make_training,
 )
@@ -46,6 +47,8 @@ ALL = {
     "table": make_table(),
     "table where nothing fits": make_table(0, points=(), note="Nothing fits."),
     "rows of a table": make_rows(80, 160),
+    "steering": make_steering(),
+    "steering of nothing": make_steering(roles=("base",), sliders=(), doses=None, kept=(), texts=()),
 }
 
 

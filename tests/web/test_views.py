@@ -8,7 +8,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.attacks.hostile import STRINGS, hostile_views
-from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_training
+from tests.view_factory import (
+    make_dashboard,
+    make_dead,
+    make_frontier,
+    make_report,
+    make_steering,
+    make_training,
+    written,
+)
 from tests.web.conftest import Open
 from tests.web.host import live_page, saved_page
 from tests.web.test_hostile import ELEMENTS
@@ -27,12 +35,21 @@ VIEWS: dict[str, Any] = {
     "dashboard": make_dashboard(),
     "dashboard without a text": make_dashboard(False, live_note="No model.", written_note="No model."),
     "dashboard of a dead feature": make_dead(),
+    "steering": make_steering(),
+    "steering with three columns": make_steering(roles=("base", "steered", "direction", "feature")),
+    "steering while it writes": make_steering(
+        phase="writing",
+        doses=None,
+        verdict="",
+        texts=tuple(written(role, measured=False) for role in ("base", "steered")),
+    ),
+    "steering with nothing": make_steering(sliders=(), texts=(), doses=None, verdict="", kept=()),
 }
 # Elements of these views, besides those of the heatmap.
 OURS = {
-    "b", "button", "circle", "dd", "div", "dl", "dt", "g", "h2", "h3", "i", "input", "kbd", "li", "line", "p", "path",
-    "rect", "s", "section", "span", "style", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "tr",
-    "u", "ul",
+    "b", "button", "circle", "dd", "div", "dl", "dt", "fieldset", "g", "h2", "h3", "i", "input", "kbd", "label", "li",
+    "line", "p", "path", "rect", "s", "section", "span", "style", "svg", "table", "tbody", "td", "text", "textarea",
+    "th", "thead", "tr", "u", "ul",
 }  # fmt: skip
 BASES = {"style"}
 
@@ -311,14 +328,14 @@ def test_a_label_is_judged_blind(open_page: Open) -> None:
 # ---------------------------------------------------------------------------------------------------------------- pages
 
 
-@pytest.mark.parametrize("name", ["training", "frontier", "report"])
+@pytest.mark.parametrize("name", ["training", "frontier", "report", "steering"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme: str) -> None:
     markup = saved_page(VIEWS[name], theme)
     assert len(markup.encode()) <= 250_000
     page = open_page(markup)
     assert violations(page) == []
-    plot = page.get_by_role("slider").first
+    plot = page.locator(".plot").first
     plot.focus()
     page.keyboard.press("Home")
     assert plot.get_attribute("aria-valuenow") == "0"
@@ -328,6 +345,12 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
     elif name == "frontier":
         page.keyboard.press("Enter")
         expect(page.get_by_role("region", name="Report")).to_be_visible()
+    elif name == "steering":
+        page.get_by_role("radio", name="feature").click()
+        expect(page.get_by_role("group", name="Control")).to_contain_text("saw a bell")
+        expect(page.get_by_role("textbox", name="Prompt")).to_be_disabled()
+        page.get_by_role("button", name="saw the harbour").first.click()
+        expect(page.locator(".told .whole")).to_be_visible()
     else:
         button = page.locator(".listed button").first
         button.click()
@@ -339,7 +362,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
 
 
 def test_keyboard_help(open_page: Open) -> None:
-    for name in ("training", "frontier", "report", "dashboard"):
+    for name in ("training", "frontier", "report", "dashboard", "steering"):
         page = open_page(live_page(VIEWS[name]))
         page.get_by_role("slider").first.focus()
         page.keyboard.press("?")
@@ -352,9 +375,11 @@ def test_keyboard_help(open_page: Open) -> None:
 # -------------------------------------------------------------------------------------------------------------- hostile
 
 
-@pytest.mark.parametrize("number", range(4), ids=["training", "frontier", "dictionary_report", "feature_dashboard"])
+@pytest.mark.parametrize(
+    "number", [0, 1, 2, 3, 5], ids=["training", "frontier", "dictionary_report", "feature_dashboard", "steering"]
+)
 def test_hostile_text_is_shown_and_nothing_happens(open_page: Open, number: int) -> None:
-    for start in range(number, len(STRINGS), 4):
+    for start in range(number % 4, len(STRINGS), 4):
         payload = hostile_views(STRINGS[start])[number]
         page = open_page(live_page(payload, error={"what": STRINGS[start][:500], "todo": STRINGS[start][:500]}))
         for fold in page.locator(".fold > button").all():
@@ -382,7 +407,7 @@ def test_a_payload_of_another_kind_gives_a_sentence(open_page: Open) -> None:
 
 
 def test_the_view_lets_go_of_its_model(open_page: Open) -> None:
-    for name in ("training", "frontier", "report"):
+    for name in ("training", "frontier", "report", "steering"):
         page = open_page(live_page(replace(VIEWS[name])))
         assert page.evaluate("host.listeners()") > 0
         page.evaluate("host.end()")

@@ -5,6 +5,7 @@ import { featureDashboard } from "./featuredashboard";
 import { featureTable } from "./featuretable";
 import { frontier } from "./frontier";
 import { heatmap } from "./heatmap";
+import { steering } from "./steering";
 import { training } from "./training";
 
 export const VIEWS: ReadonlyMap<string, Draw> = new Map([
@@ -14,4 +15,5 @@ export const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["dictionary_report", dictionaryReport],
   ["feature_dashboard", featureDashboard],
   ["feature_table", featureTable],
+  ["steering", steering],
 ]);
