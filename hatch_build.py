@@ -18,7 +18,8 @@ NEEDED = {
             "feature_dashboard",
             "feature_table",
             "steering",
-        )  # fmt: skip
+            "report",
+        )
     },
     "saewidgets/static/shim.js": "make js",
     "saewidgets/demo/assets/model/model.safetensors": "make demo-model",

@@ -80,8 +80,8 @@ def test_token_effects_are_an_ablation_and_its_controls(small, twin):
     """Every change of log p, and the range over the same random features, by one float64 run each."""
     dictionary, ids = small.dictionaries["resid_post.1"], small.model.tokenize(TEXTS[1])
     base = small.run_ids(ids)
-    counts = torch.bincount(base.features["resid_post.1"].index, minlength=dictionary.d_dict)
-    feature = int(counts.argmax())
+    counts = {"resid_post.1": torch.bincount(base.features["resid_post.1"].index, minlength=dictionary.d_dict)}
+    feature = int(counts["resid_post.1"].argmax())
 
     def change(index):
         after = clamped(twin, dictionary, ids, index, 0.0).log_softmax(-1) - twin(ids)[0].log_softmax(-1)
@@ -92,7 +92,7 @@ def test_token_effects_are_an_ablation_and_its_controls(small, twin):
         np.testing.assert_allclose(found.change, change(feature), atol=2e-4)
         generator = torch.Generator().manual_seed(3)
         edits = [ablate(f"resid_post.1/{feature}")]
-        drawn = [like_edits(edits, base, generator)[0].features[0].index for _ in range(5)]
+        drawn = [like_edits(edits, counts, generator)[0].features[0].index for _ in range(5)]
         others = np.array([change(index) for index in drawn])
     assert np.abs(found.change).max() > 0.01, "there is something to see"
     assert feature not in drawn
