@@ -15,13 +15,14 @@ from saewidgets.causes.concepts import ConceptBottleneck, concept_bottleneck
 from saewidgets.causes.contrast import Contrast, contrast
 from saewidgets.causes.controls import Conditions, random_like
 from saewidgets.causes.curve import AblationCurve, ablation_curve
+from saewidgets.causes.noise import Noise
 from saewidgets.causes.patching import PatchMap, patch_map
 from saewidgets.causes.paths import PathEffect, path_patch
 from saewidgets.causes.regions import regions
 from saewidgets.causes.shapley import Shapley, shapley
 
 __all__ = [
-    "Ablation", "AblationCurve", "Concept", "ConceptBottleneck", "Conditions", "Contrast", "PatchMap", "PathEffect",
+    "Ablation", "AblationCurve", "Concept", "ConceptBottleneck", "Conditions", "Contrast", "Noise", "PatchMap", "PathEffect",
     "Shapley", "ablation", "ablation_curve", "concept_bottleneck", "contrast", "patch_map", "path_patch", "random_like",
     "regions", "shapley",
 ]  # fmt: skip

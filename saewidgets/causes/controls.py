@@ -41,7 +41,8 @@ class Conditions:
         controls: Draws of each kind of control.
         seed: Of the draws.
         error: What happened to the dictionary's error term.
-        propagation: `"free"`: everything after the change was computed anew; `"direct"`: all else was held.
+        propagation: `"free"`: everything after the change was computed anew; `"frozen_attention"`: but the attention
+            patterns; `"direct"`: only what the residual stream and the heads' values carry on.
     """
 
     prompts: int
@@ -57,7 +58,12 @@ class Conditions:
     def __str__(self) -> str:
         prompts = "1 prompt" if self.prompts == 1 else f"{self.prompts} prompts"
         drawn = "1 draw" if self.controls == 1 else f"{self.controls} draws"
-        return f"error {self.error}, {self.propagation} propagation, {prompts}, {drawn} of each control"
+        return f"error {self.error}, {self.travel}, {prompts}, {drawn} of each control"
+
+    @property
+    def travel(self) -> str:
+        """How the change travels on, in words."""
+        return f"{self.propagation.replace('_', ' ')} propagation"
 
 
 def verdict(beating: int, tested: int, noun: str) -> str:
@@ -65,6 +71,17 @@ def verdict(beating: int, tested: int, noun: str) -> str:
     if not beating:
         return f"Nothing beats the control: none of {tested} {noun} does more than the controls do."
     return f"{beating} of {tested} {noun} {'does' if beating == 1 else 'do'} more than every control."
+
+
+def check_error(error: str) -> str:
+    """What is to happen to the error term.
+
+    Raises:
+        EditError: It is neither kept nor dropped.
+    """
+    if error not in ("kept", "dropped"):
+        raise EditError(f"The error term is {shorten(error)}.", "Use error='kept' or error='dropped'.")
+    return error
 
 
 def first_token(scope: Scope, ids: Sequence[int]) -> int:
@@ -149,6 +166,25 @@ def like_density(encoded: Encoded, taken: set[int], index: int, n: int, draw: np
 def as_large(delta: Tensor, like: Tensor) -> Tensor:
     """A change `[T, d]` of another dictionary, scaled to the norm of `like`: a control has no more room to act."""
     return delta * (like.norm() / delta.norm().clamp_min(1e-12)).to(delta)
+
+
+def elsewhere(delta: Tensor, n: int, seed: int, first: int) -> list[Tensor]:
+    """`n` times the same change of one token, each at another random token of the text.
+
+    Args:
+        delta: `[T, d]`, not zero at one token.
+        n: How many; none where there is no other token.
+        seed: Of the draw.
+        first: The first token of the text.
+    """
+    place = int(delta.float().norm(dim=1).argmax())
+    others = [t for t in range(first, len(delta)) if t != place]
+    found = []
+    for t in np.random.default_rng(seed).choice(others, n).tolist() if others else []:
+        moved = torch.zeros_like(delta)
+        moved[t] = delta[place]
+        found.append(moved)
+    return found
 
 
 def same_norm(delta: Tensor, n: int, seed: int) -> list[Tensor]:

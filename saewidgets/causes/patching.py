@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from saewidgets.causes.cells import KINDS, feature_cells, stream_cells
-from saewidgets.causes.controls import N_CONTROLS, Conditions, draws, random_like, verdict
-from saewidgets.causes.pairs import Prompts, read_pairs
+from saewidgets.causes.cells import KINDS, Cells, as_large_as, feature_cells, measure, stream_cells
+from saewidgets.causes.controls import N_CONTROLS, Conditions, check_error, draws, random_like, verdict
+from saewidgets.causes.noise import Noise
+from saewidgets.causes.pairs import Pair, Prompts, read_pairs
+from saewidgets.causes.rows import Tick
+from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import EditError, shorten
 from saewidgets.explain.chosen import words
@@ -19,6 +22,10 @@ from saewidgets.explain.targets import Asked
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
+
+Progress = Callable[[int, int, str], None]
+"""Called with what is done, of how much, and of what; may raise to stop."""
+_NAMES = {"resid": "residual stream", "attention": "attention", "mlp": "MLP", "heads": "heads", "features": "features"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +38,7 @@ class PatchMap:
         target: What was measured, in words.
         low, high: The target on the corrupted and on the clean prompts (means).
         conditions: Error policy, propagation, prompts, controls.
+        source: The call that made it.
     """
 
     frame: pd.DataFrame
@@ -40,14 +48,21 @@ class PatchMap:
     low: float
     high: float
     conditions: Conditions
+    source: str = ""
+
+    def code(self) -> str:
+        """Python that makes it again, with seed and versions."""
+        return self.source
 
     def to_frame(self) -> pd.DataFrame:
         """One row a cell.
 
         Returns:
             Columns kind, node, layer, position, token (of the clean prompt), restored (0: as corrupted, 1: as clean;
-            mean over the pairs), control_low and control_high (changes of the same norm in random directions),
-            beats_control (above every control of its kind in the map); error, propagation, prompts.
+            mean over the pairs), control_low and control_high (changes of the same norm in random directions, and the
+            same change at random other tokens), random_dictionary (for features: the best cell of the same search in
+            any random dictionary), beats_control (above every control of its kind in the map); error, propagation,
+            prompts.
         """
         return self.frame.copy()
 
@@ -90,21 +105,23 @@ class PatchMap:
         return verdict(int(self.frame["beats_control"].sum()), len(self.frame), "cells")
 
 
+@replayable
 def patch_map(
-    scope: Scope, clean: Prompts, corrupt: Prompts, target: Asked = None, position: int = -1,
+    scope: Scope, clean: Prompts, corrupt: Prompts | Noise, target: Asked = None, position: int = -1,
     *, kinds: Sequence[str] = ("resid", "attention", "mlp"), dictionary: str | None = None, top: int = 20,
     controls: int = N_CONTROLS, seed: int = 0, randoms: Sequence[Dictionary] | None = None,
+    propagation: str = "free", error: str = "kept",
 ) -> PatchMap:  # fmt: skip
     """Run the corrupted prompt with one cell at a time taken from the clean run.
 
-    A cell is a layer and a position (and a head) of a stream, or a feature at a position. Everything after it is
-    computed anew. The control of a cell is a change of the same norm in a random direction; a feature's, besides, the
-    best cell of the same search in random dictionaries.
+    A cell is a layer and a position (and a head) of a stream, or a feature at a position. Its controls are changes of
+    the same norm in random directions, and the same change at random other tokens; a feature's, besides, the best cell
+    of the same search in random dictionaries.
 
     Args:
         scope: A model, with dictionaries for features.
         clean: A prompt with the answer, or several of one length.
-        corrupt: The same with something changed, of as many tokens.
+        corrupt: The same with something changed, of as many tokens; or `Noise` on some tokens of the clean one.
         target: As in `explain.influence`; a difference of two tokens (right, wrong) is the rule.
         position: After which token it is predicted.
         kinds: Any of resid, attention, mlp, heads, features.
@@ -113,13 +130,18 @@ def patch_map(
         controls: Draws of each control.
         seed: Of the draws.
         randoms: From `random_like`; by default fitted to these prompts. Only for features.
+        propagation: `"free"`: everything after a cell is computed anew; `"frozen_attention"`: but the attention
+            patterns, which stay those of the corrupted run; `"direct"`: what the MLPs write and what the normalisations
+            divide by stay as well.
+        error: `"kept"` or `"dropped"`: the dictionary's error term, in both runs, while its features are patched.
+            Nothing else passes through a dictionary.
 
     Returns:
         The map.
 
     Raises:
         PromptError: Lengths differ, or the target is the same on both prompts.
-        EditError: An unknown kind.
+        EditError: An unknown kind, propagation or error policy.
 
     Example:
         >>> import saewidgets as sw
@@ -128,24 +150,86 @@ def patch_map(
         >>> bool(found.pivot("resid").iloc[-1, -1] > 0.99)  # the last layer at the last token is the answer
         True
     """
+    options = {"kinds": kinds, "dictionary": dictionary, "top": top, "controls": controls, "seed": seed,
+               "randoms": randoms, "propagation": propagation, "error": error}  # fmt: skip
+    *_, found = patch_steps(scope, clean, corrupt, target, position, **options)  # type: ignore[arg-type]
+    return found
+
+
+def patch_steps(
+    scope: Scope, clean: Prompts, corrupt: Prompts | Noise, target: Asked = None, position: int = -1,
+    *, kinds: Sequence[str], dictionary: str | None = None, top: int = 20, controls: int = N_CONTROLS, seed: int = 0,
+    randoms: Sequence[Dictionary] | None = None, propagation: str = "free", error: str = "kept",
+    progress: Progress | None = None,
+) -> Iterator[PatchMap]:  # fmt: skip
+    """The same map as it grows: first what each kind restores, then its controls, kind after kind.
+
+    Arguments and errors as for `patch_map`. Until a kind has its controls nothing of it beats them, and `to_frame()`
+    holds zeros for them.
+
+    Yields:
+        The map so far.
+    """
     unknown = [kind for kind in kinds if kind not in (*KINDS, "features")]
     if unknown or not kinds:
         raise EditError(f"Cells of kind {shorten(unknown)}.", f"Use {', '.join((*KINDS, 'features'))}.")
-    sites = [s for s in scope.model.sites() if s.stream in {KINDS.get(kind) for kind in kinds}]
+    check_error(error)
+    n, sites = draws(controls), [s for s in scope.model.sites() if s.stream in {KINDS.get(kind) for kind in kinds}]
     key = None
     if "features" in kinds:
         key = scope.default_site if dictionary is None else scope.key(dictionary)
         sites += [scope.dictionaries[key].site_in, scope.dictionaries[key].site_out]
-    pairs, n = read_pairs(scope, clean, corrupt, target, position, list(dict.fromkeys(sites))), draws(controls)
-    parts = [stream_cells(scope, pairs, kind, n, seed) for kind in kinds if kind != "features"]
-    if key is not None:
-        others = randoms
-        if others is None:
-            others = random_like(scope, key, [ids for p in pairs for ids in (p.clean_ids, p.corrupt_ids)], n, seed)
-        parts.append(feature_cells(pairs, key, scope.dictionaries[key], top, n, seed, others))
-    conditions = Conditions(len(pairs), n, seed)
+    asked = (scope, clean, corrupt, target, position, list(dict.fromkeys(sites)), propagation)
+    pairs = read_pairs(*asked)
+    bare = pairs if key is None or error == "kept" else read_pairs(*asked, dropped=scope.dictionaries[key])
+    parts: dict[str, pd.DataFrame] = {}
+    done: list[tuple[str, list[Pair], Cells]] = []
+    for kind in kinds:
+        used = bare if kind == "features" else pairs
+        cells = (
+            stream_cells(scope, len(pairs[0].clean_ids), kind)
+            if kind != "features" or key is None
+            else feature_cells(used, key, scope.dictionaries[key], top)
+        )
+        restored, control = measure(used, cells, tick=_tick(progress, _NAMES[kind]))
+        parts[kind] = cells.frame(restored, control, None)
+        done.append((kind, used, cells))
+        yield _map(scope, pairs, bare, parts, Conditions(_prompts(pairs), n, seed, error, propagation))
+    for kind, used, cells in done:
+        best, note = 0.0, f"control of {_NAMES[kind]}"
+        _, control = measure(used, cells, n, seed, _tick(progress, note))
+        if kind == "features" and key is not None:
+            others = randoms
+            if others is None:
+                others = random_like(scope, key, [ids for p in pairs for ids in (p.clean_ids, p.corrupt_ids)], n, seed)
+            for other in others:
+                rival = as_large_as(feature_cells(used, key, other, top), cells)
+                best = max(best, float(np.abs(measure(used, rival, tick=_tick(progress, note))[0]).max(initial=0)))
+        parts[kind] = cells.frame(parts[kind]["restored"].to_numpy(), control, best)
+        yield _map(scope, pairs, bare, parts, Conditions(_prompts(pairs), n, seed, error, propagation))
+
+
+def _map(
+    scope: Scope, pairs: Sequence[Pair], bare: Sequence[Pair], parts: Mapping[str, pd.DataFrame], conditions: Conditions
+) -> PatchMap:
+    """The parts so far as a map; only cells of features have an error term that may be dropped."""
     texts = [words(scope, ids) for ids in (pairs[0].clean_ids, pairs[0].corrupt_ids)]
-    frame = pd.concat(parts, ignore_index=True).assign(**conditions.columns())
+    frames = [
+        part.assign(**(conditions if kind == "features" else replace(conditions, error="kept")).columns())
+        for kind, part in parts.items()
+    ]
+    frame = pd.concat(frames, ignore_index=True)
     frame.insert(4, "token", [texts[0][p] for p in frame["position"]])
-    low, high = float(np.mean([p.low for p in pairs])), float(np.mean([p.high for p in pairs]))
-    return PatchMap(frame, texts[0], texts[1], pairs[0].target.name, low, high, conditions)
+    shown = bare if list(parts) == ["features"] else pairs
+    low, high = float(np.mean([p.low for p in shown])), float(np.mean([p.high for p in shown]))
+    stated = conditions if "features" in parts else replace(conditions, error="kept")
+    return PatchMap(frame, *texts, pairs[0].target.name, low, high, stated)
+
+
+def _prompts(pairs: Sequence[Pair]) -> int:
+    """Draws of noise are no further prompts."""
+    return len({(pair.clean_ids, pair.corrupt_ids) for pair in pairs})
+
+
+def _tick(progress: Progress | None, note: str) -> Tick | None:
+    return None if progress is None else lambda done, total: progress(done, total, note)
