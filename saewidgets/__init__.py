@@ -54,6 +54,7 @@ _HOMES = {
     "DictionaryReport": "saewidgets.widgets",
     "FeatureDashboard": "saewidgets.widgets",
     "FeatureTable": "saewidgets.widgets",
+    "PatchMap": "saewidgets.widgets",
     "open": "saewidgets.widgets",
     # names of places, and what can go wrong
     "Site": "saewidgets.sites",
@@ -103,6 +104,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.widgets import FeatureDashboard as FeatureDashboard
     from saewidgets.widgets import FeatureTable as FeatureTable
     from saewidgets.widgets import Frontier as Frontier
+    from saewidgets.widgets import PatchMap as PatchMap
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap
     from saewidgets.widgets import TrainingMonitor as TrainingMonitor
     from saewidgets.widgets import open as open

@@ -19,10 +19,11 @@ from saewidgets.causes.noise import Noise
 from saewidgets.causes.patching import PatchMap, patch_map
 from saewidgets.causes.paths import PathEffect, path_patch
 from saewidgets.causes.regions import regions
+from saewidgets.causes.relevance import Template, relevance
 from saewidgets.causes.shapley import Shapley, shapley
 
 __all__ = [
-    "Ablation", "AblationCurve", "Concept", "ConceptBottleneck", "Conditions", "Contrast", "Noise", "PatchMap", "PathEffect",
-    "Shapley", "ablation", "ablation_curve", "concept_bottleneck", "contrast", "patch_map", "path_patch", "random_like",
-    "regions", "shapley",
+    "Ablation", "AblationCurve", "Concept", "ConceptBottleneck", "Conditions", "Contrast", "Noise", "PatchMap",
+    "PathEffect", "Shapley", "Template", "ablation", "ablation_curve", "concept_bottleneck", "contrast", "patch_map",
+    "path_patch", "random_like", "regions", "relevance", "shapley",
 ]  # fmt: skip

@@ -22,10 +22,10 @@ from saewidgets.causes.controls import (
     verdict,
 )
 from saewidgets.causes.prepared import Prepared, prepare
+from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.explain.chosen import words
 from saewidgets.explain.encoded import Encoded
-from saewidgets.explain.influence import integrated_gradient
 from saewidgets.explain.targets import Asked
 
 if TYPE_CHECKING:
@@ -43,12 +43,18 @@ class Ablation:
         target: What was measured, in words.
         value: The target without any change.
         conditions: Error policy, propagation, prompts, controls.
+        source: The call that made it.
     """
 
     frame: pd.DataFrame
     target: str
     value: float
     conditions: Conditions
+    source: str = ""
+
+    def code(self) -> str:
+        """Python that makes it again, with seed and versions."""
+        return self.source
 
     def to_frame(self) -> pd.DataFrame:
         """One row a feature (or activation), by falling absolute influence.
@@ -68,17 +74,18 @@ class Ablation:
         return verdict(int(self.frame["beats_control"].sum()), len(self.frame), "features")
 
 
+@replayable
 def ablation(
     scope: Scope, prompt: str | Sequence[int], target: Asked = None, position: int = -1, dictionary: str | None = None,
     *, top: int = 10, by: str = "feature", steps: int = 8, controls: int = N_CONTROLS, seed: int = 0,
-    randoms: Sequence[Dictionary] | None = None,
+    randoms: Sequence[Dictionary] | None = None, propagation: str = "free", error: str = "kept",
 ) -> Ablation:  # fmt: skip
     """Take out each of the most influential features, one at a time, and measure what the target loses.
 
     A row beats its controls when its absolute effect is above that of its own draws of like density, of every random
     direction in the table, and of the best feature of every random dictionary. If the dictionary were itself such a
     random one, a row would do so with probability 1 / (controls + 1) at most. The latents are edited, not encoded
-    again; the error term is kept; a begin-of-sequence token is left alone.
+    again; a begin-of-sequence token is left alone.
 
     Args:
         scope: A model with its dictionaries.
@@ -92,6 +99,8 @@ def ablation(
         controls: Draws of each control.
         seed: Of the draws.
         randoms: From `random_like`; by default fitted to this prompt alone.
+        propagation: `"free"`, `"frozen_attention"` or `"direct"`, as in `patch_map`.
+        error: `"kept"` or `"dropped"`: the dictionary's error term, before and after.
 
     Returns:
         The ablation.
@@ -107,19 +116,19 @@ def ablation(
         ('resid_post.1@small/99', 'error kept, free propagation, 1 prompt, 1 draw of each control')
     """
     key = scope.default_site if dictionary is None else scope.key(dictionary)
-    ready = prepare(scope, prompt, key, target, position)
+    conditions = Conditions(1, draws(controls), seed, error, propagation)
+    ready = prepare(scope, prompt, key, target, position, conditions)
     encoded = ready.encode(key, scope.dictionaries[key])
     parts = strongest(ready, encoded, top, by)
     written = [encoded.written(part) for part in parts]
     exact = ready.lost_by(written)
-    draw, n = np.random.default_rng(seed), draws(controls)
+    draw, n = np.random.default_rng(seed), conditions.controls
     like = [_like(ready, encoded, part, parts, n, draw) for part in parts]
     directions = np.stack([ready.lost_by(same_norm(encoded.written(p), n, seed + i)) for i, p in enumerate(parts)])
     others = random_like(scope, key, [ready.ids], n, seed) if randoms is None else randoms
     best = max((_best(ready, ready.encode(key, other), by, written) for other in others), default=0.0)
     bar = np.maximum(max(best, float(np.abs(directions).max())), [float(np.abs(d).max(initial=0)) for d in like])
     estimate, integrated = _sums(encoded, ready, parts, steps)
-    conditions = Conditions(1, n, seed)
     frame = pd.DataFrame(
         {
             **_names(ready, encoded, parts), "influence": estimate, "integrated": integrated, "effect": exact,
@@ -166,8 +175,7 @@ def _like(
 
 def _sums(encoded: Encoded, ready: Prepared, parts: Sequence[Tensor], steps: int) -> tuple[Array, Array]:
     along = encoded.along(ready.gradient)
-    whole = integrated_gradient(ready.scope, ready.ids, encoded, ready.target, steps)
-    integrated = encoded.along(whole)
+    integrated = encoded.along(ready.integrated(encoded, steps))
     return np.array([along[p].sum() for p in parts]), np.array([integrated[p].sum() for p in parts])
 
 

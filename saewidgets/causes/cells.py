@@ -57,7 +57,9 @@ class Cells:
         frame.insert(0, "kind", self.kind)
         ends = {"control_low": control.min(1, initial=0), "control_high": control.max(1, initial=0)}
         beats = np.abs(restored) > bar
-        return frame.assign(restored=restored, **ends, random_dictionary=best or 0.0, beats_control=beats)
+        return frame.assign(
+            restored=restored, **ends, random_dictionary=best or 0.0, beats_control=beats, controlled=best is not None
+        )
 
 
 def stream_cells(scope: Scope, n_tokens: int, kind: str) -> Cells:
@@ -139,7 +141,7 @@ def measure(
             change = cells.delta(pair, cell)
             if not change.any():  # the two runs agree here, and nothing is to be measured
                 continue
-            for i, one in enumerate(_controls(change, columns, n, seed + cell, pair.first) if n else [change]):
+            for i, one in enumerate(controls_of(change, columns, n, seed + cell, pair.first) if n else [change]):
                 rows.append({site: add(one)})
                 owners.append((cell, i))
         for (cell, i), value in zip(owners, pair.restored(rows, tick), strict=True):
@@ -150,7 +152,8 @@ def measure(
     return restored, control
 
 
-def _controls(change: Tensor, columns: slice, n: int, seed: int, first: int) -> list[Tensor]:
+def controls_of(change: Tensor, columns: slice, n: int, seed: int, first: int) -> list[Tensor]:
+    """Changes of the same norm in `n` random directions, then the same change at `n` random other tokens."""
     found = []
     for random in same_norm(change[:, columns], n, seed):
         wide = torch.zeros_like(change)

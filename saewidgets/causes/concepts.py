@@ -20,6 +20,7 @@ from torch import Tensor
 from saewidgets.causes.concept import Concept, fit_concept, sigmoid
 from saewidgets.causes.controls import first_token
 from saewidgets.causes.pooled import pool_texts
+from saewidgets.causes.source import replayable
 from saewidgets.causes.sparse_linear import sparse_softmax
 from saewidgets.errors import CorpusError, EditError, shorten
 from saewidgets.explain.bootstrap import interval
@@ -47,6 +48,7 @@ class ConceptBottleneck:
         bias: `[classes]`.
         held: Held-out texts: their concept scores, true concepts, true answers (as class numbers) and activations.
         baseline: Accuracy on them of a dense probe on the activations, and of the commonest answer.
+        source: The call that made it.
     """
 
     scope: Scope
@@ -58,6 +60,11 @@ class ConceptBottleneck:
     bias: Array
     held: tuple[Array, Array, Array]
     baseline: tuple[float, float]
+    source: str = ""
+
+    def code(self) -> str:
+        """Python that makes it again, with seed and versions."""
+        return self.source
 
     def scores(self, texts: Texts, edits: Sequence[Edit] = ()) -> pd.DataFrame:
         """The concepts' scores on texts, 0 to 1, one column a concept; under edits if there are any."""
@@ -170,6 +177,7 @@ class ConceptBottleneck:
         return (dense[-1] if self.pool == "last" else dense[first:].mean(0)).numpy()
 
 
+@replayable
 def concept_bottleneck(
     scope: Scope, texts: Texts, concepts: Mapping[str, Sequence[bool]], answers: Sequence[str],
     dictionary: str | None = None, *, features: int = 8, pool: str = "mean", l1: float = 1e-3, test: float = 0.3,

@@ -11,9 +11,11 @@ import pandas as pd
 import torch
 
 from saewidgets.causes.auroc import auroc, auroc_interval
+from saewidgets.causes.concepts import ConceptBottleneck, concept_bottleneck
 from saewidgets.causes.confounds import confound_table, covariates, explained
 from saewidgets.causes.controls import N_CONTROLS, draws, random_like, verdict
 from saewidgets.causes.pooled import Pooled, pool_texts
+from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import CorpusError, EditError, shorten
 from saewidgets.evaluate.probing import probe
@@ -37,6 +39,9 @@ class Contrast:
         first: `[n]` which texts are of the first set.
         key: The dictionary.
         seed: Of shuffles and splits.
+        scope: The model and its dictionaries.
+        texts: Token ids of both sets.
+        source: The call that made it.
     """
 
     frame: pd.DataFrame
@@ -44,6 +49,13 @@ class Contrast:
     first: Array
     key: str
     seed: int
+    scope: Scope
+    texts: tuple[tuple[int, ...], ...]
+    source: str = ""
+
+    def code(self) -> str:
+        """Python that makes it again, with seed and versions."""
+        return self.source
 
     def to_frame(self) -> pd.DataFrame:
         """One row a feature, by falling absolute `AUROC - 0.5`.
@@ -118,7 +130,28 @@ class Contrast:
             rows.append(("random dictionary", best.k, best.accuracy, best.index))
         return pd.DataFrame(rows, columns=["inputs", "k", "accuracy", "index"])
 
+    def bottleneck(self, name: str = "first set", *, features: int = 8, pool: str = "mean") -> ConceptBottleneck:
+        """The contrast as a concept bottleneck of one concept: whether a text is of the first set.
 
+        Args:
+            name: Of the concept.
+            features: Greatest number of features it is read from.
+            pool: `"mean"` over the tokens of a text, or its `"last"` one.
+
+        Returns:
+            The bottleneck; its `intervene` moves a text to the first set or out of it.
+
+        Raises:
+            CorpusError: Too few texts to hold any out.
+        """
+        truth = self.first.tolist()
+        answers = ["first" if mine else "second" for mine in truth]
+        return concept_bottleneck(
+            self.scope, self.texts, {name: truth}, answers, self.key, features=features, pool=pool, seed=self.seed
+        )
+
+
+@replayable
 def contrast(
     scope: Scope, first: Texts, second: Texts, dictionary: str | None = None, *, pool: str = "max",
     controls: int = N_CONTROLS, seed: int = 0, randoms: Sequence[Dictionary] | None = None,
@@ -163,7 +196,7 @@ def contrast(
     mine = np.arange(len(rows)) < len(sets[0])
     others = random_like(scope, key, rows, draws(controls), seed) if randoms is None else tuple(randoms)
     pooled = pool_texts(scope, [scope.dictionaries[key], *others], rows, pool)
-    return Contrast(_table(scope, key, pooled, mine, seed), pooled, mine, key, seed)
+    return Contrast(_table(scope, key, pooled, mine, seed), pooled, mine, key, seed, scope, tuple(map(tuple, rows)))
 
 
 def _table(scope: Scope, key: str, pooled: Pooled, first: Array, seed: int) -> pd.DataFrame:

@@ -100,9 +100,30 @@ def draws(n: int) -> int:
     return n
 
 
-def random_like(
-    scope: Scope, dictionary: str, texts: Texts, n: int = N_CONTROLS, seed: int = 0
-) -> tuple[Dictionary, ...]:
+class Randoms(tuple[Dictionary, ...]):
+    """Random dictionaries, and the source of the call that made them.
+
+    Args:
+        made: The dictionaries.
+        source: See `Ablation.code`.
+    """
+
+    source: str
+
+    def __new__(cls, made: Iterable[Dictionary], source: str) -> Randoms:
+        """A tuple that knows where it comes from."""
+        found = super().__new__(cls, made)
+        found.source = source
+        return found
+
+
+def random_source(key: str, texts: Texts, n: int, seed: int) -> str:
+    """The call of `random_like`, for the code of a result."""
+    shown = texts if isinstance(texts, str) else list(texts) if isinstance(texts, list | tuple) else "..."
+    return f"sw.causes.random_like(scope, {key!r}, {shown!r}, n={n}, seed={seed})"
+
+
+def random_like(scope: Scope, dictionary: str, texts: Texts, n: int = N_CONTROLS, seed: int = 0) -> Randoms:
     """Random dictionaries to stand beside a trained one: of its width and sparsity, fitted to the same place.
 
     The encoder's directions are random; the decoder is the least-squares fit to the texts (above 4,096 features it is
@@ -135,10 +156,11 @@ def random_like(
     make = random_directions if trained.d_dict <= _FITTED else frozen_decoder
     x, y = x.cpu().float(), y.cpu().float()
     other: dict[str, Any] = {} if trained.site_in == trained.site_out else {"y": y, "site_out": trained.site_out}
-    return tuple(
+    made = [
         make(x, trained.d_dict, sparsity, trained.site_in, seed=seed + i, **other).to(trained.device)
         for i in range(draws(n))
-    )
+    ]
+    return Randoms(made, random_source(scope.key(dictionary), texts, n, seed))
 
 
 @torch.no_grad()

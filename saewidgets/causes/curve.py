@@ -13,13 +13,13 @@ from torch import Tensor
 
 from saewidgets.causes.controls import N_CONTROLS, Conditions, as_large, draws, random_like, same_norm
 from saewidgets.causes.prepared import Prepared, prepare
-from saewidgets.causes.rows import Row, add, run_rows
+from saewidgets.causes.rows import Row, run_rows
+from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import EditError, PromptError, shorten
 from saewidgets.explain.bootstrap import interval
 from saewidgets.explain.contexts import Texts, as_rows
 from saewidgets.explain.encoded import Encoded
-from saewidgets.explain.influence import integrated_gradient
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -40,6 +40,7 @@ class AblationCurve:
         rankings: Names of the rankings.
         ks: The numbers of features.
         conditions: Error policy, propagation, prompts, controls.
+        source: The call that made it.
     """
 
     ratio: Array
@@ -47,6 +48,11 @@ class AblationCurve:
     rankings: tuple[str, ...]
     ks: tuple[int, ...]
     conditions: Conditions
+    source: str = ""
+
+    def code(self) -> str:
+        """Python that makes it again, with seed and versions."""
+        return self.source
 
     def to_frame(self) -> pd.DataFrame:
         """One row a ranking and K.
@@ -94,10 +100,11 @@ class AblationCurve:
         return f"The top features by influence matter more than every control at K = {', '.join(beaten)}."
 
 
+@replayable
 def ablation_curve(
     scope: Scope, prompts: Texts, dictionary: str | None = None, ks: Sequence[int] = (1, 2, 4, 8),
     *, position: int = -1, at: str = "target", steps: int = 8, controls: int = N_CONTROLS, seed: int = 0,
-    randoms: Sequence[Dictionary] | None = None,
+    randoms: Sequence[Dictionary] | None = None, propagation: str = "free", error: str = "kept",
 ) -> AblationCurve:  # fmt: skip
     """Take out the first K active features of several rankings, and see what is left of the likeliest next token.
 
@@ -115,6 +122,8 @@ def ablation_curve(
         controls: Random dictionaries and directions, which are averaged over.
         seed: Of the draws.
         randoms: From `random_like`; by default fitted to these prompts.
+        propagation: `"free"`, `"frozen_attention"` or `"direct"`, as in `patch_map`.
+        error: `"kept"` or `"dropped"`: the dictionary's error term, before and after.
 
     Returns:
         The curve.
@@ -136,8 +145,9 @@ def ablation_curve(
     contexts, sizes = as_rows(scope, prompts), tuple(sorted({draws(k) for k in ks}))
     others = random_like(scope, key, contexts, controls, seed) if randoms is None else tuple(randoms)
     draw, ratio, kept = np.random.default_rng(seed), [], []
+    conditions = Conditions(len(contexts), draws(controls), seed, error, propagation)
     for ids in contexts:
-        ready = prepare(scope, ids, key, None, position)
+        ready = prepare(scope, ids, key, None, position, conditions)
         encoded = ready.encode(key, scope.dictionaries[key])
         sets = [_groups(ready, encoded, at, sizes, name, steps, draw) for name in RANKINGS[:5]]
         deltas = [[[encoded.written(part)] for part in ranking] for ranking in sets]
@@ -156,9 +166,7 @@ def ablation_curve(
         shape = (len(RANKINGS), len(sizes))
         ratio.append(np.reshape([after[cell].mean() / before for cell in cells], shape))
         kept.append(np.reshape([same[cell].mean() for cell in cells], shape))
-    return AblationCurve(
-        np.stack(ratio), np.stack(kept), RANKINGS, sizes, Conditions(len(contexts), draws(controls), seed)
-    )
+    return AblationCurve(np.stack(ratio), np.stack(kept), RANKINGS, sizes, conditions)
 
 
 def _groups(
@@ -176,7 +184,7 @@ def _groups(
     if ranking == "activation":
         score = encoded.sparse.value.numpy()
     elif ranking == "integrated":
-        score = encoded.along(integrated_gradient(ready.scope, ready.ids, encoded, ready.target, steps))
+        score = encoded.along(ready.integrated(encoded, steps))
     else:
         score = encoded.along(ready.gradient)
     worth = np.array([score[part.numpy()].sum() for part in parts])
@@ -188,11 +196,11 @@ def _groups(
 
 def _predict(ready: Prepared, deltas: Sequence[Tensor]) -> tuple[float, Array, Array]:
     """Probability of the target's token before; after each delta is taken out; whether it is still the likeliest."""
-    place, token, site = ready.target.position, ready.target.token, ready.site
-    rows: list[Row] = [{}, *({site: add(-delta)} for delta in deltas)]
+    place, token = ready.target.position, ready.target.token
+    rows: list[Row] = [ready.base, *map(ready.without, deltas)]
     p, best = [], []
     assert token is not None
-    for _, trace in run_rows(ready.scope, ready.ids, rows):
+    for _, trace in run_rows(ready.scope, ready.ids, rows, held=ready.held):
         assert trace.logits is not None
         distribution = trace.logits[:, place].double().softmax(-1).cpu()
         p.append(distribution[:, token])

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from saewidgets.causes.cells import KINDS, Cells, as_large_as, feature_cells, measure, stream_cells
-from saewidgets.causes.controls import N_CONTROLS, Conditions, check_error, draws, random_like, verdict
+from saewidgets.causes.controls import N_CONTROLS, Conditions, verdict
 from saewidgets.causes.noise import Noise
-from saewidgets.causes.pairs import Pair, Prompts, read_pairs
-from saewidgets.causes.rows import Tick
+from saewidgets.causes.pairs import Prompts
+from saewidgets.causes.question import Progress, Question, ask
 from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import EditError, shorten
@@ -23,17 +22,13 @@ from saewidgets.explain.targets import Asked
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
 
-Progress = Callable[[int, int, str], None]
-"""Called with what is done, of how much, and of what; may raise to stop."""
-_NAMES = {"resid": "residual stream", "attention": "attention", "mlp": "MLP", "heads": "heads", "features": "features"}
-
 
 @dataclass(frozen=True, eq=False)
 class PatchMap:
     """What putting one cell of the clean run into the corrupted one restores.
 
     Args:
-        frame: See `to_frame`.
+        frame: See `to_frame`; and `controlled`, whether the controls are there.
         clean, corrupt: `T` tokens of the first pair.
         target: What was measured, in words.
         low, high: The target on the corrupted and on the clean prompts (means).
@@ -64,7 +59,7 @@ class PatchMap:
             any random dictionary), beats_control (above every control of its kind in the map); error, propagation,
             prompts.
         """
-        return self.frame.copy()
+        return self.frame.drop(columns="controlled")
 
     def pivot(self, kind: str = "resid", head: int | None = None) -> pd.DataFrame:
         """Layers by positions of one kind, for a heatmap; of the heads one, or all added up.
@@ -150,86 +145,45 @@ def patch_map(
         >>> bool(found.pivot("resid").iloc[-1, -1] > 0.99)  # the last layer at the last token is the answer
         True
     """
-    options = {"kinds": kinds, "dictionary": dictionary, "top": top, "controls": controls, "seed": seed,
-               "randoms": randoms, "propagation": propagation, "error": error}  # fmt: skip
-    *_, found = patch_steps(scope, clean, corrupt, target, position, **options)  # type: ignore[arg-type]
+    question = ask(
+        scope, clean, corrupt, target, position, kinds=kinds, dictionary=dictionary, top=top, controls=controls,
+        seed=seed, randoms=randoms, propagation=propagation, error=error,
+    )  # fmt: skip
+    *_, found = patch_steps(question)
     return found
 
 
-def patch_steps(
-    scope: Scope, clean: Prompts, corrupt: Prompts | Noise, target: Asked = None, position: int = -1,
-    *, kinds: Sequence[str], dictionary: str | None = None, top: int = 20, controls: int = N_CONTROLS, seed: int = 0,
-    randoms: Sequence[Dictionary] | None = None, propagation: str = "free", error: str = "kept",
-    progress: Progress | None = None,
-) -> Iterator[PatchMap]:  # fmt: skip
-    """The same map as it grows: first what each kind restores, then its controls, kind after kind.
+def patch_steps(question: Question, progress: Progress | None = None) -> Iterator[PatchMap]:
+    """The map as it grows: first what each kind restores, then its controls, kind after kind.
 
-    Arguments and errors as for `patch_map`. Until a kind has its controls nothing of it beats them, and `to_frame()`
-    holds zeros for them.
+    Until a kind has its controls nothing of it beats them, and its columns of controls hold zeros.
+
+    Args:
+        question: What is asked.
+        progress: Called with what is done; may raise to stop.
 
     Yields:
         The map so far.
     """
-    unknown = [kind for kind in kinds if kind not in (*KINDS, "features")]
-    if unknown or not kinds:
-        raise EditError(f"Cells of kind {shorten(unknown)}.", f"Use {', '.join((*KINDS, 'features'))}.")
-    check_error(error)
-    n, sites = draws(controls), [s for s in scope.model.sites() if s.stream in {KINDS.get(kind) for kind in kinds}]
-    key = None
-    if "features" in kinds:
-        key = scope.default_site if dictionary is None else scope.key(dictionary)
-        sites += [scope.dictionaries[key].site_in, scope.dictionaries[key].site_out]
-    asked = (scope, clean, corrupt, target, position, list(dict.fromkeys(sites)), propagation)
-    pairs = read_pairs(*asked)
-    bare = pairs if key is None or error == "kept" else read_pairs(*asked, dropped=scope.dictionaries[key])
-    parts: dict[str, pd.DataFrame] = {}
-    done: list[tuple[str, list[Pair], Cells]] = []
-    for kind in kinds:
-        used = bare if kind == "features" else pairs
-        cells = (
-            stream_cells(scope, len(pairs[0].clean_ids), kind)
-            if kind != "features" or key is None
-            else feature_cells(used, key, scope.dictionaries[key], top)
-        )
-        restored, control = measure(used, cells, tick=_tick(progress, _NAMES[kind]))
-        parts[kind] = cells.frame(restored, control, None)
-        done.append((kind, used, cells))
-        yield _map(scope, pairs, bare, parts, Conditions(_prompts(pairs), n, seed, error, propagation))
-    for kind, used, cells in done:
-        best, note = 0.0, f"control of {_NAMES[kind]}"
-        _, control = measure(used, cells, n, seed, _tick(progress, note))
-        if kind == "features" and key is not None:
-            others = randoms
-            if others is None:
-                others = random_like(scope, key, [ids for p in pairs for ids in (p.clean_ids, p.corrupt_ids)], n, seed)
-            for other in others:
-                rival = as_large_as(feature_cells(used, key, other, top), cells)
-                best = max(best, float(np.abs(measure(used, rival, tick=_tick(progress, note))[0]).max(initial=0)))
-        parts[kind] = cells.frame(parts[kind]["restored"].to_numpy(), control, best)
-        yield _map(scope, pairs, bare, parts, Conditions(_prompts(pairs), n, seed, error, propagation))
+    frames: list[pd.DataFrame] = []
+    for part in question.parts:
+        restored = question.restored(part, progress)
+        frames.append(part.cells.frame(restored, np.zeros((len(restored), 0)), None))
+        yield _map(question, frames)
+    for i, part in enumerate(question.parts):
+        frames[i] = part.cells.frame(frames[i]["restored"].to_numpy(), *question.control(part, progress))
+        yield _map(question, frames)
 
 
-def _map(
-    scope: Scope, pairs: Sequence[Pair], bare: Sequence[Pair], parts: Mapping[str, pd.DataFrame], conditions: Conditions
-) -> PatchMap:
-    """The parts so far as a map; only cells of features have an error term that may be dropped."""
-    texts = [words(scope, ids) for ids in (pairs[0].clean_ids, pairs[0].corrupt_ids)]
-    frames = [
-        part.assign(**(conditions if kind == "features" else replace(conditions, error="kept")).columns())
-        for kind, part in parts.items()
-    ]
-    frame = pd.concat(frames, ignore_index=True)
+def _map(question: Question, frames: Sequence[pd.DataFrame]) -> PatchMap:
+    """The kinds so far as a map; only cells of features have an error term that may be dropped."""
+    pairs, conditions = question.parts[0].pairs, question.conditions
+    texts = [words(question.scope, ids) for ids in (pairs[0].clean_ids, pairs[0].corrupt_ids)]
+    told = []
+    for part, frame in zip(question.parts, frames, strict=False):
+        own = conditions if part.cells.kind == "features" else replace(conditions, error="kept")
+        told.append(frame.assign(**own.columns()))
+    frame = pd.concat(told, ignore_index=True)
     frame.insert(4, "token", [texts[0][p] for p in frame["position"]])
-    shown = bare if list(parts) == ["features"] else pairs
-    low, high = float(np.mean([p.low for p in shown])), float(np.mean([p.high for p in shown]))
-    stated = conditions if "features" in parts else replace(conditions, error="kept")
-    return PatchMap(frame, *texts, pairs[0].target.name, low, high, stated)
-
-
-def _prompts(pairs: Sequence[Pair]) -> int:
-    """Draws of noise are no further prompts."""
-    return len({(pair.clean_ids, pair.corrupt_ids) for pair in pairs})
-
-
-def _tick(progress: Progress | None, note: str) -> Tick | None:
-    return None if progress is None else lambda done, total: progress(done, total, note)
+    low, high = float(np.mean([p.low for p in pairs])), float(np.mean([p.high for p in pairs]))
+    return PatchMap(frame, *texts, pairs[0].target.name, low, high, conditions)

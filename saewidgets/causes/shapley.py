@@ -19,6 +19,7 @@ from saewidgets.causes.ablation import rivals, strongest
 from saewidgets.causes.controls import N_CONTROLS, Conditions, draws, like_density, random_like, same_norm, verdict
 from saewidgets.causes.games import estimated_values, exact_values
 from saewidgets.causes.prepared import Prepared, prepare
+from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import FeatureError
 from saewidgets.explain.chosen import Features, choose, words
@@ -44,6 +45,7 @@ class Shapley:
         without: The target without any of these features.
         exact: Whether every coalition was measured.
         conditions: Error policy, propagation, prompts, controls.
+        source: The call that made it.
     """
 
     frame: pd.DataFrame
@@ -53,6 +55,11 @@ class Shapley:
     without: float
     exact: bool
     conditions: Conditions
+    source: str = ""
+
+    def code(self) -> str:
+        """Python that makes it again, with seed and versions."""
+        return self.source
 
     def to_frame(self) -> pd.DataFrame:
         """One row a feature, by falling absolute value.
@@ -90,10 +97,11 @@ class Shapley:
         )
 
 
+@replayable
 def shapley(
     scope: Scope, prompt: str | Sequence[int], target: Asked = None, position: int = -1, dictionary: str | None = None,
     *, features: Features | None = None, top: int = 6, orders: int = 200, controls: int = N_CONTROLS, seed: int = 0,
-    randoms: Sequence[Dictionary] | None = None,
+    randoms: Sequence[Dictionary] | None = None, propagation: str = "free", error: str = "kept",
 ) -> Shapley:  # fmt: skip
     """Share what features carry of a target among them.
 
@@ -112,6 +120,8 @@ def shapley(
         controls: Draws of each control.
         seed: Of the draws.
         randoms: From `random_like`; by default fitted to this prompt alone.
+        propagation: `"free"`, `"frozen_attention"` or `"direct"`, as in `patch_map`.
+        error: `"kept"` or `"dropped"`: the dictionary's error term, before and after.
 
     Returns:
         The report.
@@ -130,7 +140,8 @@ def shapley(
     players = None if features is None else choose(scope, features)
     key = scope.default_site if dictionary is None else scope.key(dictionary)
     key = key if players is None else players.key
-    ready, n = prepare(scope, prompt, key, target, position), draws(controls)
+    conditions = Conditions(1, draws(controls), seed, error, propagation)
+    ready, n = prepare(scope, prompt, key, target, position, conditions), conditions.controls
     encoded = ready.encode(key, scope.dictionaries[key])
     members = ready.features(encoded)
     if players is None:
@@ -150,7 +161,7 @@ def shapley(
     others = random_like(scope, key, [ready.ids], n, seed) if randoms is None else randoms
     best = max((_best(ready, ready.encode(key, other), written, orders, seed) for other in others), default=0.0)
     bar = max(best, float(np.abs(like).max()), float(np.abs(directions).max()))
-    conditions, texts = Conditions(1, n, seed), words(scope, ready.ids)
+    texts = words(scope, ready.ids)
     ids = [f"{key}/{int(encoded.sparse.index[part[0]])}" for part in parts]
     frame = pd.DataFrame(
         {

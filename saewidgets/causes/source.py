@@ -88,7 +88,9 @@ def written(value: Any) -> str:
     if isinstance(value, np.generic):
         return repr(value.item())
     if isinstance(value, tuple):
-        return "(" + "".join(f"{written(part)}, " for part in value).removesuffix(" " if len(value) == 1 else ", ") + ")"
+        return (
+            "(" + "".join(f"{written(part)}, " for part in value).removesuffix(" " if len(value) == 1 else ", ") + ")"
+        )
     if isinstance(value, list):
         return f"[{', '.join(map(written, value))}]"
     if type(value).__name__ == "Noise":

@@ -17,7 +17,7 @@ from typing import Any, cast, get_args, get_origin
 import numpy as np
 
 from saewidgets.errors import PayloadError, shorten
-from saewidgets.payloads import dictionary_report, feature_dashboard, feature_table, frontier, heatmap, training
+from saewidgets.payloads import dictionary_report, feature_dashboard, feature_table, frontier, heatmap, patch_map, training
 from saewidgets.payloads.arrays import DTYPES, NAMES, Array
 from saewidgets.payloads.record import array_type, field_types, optional
 
@@ -29,6 +29,7 @@ KINDS: dict[str, type] = {
     "frontier": frontier.FrontierPayload,
     "dictionary_report": dictionary_report.DictionaryReportPayload,
     "feature_dashboard": feature_dashboard.FeatureDashboardPayload,
+    "patch_map": patch_map.PatchMapPayload,
     "feature_table": feature_table.FeatureTablePayload,
     # No view of its own: what scrolls into a feature table.
     "table_rows": feature_table.TableRows,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from saewidgets.widgets.files import open
     from saewidgets.widgets.frontier import Frontier
     from saewidgets.widgets.heatmap import TokenHeatmap
+    from saewidgets.widgets.patch_map import PatchMap
     from saewidgets.widgets.training import TrainingMonitor
 
 _HOMES = {
@@ -18,14 +19,15 @@ _HOMES = {
     "FeatureDashboard": "feature_dashboard",
     "FeatureTable": "feature_table",
     "Frontier": "frontier",
+    "PatchMap": "patch_map",
     "TokenHeatmap": "heatmap",
     "TrainingMonitor": "training",
     "open": "files",
 }
 
 __all__ = [
-    "BaseWidget", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "TokenHeatmap",
-    "TrainingMonitor", "open",
+    "BaseWidget", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "PatchMap",
+    "TokenHeatmap", "TrainingMonitor", "open",
 ]  # fmt: skip
 
 

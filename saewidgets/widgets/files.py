@@ -12,6 +12,7 @@ from saewidgets.payloads import (
     FeatureTablePayload,
     FrontierPayload,
     HeatmapPayload,
+    PatchMapPayload,
     TrainingPayload,
     decode,
 )
@@ -21,6 +22,7 @@ from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.feature_table import FeatureTable
 from saewidgets.widgets.frontier import Frontier
 from saewidgets.widgets.heatmap import TokenHeatmap
+from saewidgets.widgets.patch_map import PatchMap
 from saewidgets.widgets.training import TrainingMonitor
 
 # No view needs more; a file that claims to is refused unread.
@@ -33,6 +35,7 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     DictionaryReportPayload: DictionaryReport,
     FeatureDashboardPayload: FeatureDashboard,
     FeatureTablePayload: FeatureTable,
+    PatchMapPayload: PatchMap,
 }
 
 
