@@ -10,7 +10,7 @@ NEEDED = {
     "saewidgets/static/widget.js": "make js",
     **{
         f"saewidgets/static/page-{view}.js": "make js"
-        for view in ("heatmap", "training", "frontier", "dictionary_report", "feature_dashboard", "feature_table")
+        for view in ("heatmap", "training", "frontier", "dictionary_report", "feature_dashboard", "feature_table", "patch_map")
     },
     "saewidgets/static/shim.js": "make js",
     "saewidgets/demo/assets/model/model.safetensors": "make demo-model",

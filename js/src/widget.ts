@@ -5,6 +5,7 @@ import { featureDashboard } from "./views/featuredashboard";
 import { featureTable } from "./views/featuretable";
 import { frontier } from "./views/frontier";
 import { heatmap } from "./views/heatmap";
+import { patchMap } from "./views/patchmap";
 import { training } from "./views/training";
 
 const VIEWS: ReadonlyMap<string, Draw> = new Map([
@@ -14,6 +15,7 @@ const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["dictionary_report", dictionaryReport],
   ["feature_dashboard", featureDashboard],
   ["feature_table", featureTable],
+  ["patch_map", patchMap],
 ]);
 
 export const mount = (place: Place) => draw(place, VIEWS);

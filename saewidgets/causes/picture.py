@@ -58,21 +58,31 @@ def _blocks(scope: Scope, frame: pd.DataFrame, show: str, length: int) -> tuple[
         groups = [(key, frame)]
     else:
         groups = [(NAMES[kind], frame[frame["kind"] == kind]) for kind in dict.fromkeys(frame["kind"])]
-    return tuple(_block(scope, name, part, length) for name, part in groups if len(part))
+    # Cells of one kind share their band, wherever they are drawn.
+    bands = {kind: _band(part) for kind, part in frame.groupby("kind")}
+    return tuple(_block(scope, name, part, bands[part["kind"].iloc[0]], length) for name, part in groups if len(part))
 
 
-def _block(scope: Scope, name: str, part: pd.DataFrame, length: int) -> PatchBlock:
-    kind, nodes = str(part["kind"].iloc[0]), list(dict.fromkeys(part["node"]))
-    values = np.zeros((length, len(nodes)), np.float32)
-    measured = np.zeros((length, len(nodes)), np.uint8)
-    columns = part["node"].map({node: i for i, node in enumerate(nodes)})
-    values[part["position"], columns] = part["restored"]
-    measured[part["position"], columns] = 1
-    controlled = part["controlled"].all()
+def _band(part: pd.DataFrame) -> float | None:
+    if not part["controlled"].all():
+        return None
     ends = [part["control_low"].abs().max(), part["control_high"].abs().max(), part["random_dictionary"].max()]
+    return float(max(ends))
+
+
+def _block(scope: Scope, name: str, part: pd.DataFrame, band: float | None, length: int) -> PatchBlock:
+    kind, nodes = str(part["kind"].iloc[0]), list(dict.fromkeys(part["node"]))
+    columns = part["node"].map({node: i for i, node in enumerate(nodes)})
+
+    def table(cells: Any) -> np.ndarray[Any, Any]:
+        found = np.zeros((length, len(nodes)), np.float32)
+        found[part["position"], columns] = cells
+        return found
+
+    tables = [table(part["restored"]), table(1), table(part["control_low"]), table(part["control_high"])]
     labels = tuple(scope.label(node) for node in nodes) if kind == "features" else ()
     short = tuple(node.rpartition("/")[2] if kind == "features" else node.rpartition(".")[2] for node in nodes)
-    return PatchBlock(name, kind, short, tuple(nodes), values, measured, float(max(ends)) if controlled else None, labels)
+    return PatchBlock(name, kind, short, tuple(nodes), tables[0], tables[1].astype(np.uint8), *tables[2:], band, labels)
 
 
 def context_of(question: Question, code: str = "") -> Context:

@@ -16,6 +16,7 @@ from saewidgets.figures import (
     frame,
     frontier_text,
     html,
+    patch_map_text,
     text,
     training_text,
 )
@@ -63,6 +64,7 @@ _VIEWS = {
             ("dictionary_report", dictionary_report_text),
             ("feature_dashboard", feature_dashboard_text),
             ("feature_table", feature_table_text),
+            ("patch_map", patch_map_text),
         )
     },
 }

@@ -17,7 +17,15 @@ from typing import Any, cast, get_args, get_origin
 import numpy as np
 
 from saewidgets.errors import PayloadError, shorten
-from saewidgets.payloads import dictionary_report, feature_dashboard, feature_table, frontier, heatmap, patch_map, training
+from saewidgets.payloads import (
+    dictionary_report,
+    feature_dashboard,
+    feature_table,
+    frontier,
+    heatmap,
+    patch_map,
+    training,
+)
 from saewidgets.payloads.arrays import DTYPES, NAMES, Array
 from saewidgets.payloads.record import array_type, field_types, optional
 

@@ -29,7 +29,8 @@ class PatchBlock:
         nodes: `C` places: "attn_out.2", "head.2.1", "resid_post.1/17".
         values: `[T, C]` restored share: 0 as corrupted, 1 as clean.
         measured: `[T, C]` 1 where the cell was measured.
-        band: Greatest absolute value of any control, `None` until they are there.
+        band: Greatest absolute value of any control of this kind, `None` until they are there.
+        low, high: `[T, C]` controls of each cell, zeros until they are there.
         labels: Of features, "" where there is none.
     """
 
@@ -39,6 +40,8 @@ class PatchBlock:
     nodes: tuple[str, ...]
     values: F32x2
     measured: U8x2
+    low: F32x2
+    high: F32x2
     band: float | None = None
     labels: tuple[str, ...] = ()
 
@@ -47,10 +50,11 @@ class PatchBlock:
         same_length(self, len(self.columns), "nodes")
         if self.labels:
             same_length(self, len(self.columns), "labels")
-        for name in ("values", "measured"):
-            if getattr(self, name).shape[1] != len(self.columns):
-                raise PayloadError(f"PatchBlock.{name} has other columns.", f"There are {len(self.columns)}.")
-        same_length(self, len(self.values), "measured")
+        for name in ("values", "measured", "low", "high"):
+            if getattr(self, name).shape != (len(self.values), len(self.columns)):
+                raise PayloadError(
+                    f"PatchBlock.{name} has another shape.", f"It must have {len(self.columns)} columns."
+                )
         if self.band is not None and self.band < 0:
             raise PayloadError(f"The band is {self.band}.", "It is an absolute value.")
 

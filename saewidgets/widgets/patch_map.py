@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from saewidgets.scope import Scope
 
 # Seconds a new map may keep its cell waiting; one that takes longer goes on behind its first picture.
-PATIENCE = 10.0
+PATIENCE = 30.0
 # Cells and paths that stay in the payload.
 KEPT = 24
 _WANTS = tuple(CHECKS)
@@ -121,12 +121,10 @@ class PatchMap(BaseWidget):
                 raise WidgetError(what, "Write sw.PatchMap(scope, 'Today is Monday. …', 'Today is Friday. …').")
             self._asked = Asked(target, position, dictionary, top, controls, seed, dict(regions or {}), randoms)
             given = {"clean": clean, "corrupt": corrupt, "show": show, "corruption": corruption,
-                     "propagation": propagation, "error_term": error_term, "cell": cell or "", "path": path}  # fmt: skip
-            request = PatchRequest(**{name: CHECKS[name](name, value) for name, value in given.items()})
+                     "propagation": propagation, "error_term": error_term, "path": path}  # fmt: skip
+            checked = {name: CHECKS[name](name, value) for name, value in given.items()}
+            request = PatchRequest(**checked, cell=None if cell is None else CHECKS["cell"]("cell", cell))
             payload = self._first(request)
-            if cell is None and payload.verdict:
-                request = replace(request, cell=strongest(payload))
-                payload = self._first(request)
             late = request if not payload.verdict else None
             step = Step(request, History((self._undoable(request),)), {})
         traits = self._traits_of(payload, step.request if step else None)
@@ -158,7 +156,7 @@ class PatchMap(BaseWidget):
         request = replace(before, **changed)
         same = all(getattr(request, name) == getattr(before, name) for name in ("clean", "corrupt", "show"))
         if not same and "cell" not in changed:
-            request = replace(request, cell=request.cell if request.show == before.show else "", path=())
+            request = replace(request, cell=None, path=())
         elif same and request.cell != before.cell and request.cell and self._picture.where(request.cell) is None:
             raise WidgetError(f"The map has no cell {checks.brief(request.cell)}.", "Choose one of its cells.")
         return request
@@ -186,7 +184,7 @@ class PatchMap(BaseWidget):
                 found = map_payload(map_, question, request.show, fit)
                 found = with_context(found, milliseconds=(time.monotonic() - began) * 1000)
                 if not found.verdict:
-                    yield self._viewed(replace(found, cell=_kept(found, request.cell)), {})
+                    yield replace(found, cell=_kept(found, request.cell or ""))
             assert found is not None
             # As they were typed: tokens do not tell how a text was written.
             found = replace(found, clean=request.clean[0], corrupt=request.corrupt[0], corruption=request.corruption)
@@ -201,7 +199,7 @@ class PatchMap(BaseWidget):
         key, asked, scope = ("chosen", self._key(request)), self._asked, self._scope
         assert scope is not None
         details, paths = self._cache.get(key) or ((), ())
-        cell = _kept(found, request.cell)
+        cell = strongest(found) if request.cell is None else _kept(found, request.cell)
         if cell and all(f"{d.node}:{d.position}" != cell for d in details):
             node, place = requests.split_cell(cell)
             prompts = (*self._prompts(request), self._target(request), asked.position, request.propagation)
@@ -287,6 +285,7 @@ class PatchMap(BaseWidget):
     # -- what is shown -------------------------------------------------------------------------------------------------
 
     def _viewed(self, payload: PatchMapPayload, view: dict[str, Any]) -> PatchMapPayload:
+        del view  # the chosen cell is asked for, for it is patched
         return payload
 
     def _traits_of(self, payload: PatchMapPayload, request: PatchRequest | None) -> dict[str, Any]:
@@ -296,8 +295,9 @@ class PatchMap(BaseWidget):
             context = payload.context
             modes = {"propagation": context.propagation, "error_term": context.error}
             known = {n: v if v in _allowed(n) else _allowed(n)[0] for n, v in modes.items()}
+            path_ = ends if all(len(end) <= 300 for end in ends) else ()
             return {"clean": (payload.clean,), "corrupt": (payload.corrupt,), "show": payload.show,
-                    "corruption": payload.corruption, "cell": "", "path": ends if _sound(ends) else (), **known}  # fmt: skip
+                    "corruption": payload.corruption, "cell": "", "path": path_, **known}  # fmt: skip
         return {**{name: getattr(request, name) for name in _WANTS}, "cell": payload.cell}
 
     def _release(self) -> None:
@@ -309,7 +309,9 @@ class PatchMap(BaseWidget):
         lines = [f"import saewidgets as sw  # {context.version}", f"# scope: {comment(context.model)}"]
         made = getattr(getattr(self, "_asked", None), "randoms", None)
         if made is not None:
-            lines.append(f"randoms = {getattr(made, 'source', '')}" if getattr(made, "source", "") else "# randoms: yours")
+            lines.append(
+                f"randoms = {getattr(made, 'source', '')}" if getattr(made, "source", "") else "# randoms: yours"
+            )
         return Code("\n".join([*lines, context.code]))
 
     def __repr__(self) -> str:
@@ -342,8 +344,3 @@ def _end(path: Any) -> str:
 
 def _allowed(name: str) -> tuple[str, ...]:
     return requests.PROPAGATIONS if name == "propagation" else ("kept", "dropped")
-
-
-def _sound(ends: tuple[str, ...]) -> bool:
-    """Whether a saved path can be a trait."""
-    return all(len(end) <= 300 for end in ends)

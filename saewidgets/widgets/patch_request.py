@@ -25,7 +25,7 @@ class PatchRequest:
         corruption: `"swap"` or `"noise"`.
         propagation: `"free"`, `"frozen_attention"` or `"direct"`.
         error_term: `"kept"` or `"dropped"`, while features are patched.
-        cell: The chosen one, "" for none.
+        cell: The chosen one, "" for none; `None` for the strongest.
         path: Sender and receiver, or nothing.
     """
 
@@ -35,7 +35,7 @@ class PatchRequest:
     corruption: str = "swap"
     propagation: str = "free"
     error_term: str = "kept"
-    cell: str = ""
+    cell: str | None = None
     path: tuple[str, ...] = ()
 
 
