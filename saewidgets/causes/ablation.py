@@ -22,11 +22,13 @@ from saewidgets.causes.controls import (
     verdict,
 )
 from saewidgets.causes.prepared import Prepared, prepare
+from saewidgets.causes.shown import Shown, foot
 from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.explain.chosen import words
 from saewidgets.explain.encoded import Encoded
 from saewidgets.explain.targets import Asked
+from saewidgets.payloads.causal_report import CausalBar, CausalReport
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -35,7 +37,7 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Ablation:
+class Ablation(Shown):
     """What a target loses without each of its most influential features.
 
     Args:
@@ -43,6 +45,7 @@ class Ablation:
         target: What was measured, in words.
         value: The target without any change.
         conditions: Error policy, propagation, prompts, controls.
+        scope: The model and its dictionaries.
         source: The call that made it.
     """
 
@@ -50,11 +53,8 @@ class Ablation:
     target: str
     value: float
     conditions: Conditions
+    scope: Scope
     source: str = ""
-
-    def code(self) -> str:
-        """Python that makes it again, with seed and versions."""
-        return self.source
 
     def to_frame(self) -> pd.DataFrame:
         """One row a feature (or activation), by falling absolute influence.
@@ -72,6 +72,15 @@ class Ablation:
     def verdict(self) -> str:
         """One sentence: how many beat every control."""
         return verdict(int(self.frame["beats_control"].sum()), len(self.frame), "features")
+
+    @property
+    def page(self) -> CausalReport:
+        """What a notebook shows of it."""
+        key = str(self.frame["feature"].iloc[0]).rpartition("/")[0] if len(self.frame) else ""
+        return CausalReport(
+            f"Ablation: what {self.target.strip()!r} loses without each feature", self.verdict, str(self.conditions),
+            foot(self.scope, key, self.source), "target before minus after", bars(self.frame, "effect", self.scope),
+        )  # fmt: skip
 
 
 @replayable
@@ -137,7 +146,24 @@ def ablation(
             "beats_control": np.abs(exact) > bar, **conditions.columns(),
         }
     )  # fmt: skip
-    return Ablation(frame, ready.target.name, ready.value, conditions)
+    return Ablation(frame, ready.target.name, ready.value, conditions, scope)
+
+
+def bars(frame: pd.DataFrame, value: str, scope: Scope) -> tuple[CausalBar, ...]:
+    """Rows of a table of features as bars beside all their controls."""
+    found = []
+    for row in frame.to_dict("records"):
+        best = row["random_dictionary"]
+        spread = 1.96 * row["error_of_mean"] if row.get("error_of_mean") else None
+        ends = (None, None) if spread is None else (row[value] - spread, row[value] + spread)
+        low, high = (
+            min(row["like_low"], row["direction_low"], -best),
+            max(row["like_high"], row["direction_high"], best),
+        )
+        note = " ".join(filter(None, (scope.label(row["feature"]), f"at {row['tokens'].strip()!r}")))
+        bar = CausalBar(row["feature"], float(row[value]), note, *ends, float(low), float(high), row["beats_control"])
+        found.append(bar)
+    return tuple(found)
 
 
 def strongest(ready: Prepared, encoded: Encoded, top: int, by: str = "feature") -> list[Tensor]:

@@ -20,12 +20,14 @@ from torch import Tensor
 from saewidgets.causes.concept import Concept, fit_concept, sigmoid
 from saewidgets.causes.controls import first_token
 from saewidgets.causes.pooled import pool_texts
+from saewidgets.causes.shown import Shown, foot
 from saewidgets.causes.source import replayable
 from saewidgets.causes.sparse_linear import sparse_softmax
 from saewidgets.errors import CorpusError, EditError, shorten
 from saewidgets.explain.bootstrap import interval
 from saewidgets.explain.contexts import Texts, as_rows
 from saewidgets.interventions import Edit, steer
+from saewidgets.payloads.causal_report import CausalBar, CausalCheck, CausalCurve, CausalReport
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -35,7 +37,7 @@ _MARGIN = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class ConceptBottleneck:
+class ConceptBottleneck(Shown):
     """Concepts read from features, and an answer read from the concepts.
 
     Args:
@@ -61,10 +63,6 @@ class ConceptBottleneck:
     held: tuple[Array, Array, Array]
     baseline: tuple[float, float]
     source: str = ""
-
-    def code(self) -> str:
-        """Python that makes it again, with seed and versions."""
-        return self.source
 
     def scores(self, texts: Texts, edits: Sequence[Edit] = ()) -> pd.DataFrame:
         """The concepts' scores on texts, 0 to 1, one column a concept; under edits if there are any."""
@@ -113,6 +111,37 @@ class ConceptBottleneck:
             ("commonest answer", self.baseline[1], np.nan, np.nan),
         ]
         return pd.DataFrame(rows, columns=["measure", "accuracy", "low", "high"]).assign(texts=len(answer))
+
+    @property
+    def page(self) -> CausalReport:
+        """What a notebook shows of it: accuracies, the leak test, the curve of corrected concepts."""
+        table, fixed = self.metrics(), self.curve()
+        commonest = self.baseline[1]
+        found = tuple(
+            CausalBar(
+                row["measure"], row["accuracy"], "", None if np.isnan(row["low"]) else row["low"],
+                None if np.isnan(row["high"]) else row["high"],
+                beyond=row["accuracy"] > commonest and not row["measure"].startswith("shuffled"),
+            )
+            for row in table.to_dict("records")
+        )  # fmt: skip
+        leak = table.set_index("measure").loc["shuffled concepts"]
+        holds = bool(leak["low"] <= commonest)
+        words = f"from shuffled concepts {leak['accuracy']:.2f}, the commonest answer {commonest:.2f}"
+        answer = float(table.set_index("measure").loc["answer", "accuracy"])
+        better = "more" if answer > commonest else "no more"
+        curves = (
+            CausalCurve("corrected", fixed["accuracy"], fixed["low"], fixed["high"]),
+            CausalCurve("from another text", fixed["control"], control=True),
+        )
+        texts = int(fixed["texts"].iloc[0])
+        return CausalReport(
+            f"Concept bottleneck: {', '.join(c.name for c in self.concepts)}",
+            f"The answer through the concepts is right in {answer:.0%} of the texts, {better} than the commonest one.",
+            f"no intervention, {texts} held-out texts", foot(self.scope, self.key, self.source), "accuracy; line: 95 %",
+            found, 0.0, fixed["corrected"].to_numpy(), ("corrected concepts", "accuracy of the answer"), curves,
+            (CausalCheck("leak test", words, holds),),
+        )  # fmt: skip
 
     def curve(self, seed: int = 0) -> pd.DataFrame:
         """Accuracy of the answer when n concepts are set to what they truly are (Koh et al. 2007.04612).

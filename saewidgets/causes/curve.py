@@ -14,12 +14,14 @@ from torch import Tensor
 from saewidgets.causes.controls import N_CONTROLS, Conditions, as_large, draws, random_like, same_norm
 from saewidgets.causes.prepared import Prepared, prepare
 from saewidgets.causes.rows import Row, run_rows
+from saewidgets.causes.shown import Shown, foot
 from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import EditError, PromptError, shorten
 from saewidgets.explain.bootstrap import interval
 from saewidgets.explain.contexts import Texts, as_rows
 from saewidgets.explain.encoded import Encoded
+from saewidgets.payloads.causal_report import CausalCurve, CausalReport
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -31,7 +33,7 @@ RANKINGS = ("influence", "integrated", "activation", "bottom", "random", "direct
 
 
 @dataclass(frozen=True, eq=False)
-class AblationCurve:
+class AblationCurve(Shown):
     """What is left of a prediction when the first K features of a ranking are taken out.
 
     Args:
@@ -40,6 +42,8 @@ class AblationCurve:
         rankings: Names of the rankings.
         ks: The numbers of features.
         conditions: Error policy, propagation, prompts, controls.
+        scope: The model and its dictionaries.
+        key: The dictionary.
         source: The call that made it.
     """
 
@@ -48,11 +52,9 @@ class AblationCurve:
     rankings: tuple[str, ...]
     ks: tuple[int, ...]
     conditions: Conditions
+    scope: Scope
+    key: str
     source: str = ""
-
-    def code(self) -> str:
-        """Python that makes it again, with seed and versions."""
-        return self.source
 
     def to_frame(self) -> pd.DataFrame:
         """One row a ranking and K.
@@ -85,6 +87,20 @@ class AblationCurve:
         found = [interval([gap[:, j].tolist()], seed=self.conditions.seed) for j in range(len(self.ks))]
         rows = [(k, one.value, one.low, one.high) for k, one in zip(self.ks, found, strict=True)]
         return pd.DataFrame(rows, columns=["k", "difference", "low", "high"])
+
+    @property
+    def page(self) -> CausalReport:
+        """What a notebook shows of it."""
+        curves = []
+        for name, part in self.to_frame().groupby("ranking", sort=False):
+            numbers = (part[column].to_numpy() for column in ("ratio", "low", "high"))
+            curves.append(CausalCurve(str(name), *numbers, name in RANKINGS[-3:]))
+        return CausalReport(
+            "What is left of the prediction without the first K features", self.verdict, str(self.conditions),
+            foot(self.scope, self.key, self.source), xs=np.array(self.ks),
+            axes=("K", "probability of the predicted token, after / before; mean and 95 % over prompts"),
+            curves=tuple(curves),
+        )  # fmt: skip
 
     @property
     def verdict(self) -> str:
@@ -166,7 +182,7 @@ def ablation_curve(
         shape = (len(RANKINGS), len(sizes))
         ratio.append(np.reshape([after[cell].mean() / before for cell in cells], shape))
         kept.append(np.reshape([same[cell].mean() for cell in cells], shape))
-    return AblationCurve(np.stack(ratio), np.stack(kept), RANKINGS, sizes, conditions)
+    return AblationCurve(np.stack(ratio), np.stack(kept), RANKINGS, sizes, conditions, scope, key)
 
 
 def _groups(

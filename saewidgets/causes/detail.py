@@ -45,7 +45,8 @@ def cell_detail(
 
     Args:
         question: The map it belongs to.
-        node, position: The cell.
+        node: Place of the cell.
+        position: Its token.
         heads: The prompts, read where the heads write; none leaves the heads out.
         progress: Called with what is done; may raise to stop.
 

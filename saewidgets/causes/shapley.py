@@ -15,16 +15,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from saewidgets.causes.ablation import rivals, strongest
+from saewidgets.causes.ablation import bars, rivals, strongest
 from saewidgets.causes.controls import N_CONTROLS, Conditions, draws, like_density, random_like, same_norm, verdict
 from saewidgets.causes.games import estimated_values, exact_values
 from saewidgets.causes.prepared import Prepared, prepare
+from saewidgets.causes.shown import Shown, foot
 from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import FeatureError
 from saewidgets.explain.chosen import Features, choose, words
 from saewidgets.explain.encoded import Encoded
 from saewidgets.explain.targets import Asked
+from saewidgets.payloads.causal_report import CausalCheck, CausalReport
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -34,7 +36,7 @@ EXACT = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Shapley:
+class Shapley(Shown):
     """Shapley values of features.
 
     Args:
@@ -45,6 +47,7 @@ class Shapley:
         without: The target without any of these features.
         exact: Whether every coalition was measured.
         conditions: Error policy, propagation, prompts, controls.
+        scope: The model and its dictionaries.
         source: The call that made it.
     """
 
@@ -55,11 +58,8 @@ class Shapley:
     without: float
     exact: bool
     conditions: Conditions
+    scope: Scope
     source: str = ""
-
-    def code(self) -> str:
-        """Python that makes it again, with seed and versions."""
-        return self.source
 
     def to_frame(self) -> pd.DataFrame:
         """One row a feature, by falling absolute value.
@@ -79,6 +79,23 @@ class Shapley:
     def verdict(self) -> str:
         """One sentence: how many beat every control."""
         return verdict(int(self.frame["beats_control"].sum()), len(self.frame), "features")
+
+    @property
+    def page(self) -> CausalReport:
+        """What a notebook shows of it."""
+        key = str(self.frame["feature"].iloc[0]).rpartition("/")[0] if len(self.frame) else ""
+        carried, total = self.value - self.without, float(self.frame["shapley"].sum())
+        scale = max(1.0, abs(self.value), abs(self.without))
+        check = CausalCheck(
+            "efficiency", f"the shares add up to {total:.4f}; all features together carry {carried:.4f}",
+            abs(self.gap) < 1e-3 * scale,
+        )  # fmt: skip
+        how = "exact" if self.exact else "mean of random orders, line: 95 %"
+        return CausalReport(
+            f"Shapley values of features for {self.target.strip()!r}", self.verdict, str(self.conditions),
+            foot(self.scope, key, self.source), f"share of the target ({how})",
+            bars(self.frame, "shapley", self.scope), checks=(check,), paragraph=self.paragraph(),
+        )  # fmt: skip
 
     def paragraph(self) -> str:
         """The report in words, made from the numbers alone."""
@@ -174,7 +191,7 @@ def shapley(
     )  # fmt: skip
     frame = frame.sort_values("shapley", key=lambda v: -v.abs(), kind="stable").reset_index(drop=True)
     text = "".join(texts[ready.first :])
-    return Shapley(frame, text, ready.target.name, ready.value, without, len(parts) <= EXACT, conditions)
+    return Shapley(frame, text, ready.target.name, ready.value, without, len(parts) <= EXACT, conditions, scope)
 
 
 def _share(ready: Prepared, written: Sequence[Tensor], orders: int, seed: int) -> tuple[Array, Array, float]:

@@ -113,8 +113,8 @@ def _words(pen: Pen, payload: PatchMapPayload, place: Place) -> None:
 
 def _block(pen: Pen, payload: PatchMapPayload, block: PatchBlock, place: Place) -> None:
     x, step, top = place
-    pen.say(x, top + NOTE, fonts.fit(pen.plain(block.name, 40), step * len(block.columns) + GAP, NOTE, bold=True), "ink",
-            bold=True)  # fmt: skip
+    name = fonts.fit(pen.plain(block.name, 40), step * len(block.columns) + GAP, NOTE, bold=True)
+    pen.say(x, top + NOTE, name, "ink", bold=True)
     beyond, grid = block.beyond(), top + 22
     none = pen.palette["wash"]
     for c, name in enumerate(block.columns):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saewidgets.errors import PayloadError, shorten
-from saewidgets.payloads.arrays import F32, U8x2, U32, F32x2
+from saewidgets.payloads.arrays import F32, U32, F32x2, U8x2
 from saewidgets.payloads.context import Context
 from saewidgets.payloads.heatmap import Tokens
 from saewidgets.payloads.record import check, same_length

@@ -34,7 +34,7 @@ export function find(payload: PatchMapPayload, cell: string): { block: PatchBloc
 }
 
 const width = (payload: PatchMapPayload): number =>
-  payload.blocks.reduce((n, block) => n + block.columns.length, 0) > 16 ? 38 : 46;
+  payload.blocks.reduce((n, block) => n + block.columns.length, 0) > 12 ? 36 : 46;
 
 const SUM: Record<string, string> = { streams: "sum per layer", heads: "sum per head", features: "sum per feature" };
 

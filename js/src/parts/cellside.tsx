@@ -86,7 +86,7 @@ function Patched({ detail }: { detail: PatchDetail }) {
           control: [before_low[k] ?? 0, before_high[k] ?? 0],
         }))}
       />
-      <p class="sub">tick: corrupted run, bar: with the cell, grey: its controls</p>
+      <p class="sub">tick: corrupt · bar: patched · grey: control</p>
     </>
   );
 }
@@ -119,7 +119,7 @@ function Heads({ detail: { parts, part_values, part_band } }: { detail: PatchDet
             <span class={inside ? "q" : ""}>{plain(name.replace("head.", ""), 12)}</span>
             <span class="hbar" aria-hidden="true">
               <u class="bd" style={{ left: x(-part_band), width: long(part_band, -part_band) }} />
-              <u class={value < 0 ? "minus" : "plus"} style={{ left: x(Math.min(0, value)), width: long(value, 0) }} />
+              <u class={value < 0 ? "fall" : "rise"} style={{ left: x(Math.min(0, value)), width: long(value, 0) }} />
               <s style={{ left: x(0) }} />
             </span>
             <span class={inside ? "num q" : "num b"}>{signed(value, 2)}</span>
