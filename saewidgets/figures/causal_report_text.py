@@ -41,7 +41,7 @@ def fallback(payload: CausalReport, max_bytes: int = 30_000) -> str:
 
 
 def _check(name: str, words: str, holds: bool, look: Palette) -> str:
-    said = f"{'holds' if holds else 'does not hold'}: {text.plain(words, 400)}"
+    said = ("" if holds else "look out: ") + text.plain(words, 400)
     return f"<div>{span(text.plain(name, 60), grey(look))} {span(said, '' if holds else 'font-weight:600')}</div>"
 
 

@@ -18,6 +18,8 @@ from saewidgets.payloads import (
     FrontierPayload,
     HeatmapPayload,
     OpenedFeature,
+    PatchMapPayload,
+    PatchRegion,
     Predictions,
     TableFilter,
     Tokens,
@@ -27,7 +29,7 @@ from saewidgets.payloads import (
 )
 from saewidgets.payloads.heatmap import SPECIAL
 from tests.payload_factory import make_payload
-from tests.view_factory import make_dashboard, make_frontier, make_report, make_table, make_training
+from tests.view_factory import make_dashboard, make_frontier, make_patch_map, make_report, make_table, make_training
 
 _SOURCE = json.loads(Path(__file__).parents[1].joinpath("hostile.json").read_text("ascii"))
 FIRING: list[str] = _SOURCE["firing"]
@@ -62,7 +64,10 @@ def hostile_payload(strings: list[str], edits: bool = True) -> HeatmapPayload:
 
 def hostile_views(
     text: str,
-) -> tuple[TrainingPayload, FrontierPayload, DictionaryReportPayload, FeatureDashboardPayload, FeatureTablePayload]:
+) -> tuple[
+    TrainingPayload, FrontierPayload, DictionaryReportPayload, FeatureDashboardPayload, FeatureTablePayload,
+    PatchMapPayload,
+]:  # fmt: skip
     """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
     text = text[:2_000]
@@ -101,7 +106,28 @@ def hostile_views(
     ]
     frontier = frontier_payload(points, context, selected=f"{text}0", ce_name=text)
     dashboard = _hostile_dashboard(text, context)
-    return training, frontier, report, dashboard, _hostile_table(text, dashboard)
+    return training, frontier, report, dashboard, _hostile_table(text, dashboard), _hostile_patch_map(text, context)
+
+
+def _hostile_patch_map(text: str, context: Context) -> PatchMapPayload:
+    base = make_patch_map(texts=[text, f" {text}", "a" + text, text])
+    blocks = tuple(
+        replace(
+            block, name=f"{text}{i}", columns=tuple(f"{text}{c}" for c in block.columns), labels=(text,) * 4,
+            nodes=tuple(f"{text}{node}" for node in block.nodes), kind=("features", "heads", "resid")[i],
+        )
+        for i, block in enumerate(base.blocks)
+    )  # fmt: skip
+    node = blocks[0].nodes[2]
+    detail = replace(
+        base.details[0], node=node, words=tuple(f"{text}{w}" for w in base.details[0].words),
+        parts=tuple(f"{text}{part}" for part in base.details[0].parts),
+    )  # fmt: skip
+    path = replace(base.paths[0], sender=node, receiver=f"{text}!", propagation=text)
+    return replace(
+        base, clean=text, corrupt=f"{text}!", blocks=blocks, target=text, verdict=text, cell=f"{node}:{detail.position}",
+        details=(detail,), paths=(path,), regions=(PatchRegion(f"{text}?", np.arange(2)),), context=context,
+    )  # fmt: skip
 
 
 def _hostile_dashboard(text: str, context: Context) -> FeatureDashboardPayload:

@@ -15,7 +15,7 @@ from tests.attacks.hostile import FIRING, STRINGS, hostile_views
 from tests.attacks.test_static_outputs import INVISIBLE, pdf_faults, svg_faults
 from tests.export.test_page import Elements, links
 
-KINDS = ("training", "frontier", "dictionary_report", "feature_dashboard", "feature_table")
+KINDS = ("training", "frontier", "dictionary_report", "feature_dashboard", "feature_table", "patch_map")
 
 
 def texts_of(value: Any) -> int:
@@ -30,7 +30,7 @@ def texts_of(value: Any) -> int:
 
 
 # Fields that hold one of a few words: anything else is refused.
-WORDS = {"phase", "scale_of_losses", "unit", "better", "kind", "shown", "x", "y"}
+WORDS = {"phase", "scale_of_losses", "unit", "better", "kind", "shown", "show", "corruption", "x", "y"}
 
 
 def untouched(value: Any, text: str, name: str = "") -> list[str]:

@@ -8,7 +8,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.attacks.hostile import STRINGS, hostile_views
-from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_training
+from tests.view_factory import (
+    make_dashboard,
+    make_dead,
+    make_frontier,
+    make_nothing,
+    make_patch_map,
+    make_report,
+    make_training,
+)  # fmt: skip
 from tests.web.conftest import Open
 from tests.web.host import live_page, saved_page
 from tests.web.test_hostile import ELEMENTS
@@ -27,6 +35,9 @@ VIEWS: dict[str, Any] = {
     "dashboard": make_dashboard(),
     "dashboard without a text": make_dashboard(False, live_note="No model.", written_note="No model."),
     "dashboard of a dead feature": make_dead(),
+    "patch map": make_patch_map(),
+    "patch map that grows": make_patch_map(False),
+    "patch map of nothing": make_nothing(),
 }
 # Elements of these views, besides those of the heatmap.
 OURS = {
@@ -288,7 +299,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
 
 
 def test_keyboard_help(open_page: Open) -> None:
-    for name in ("training", "frontier", "report", "dashboard"):
+    for name in ("training", "frontier", "report", "dashboard", "patch map"):
         page = open_page(live_page(VIEWS[name]))
         page.get_by_role("slider").first.focus()
         page.keyboard.press("?")
@@ -301,9 +312,13 @@ def test_keyboard_help(open_page: Open) -> None:
 # -------------------------------------------------------------------------------------------------------------- hostile
 
 
-@pytest.mark.parametrize("number", range(4), ids=["training", "frontier", "dictionary_report", "feature_dashboard"])
+@pytest.mark.parametrize(
+    "number",
+    [0, 1, 2, 3, 5],
+    ids=["training", "frontier", "dictionary_report", "feature_dashboard", "patch_map"],
+)
 def test_hostile_text_is_shown_and_nothing_happens(open_page: Open, number: int) -> None:
-    for start in range(number, len(STRINGS), 4):
+    for start in range(number % 4, len(STRINGS), 4):
         payload = hostile_views(STRINGS[start])[number]
         page = open_page(live_page(payload, error={"what": STRINGS[start][:500], "todo": STRINGS[start][:500]}))
         for fold in page.locator(".fold > button").all():
