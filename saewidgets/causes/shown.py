@@ -60,7 +60,8 @@ class Shown:
         """Words, checks and numbers, then the figure; nothing in it runs or loads anything."""
         from saewidgets.figures.causal_report_text import fallback
 
-        return f"{fallback(self.page)}<div>{self._file('to_svg', None).partition('?>')[2]}</div>"
+        picture = self._file("to_svg", None).partition("?>")[2].strip()
+        return f"{fallback(self.page)}<div>{picture}</div>"
 
 
 def foot(scope: Scope | None, key: str, code: str = "") -> Context:

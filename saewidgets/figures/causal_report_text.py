@@ -42,7 +42,8 @@ def fallback(payload: CausalReport, max_bytes: int = 30_000) -> str:
 
 def _check(name: str, words: str, holds: bool, look: Palette) -> str:
     said = ("" if holds else "look out: ") + text.plain(words, 400)
-    return f"<div>{span(text.plain(name, 60), grey(look))} {span(said, '' if holds else 'font-weight:600')}</div>"
+    shown = escape(said) if holds else span(said, "font-weight:600")
+    return f"<div>{span(text.plain(name, 60), grey(look))} {shown}</div>"
 
 
 def _bars(payload: CausalReport, look: Palette) -> list[str]:
@@ -54,7 +55,7 @@ def _bars(payload: CausalReport, look: Palette) -> list[str]:
         width = round(_BAR * abs(bar.value - payload.zero) / most)
         color = look["raises" if bar.value >= payload.zero else "lowers"] if bar.beyond else look["band"]
         cells = [
-            span(text.plain(bar.name, 60), "display:inline-block;min-width:190px;font-family:monospace"),
+            span(text.plain(bar.name, 60), "display:inline-block;min-width:190px"),
             span(text.signed(bar.value, 2), f"display:inline-block;min-width:50px{';font-weight:600' * bar.beyond}"),
             f'<span style="display:inline-block;min-width:{_BAR}px">'
             f"{span('', f'display:inline-block;height:8px;width:{width}px;background-color:{color}')}</span>",

@@ -125,8 +125,9 @@ def _hostile_patch_map(text: str, context: Context) -> PatchMapPayload:
     )  # fmt: skip
     path = replace(base.paths[0], sender=node, receiver=f"{text}!", propagation=text)
     return replace(
-        base, clean=text, corrupt=f"{text}!", blocks=blocks, target=text, verdict=text, cell=f"{node}:{detail.position}",
-        details=(detail,), paths=(path,), regions=(PatchRegion(f"{text}?", np.arange(2)),), context=context,
+        base, clean=text, corrupt=f"{text}!", blocks=blocks, target=text, verdict=text,
+        cell=f"{node}:{detail.position}", details=(detail,),
+        paths=(path,), regions=(PatchRegion(f"{text}?", np.arange(2)),), context=context,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The PatchMap in a browser: what is drawn, clicks and keys as requests, a path, growing, stale, error, a saved page."""
+"""The PatchMap in a browser: what is drawn, clicks and keys as requests, a path, stale, error, a saved page."""
 
 from dataclasses import replace
 from typing import Any
@@ -68,8 +68,8 @@ def test_clicks_and_keys_ask_python(open_page: Open) -> None:
     expect(page.locator(".cellside")).to_contain_text("patching …")
     page.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "residual stream, layer 2, at Tom: 0.00 restored, "
-                                                         "its control 0.00 to 0.00")  # fmt: skip
+    said = "residual stream, layer 2, at Tom: 0.00 restored, its control 0.00 to 0.00"
+    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", said)
     page.keyboard.press("ArrowUp")
     page.keyboard.press("End")
     page.evaluate("host.reply({type: 'ok', id: host.sent[0].id, result: null})")

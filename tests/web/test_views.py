@@ -41,9 +41,9 @@ VIEWS: dict[str, Any] = {
 }
 # Elements of these views, besides those of the heatmap.
 OURS = {
-    "b", "button", "circle", "dd", "div", "dl", "dt", "g", "h2", "h3", "i", "input", "kbd", "li", "line", "p", "path",
-    "rect", "s", "section", "span", "style", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "tr",
-    "u", "ul",
+    "b", "button", "circle", "dd", "div", "dl", "dt", "fieldset", "g", "h2", "h3", "i", "input", "kbd", "li", "line",
+    "option", "p", "path", "rect", "s", "section", "select", "span", "style", "svg", "table", "tbody", "td", "text",
+    "textarea", "th", "thead", "tr", "u", "ul",
 }  # fmt: skip
 BASES = {"style"}
 
