@@ -155,13 +155,16 @@ def bars(frame: pd.DataFrame, value: str, scope: Scope) -> tuple[CausalBar, ...]
     for row in frame.to_dict("records"):
         best = row["random_dictionary"]
         spread = 1.96 * row["error_of_mean"] if row.get("error_of_mean") else None
-        ends = (None, None) if spread is None else (row[value] - spread, row[value] + spread)
         low, high = (
             min(row["like_low"], row["direction_low"], -best),
             max(row["like_high"], row["direction_high"], best),
         )
-        note = " ".join(filter(None, (scope.label(row["feature"]), f"at {row['tokens'].strip()!r}")))
-        bar = CausalBar(row["feature"], float(row[value]), note, *ends, float(low), float(high), row["beats_control"])
+        bar = CausalBar(
+            row["feature"], float(row[value]),
+            " ".join(filter(None, (scope.label(row["feature"]), f"at {row['tokens'].strip()!r}"))),
+            None if spread is None else row[value] - spread, None if spread is None else row[value] + spread,
+            float(low), float(high), bool(row["beats_control"]),
+        )  # fmt: skip
         found.append(bar)
     return tuple(found)
 

@@ -47,8 +47,10 @@ class Cells:
 
     def part(self, chosen: Sequence[int]) -> Cells:
         """Some of them."""
-        names, sites, columns = (tuple(row[i] for i in chosen) for row in (self.names, self.sites, self.columns))
-        return Cells(self.kind, names, sites, columns, lambda pair, cell: self.delta(pair, chosen[cell]))
+        return Cells(
+            self.kind, tuple(self.names[i] for i in chosen), tuple(self.sites[i] for i in chosen),
+            tuple(self.columns[i] for i in chosen), lambda pair, cell: self.delta(pair, chosen[cell]),
+        )  # fmt: skip
 
     def frame(self, restored: Array, control: Array, best: float | None) -> pd.DataFrame:
         """One row a cell, without tokens and conditions; `best`: of random dictionaries, None: no control yet."""

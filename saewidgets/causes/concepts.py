@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from saewidgets.causes.concept import Concept, fit_concept, sigmoid
+from saewidgets.causes.concept_page import bottleneck_page
 from saewidgets.causes.controls import first_token
 from saewidgets.causes.pooled import pool_texts
 from saewidgets.causes.shown import Shown, foot
@@ -27,7 +28,7 @@ from saewidgets.errors import CorpusError, EditError, shorten
 from saewidgets.explain.bootstrap import interval
 from saewidgets.explain.contexts import Texts, as_rows
 from saewidgets.interventions import Edit, steer
-from saewidgets.payloads.causal_report import CausalBar, CausalCheck, CausalCurve, CausalReport
+from saewidgets.payloads.causal_report import CausalReport
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -115,33 +116,8 @@ class ConceptBottleneck(Shown):
     @property
     def page(self) -> CausalReport:
         """What a notebook shows of it: accuracies, the leak test, the curve of corrected concepts."""
-        table, fixed = self.metrics(), self.curve()
-        commonest = self.baseline[1]
-        found = tuple(
-            CausalBar(
-                row["measure"], row["accuracy"], "", None if np.isnan(row["low"]) else row["low"],
-                None if np.isnan(row["high"]) else row["high"],
-                beyond=row["accuracy"] > commonest and not row["measure"].startswith("shuffled"),
-            )
-            for row in table.to_dict("records")
-        )  # fmt: skip
-        leak = table.set_index("measure").loc["shuffled concepts"]
-        holds = bool(leak["low"] <= commonest)
-        words = f"from shuffled concepts {leak['accuracy']:.2f}, the commonest answer {commonest:.2f}"
-        answer = float(table.set_index("measure").loc["answer", "accuracy"])
-        better = "more" if answer > commonest else "no more"
-        curves = (
-            CausalCurve("corrected", fixed["accuracy"], fixed["low"], fixed["high"]),
-            CausalCurve("from another text", fixed["control"], control=True),
-        )
-        texts = int(fixed["texts"].iloc[0])
-        return CausalReport(
-            f"Concept bottleneck: {', '.join(c.name for c in self.concepts)}",
-            f"The answer through the concepts is right in {answer:.0%} of the texts, {better} than the commonest one.",
-            f"no intervention, {texts} held-out texts", foot(self.scope, self.key, self.source), "accuracy; line: 95 %",
-            found, 0.0, fixed["corrected"].to_numpy(), ("corrected concepts", "accuracy of the answer"), curves,
-            (CausalCheck("leak test", words, holds),),
-        )  # fmt: skip
+        names = ", ".join(concept.name for concept in self.concepts)
+        return bottleneck_page(names, self.metrics(), self.curve(), foot(self.scope, self.key, self.source))
 
     def curve(self, seed: int = 0) -> pd.DataFrame:
         """Accuracy of the answer when n concepts are set to what they truly are (Koh et al. 2007.04612).

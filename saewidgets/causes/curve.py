@@ -93,8 +93,8 @@ class AblationCurve(Shown):
         """What a notebook shows of it."""
         curves = []
         for name, part in self.to_frame().groupby("ranking", sort=False):
-            numbers = (part[column].to_numpy() for column in ("ratio", "low", "high"))
-            curves.append(CausalCurve(str(name), *numbers, name in RANKINGS[-3:]))
+            mean, low, high = (part[column].to_numpy() for column in ("ratio", "low", "high"))
+            curves.append(CausalCurve(str(name), mean, low, high, name in RANKINGS[-3:]))
         return CausalReport(
             "What is left of the prediction without the first K features", self.verdict, str(self.conditions),
             foot(self.scope, self.key, self.source), xs=np.array(self.ks),

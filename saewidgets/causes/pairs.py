@@ -103,7 +103,7 @@ def read_pairs(
         raise PromptError(f"{len(cleans)} clean prompts, {len(corrupts)} corrupted ones.", "Give pairs.")
     pairs = []
     for one, other in zip(cleans, corrupts, strict=True):
-        _check_lengths(scope, one, other, cleans[0])
+        check_lengths(scope, one, other, cleans[0])
         for base in [{}] if noise is None else noisy(scope, one, noise):
             pairs.append(_pair(scope, (one, other), target, position, sites, base, propagation, dropped))
     return pairs
@@ -125,7 +125,7 @@ def _pair(
     if abs(high - low) < 1e-6 * max(1.0, abs(high)):
         raise PromptError(f"The target is {high:.4g} on both prompts.", "Change what it depends on.")
     held = hold_at(model, ids[1], propagation, {*sites, *bases[1]}, row_writes([bases[1]]))
-    return Pair(scope, *ids, *runs, asked, low, high, first, bases[1], held)
+    return Pair(scope, ids[0], ids[1], runs[0], runs[1], asked, low, high, first, bases[1], held)
 
 
 def without_error(trace: Trace, dictionary: Dictionary, first: int) -> Row:
@@ -137,7 +137,12 @@ def without_error(trace: Trace, dictionary: Dictionary, first: int) -> Row:
     return {dictionary.site_out: add(-error)}
 
 
-def _check_lengths(scope: Scope, one: Sequence[int], other: Sequence[int], first: Sequence[int]) -> None:
+def check_lengths(scope: Scope, one: Sequence[int], other: Sequence[int], first: Sequence[int]) -> None:
+    """Raise for prompts of unequal length, naming the words that do not fit.
+
+    Raises:
+        PromptError: They have not equally many tokens.
+    """
     if len(one) == len(other) == len(first):
         return
     what = f"Prompts of {len(one)} and {len(other)} tokens, the first of {len(first)}."

@@ -186,4 +186,4 @@ def _map(question: Question, frames: Sequence[pd.DataFrame]) -> PatchMap:
     frame = pd.concat(told, ignore_index=True)
     frame.insert(4, "token", [texts[0][p] for p in frame["position"]])
     low, high = float(np.mean([p.low for p in pairs])), float(np.mean([p.high for p in pairs]))
-    return PatchMap(frame, *texts, pairs[0].target.name, low, high, conditions)
+    return PatchMap(frame, texts[0], texts[1], pairs[0].target.name, low, high, conditions)

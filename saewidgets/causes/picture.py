@@ -24,7 +24,7 @@ KINDS_OF = {"streams": ("resid", "attention", "mlp"), "heads": ("heads",), "feat
 
 
 def map_payload(
-    found: PatchMap, question: Question, show: str, regions: Mapping[str, Sequence[int]], code: str = ""
+    found: PatchMap, question: Question, show: str, regions: Mapping[str, Sequence[int]], prompts: tuple[str, str]
 ) -> PatchMapPayload:
     """What a `PatchMap` widget draws of a map that may still be growing.
 
@@ -33,18 +33,16 @@ def map_payload(
         question: What it answers.
         show: `"streams"`, `"heads"` or `"features"`.
         regions: Name -> token positions.
-        code: Python that makes the view again.
+        prompts: Clean and corrupted, as they were typed; where there is noise it lies where they differ.
     """
-    scope, pair = question.scope, question.pairs[0]
-    tokens, corrupt = (payload_tokens(scope.model.tokenizer, ids) for ids in (pair.clean_ids, pair.corrupt_ids))
-    blocks = _blocks(scope, found.frame, show, len(tokens))
-    measured = all(block.band is not None for block in blocks) and len(blocks) > 0
-    complete = measured and {b.kind for b in blocks} == set(KINDS_OF[show])
-    swapped = pair.clean_ids != pair.corrupt_ids
-    text = ["".join(found.clean[pair.first :]), "".join(found.corrupt[pair.first :])]
+    model = question.scope.model
+    tokens, corrupt = (payload_tokens(model.tokenizer, model.tokenize(text)) for text in prompts)
+    blocks = _blocks(question.scope, found.frame, show, len(tokens))
+    complete = {b.kind for b in blocks if b.band is not None} == set(KINDS_OF[show])
+    noise = question.pairs[0].clean_ids == question.pairs[0].corrupt_ids
     return PatchMapPayload(
-        *text, tokens, corrupt, blocks, found.target, found.low, found.high, context_of(question, code), show,
-        "swap" if swapped else "noise", question.conditions.prompts, sum(int(b.measured.sum()) for b in blocks),
+        prompts[0], prompts[1], tokens, corrupt, blocks, found.target, found.low, found.high, context_of(question),
+        show, "noise" if noise else "swap", question.conditions.prompts, sum(int(b.measured.sum()) for b in blocks),
         question.conditions.controls, found.verdict if complete else "",
         regions=tuple(PatchRegion(name, np.asarray(places, np.uint32)) for name, places in regions.items()),
     )  # fmt: skip
@@ -79,13 +77,13 @@ def _block(scope: Scope, name: str, part: pd.DataFrame, band: float | None, leng
         found[part["position"], columns] = cells
         return found
 
-    tables = [table(part["restored"]), table(1), table(part["control_low"]), table(part["control_high"])]
+    low, high, measured = table(part["control_low"]), table(part["control_high"]), table(1).astype(np.uint8)
     labels = tuple(scope.label(node) for node in nodes) if kind == "features" else ()
     short = tuple(node.rpartition("/")[2] if kind == "features" else node.rpartition(".")[2] for node in nodes)
-    return PatchBlock(name, kind, short, tuple(nodes), tables[0], tables[1].astype(np.uint8), *tables[2:], band, labels)
+    return PatchBlock(name, kind, short, tuple(nodes), table(part["restored"]), measured, low, high, band, labels)
 
 
-def context_of(question: Question, code: str = "") -> Context:
+def context_of(question: Question) -> Context:
     """The foot: model, dictionary, conditions."""
     from saewidgets import __version__
 
@@ -93,7 +91,7 @@ def context_of(question: Question, code: str = "") -> Context:
     dictionary = "" if key is None else f"{scope.dictionaries[key].describe()} at {key}"
     return Context(
         f"{scope.name} · {scope.model.n_layers} layers", dictionary, conditions.error, conditions.propagation,
-        conditions.seed, version=__version__, code=code,
+        conditions.seed, version=__version__,
     )  # fmt: skip
 
 

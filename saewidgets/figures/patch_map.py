@@ -133,10 +133,8 @@ def _block(pen: Pen, payload: PatchMapPayload, block: PatchBlock, place: Place) 
     where = payload.where(payload.cell)
     if where is not None and where[0] is block:
         _, c, t = where
-        ink = pen.palette["ink"]
-        pen.scene.boxes.append(
-            Box(x + c * step, grid + t * ROW, step - 0.6, ROW - 0.6, edge=ink, line=1.2, part="chosen")
-        )
+        edge, y = pen.palette["ink"], grid + t * ROW
+        pen.scene.boxes.append(Box(x + c * step, y, step - 0.6, ROW - 0.6, edge=edge, line=1.2, part="chosen"))
     _sums(pen, payload, block, (x, step, grid + len(payload.tokens) * ROW))
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import traitlets
 
 from saewidgets.errors import WidgetError
@@ -16,22 +15,19 @@ from saewidgets.widgets import checks
 from saewidgets.widgets import patch_request as requests
 from saewidgets.widgets.asked import comment
 from saewidgets.widgets.base import BaseWidget, Step
-from saewidgets.widgets.cache import ByIdentity, RunCache, cache_of
 from saewidgets.widgets.checks import Checked, refuse_unknown
 from saewidgets.widgets.history import History
 from saewidgets.widgets.jobs import Token
 from saewidgets.widgets.output import Code
 from saewidgets.widgets.patch_request import CHECKS, Asked, PatchRequest
+from saewidgets.widgets.patch_source import PatchSource
 
 if TYPE_CHECKING:
     from saewidgets.causes import Template
-    from saewidgets.causes.question import Question
     from saewidgets.scope import Scope
 
 # Seconds a new map may keep its cell waiting; one that takes longer goes on behind its first picture.
 PATIENCE = 30.0
-# Cells and paths that stay in the payload.
-KEPT = 24
 _WANTS = tuple(CHECKS)
 _UNDONE = ("show", "corruption", "propagation", "error_term", "cell", "path")
 
@@ -102,8 +98,7 @@ class PatchMap(BaseWidget):
         height: int = 560, bundle: str = "auto", **unknown: object,
     ) -> None:  # fmt: skip
         refuse_unknown(PatchMap, unknown)
-        self._scope: Scope | None = None
-        self._cache, self._question = RunCache(0), None
+        self._source: PatchSource | None = None
         step, late = None, None
         if isinstance(source, PatchMapPayload):
             if clean is not None or corrupt is not None:
@@ -112,14 +107,15 @@ class PatchMap(BaseWidget):
         else:
             if not hasattr(source, "dictionaries") or not hasattr(source, "run"):
                 raise WidgetError(f"A patch map of a {type(source).__name__}.", "Give a scope or a PatchMapPayload.")
-            self._scope, self._cache = source, cache_of(source)
-            if hasattr(clean, "regions"):  # a template
-                target, regions, corrupt = clean.target, regions or clean.regions, corrupt or clean.corrupt
-                clean = clean.clean
+            template: Any = clean if hasattr(clean, "regions") else None
+            if template is not None:
+                target, regions, corrupt = template.target, regions or template.regions, corrupt or template.corrupt
+                clean = template.clean
             if clean is None or corrupt is None:
                 what = "A patch map needs a clean and a corrupted prompt."
                 raise WidgetError(what, "Write sw.PatchMap(scope, 'Today is Monday. …', 'Today is Friday. …').")
-            self._asked = Asked(target, position, dictionary, top, controls, seed, dict(regions or {}), randoms)
+            asked = Asked(target, position, dictionary, top, controls, seed, dict(regions or {}), randoms)
+            self._source = PatchSource(source, asked)
             given = {"clean": clean, "corrupt": corrupt, "show": show, "corruption": corruption,
                      "propagation": propagation, "error_term": error_term, "path": path}  # fmt: skip
             checked = {name: CHECKS[name](name, value) for name, value in given.items()}
@@ -138,7 +134,7 @@ class PatchMap(BaseWidget):
         for payload in self._pictures(request, Token(), None):
             spent = time.monotonic() - began
             # The controls of what is in the first picture take as many times as long.
-            coming = 1 if payload.blocks[0].band is not None else 2 * self._asked.controls
+            coming = 1 if payload.blocks[0].band is not None else 2 * payload.controls
             if not payload.verdict and spent * coming > PATIENCE:
                 break
         assert payload is not None
@@ -166,111 +162,8 @@ class PatchMap(BaseWidget):
         self._want_set(change)
 
     def _pictures(self, request: PatchRequest, token: Token, progress: Any) -> Iterator[PatchMapPayload]:
-        from saewidgets.causes.patching import patch_steps
-        from saewidgets.causes.picture import map_payload, with_context
-
-        def tell(done: int, total: int, note: str) -> None:
-            token.check()
-            if progress is not None:
-                progress(done, total, note)
-
-        began, key, asked = time.monotonic(), self._key(request), self._asked
-        found: PatchMapPayload | None = self._cache.get(("patch map", key))
-        if found is None:
-            question = self._ask(request)
-            length = len(question.pairs[0].clean_ids)
-            fit = asked.regions if all(max(p, default=0) < length for p in asked.regions.values()) else {}
-            for map_ in patch_steps(question, tell):
-                found = map_payload(map_, question, request.show, fit)
-                found = with_context(found, milliseconds=(time.monotonic() - began) * 1000)
-                if not found.verdict:
-                    yield replace(found, cell=_kept(found, request.cell or ""))
-            assert found is not None
-            # As they were typed: tokens do not tell how a text was written.
-            found = replace(found, clean=request.clean[0], corrupt=request.corrupt[0], corruption=request.corruption)
-            self._cache.put(("patch map", key), found)
-        yield self._chosen(request, found, tell)
-
-    def _chosen(self, request: PatchRequest, found: PatchMapPayload, tell: Any) -> PatchMapPayload:
-        """The map with the chosen cell and the chosen path, and all those before them."""
-        from saewidgets.causes.detail import cell_detail, head_pairs
-        from saewidgets.causes.picture import path_payload, with_context
-
-        key, asked, scope = ("chosen", self._key(request)), self._asked, self._scope
-        assert scope is not None
-        details, paths = self._cache.get(key) or ((), ())
-        cell = strongest(found) if request.cell is None else _kept(found, request.cell)
-        if cell and all(f"{d.node}:{d.position}" != cell for d in details):
-            node, place = requests.split_cell(cell)
-            prompts = (*self._prompts(request), self._target(request), asked.position, request.propagation)
-            heads = head_pairs(scope, *prompts) if node.startswith("attn_out") else ()
-            details = (*details, cell_detail(self._ask(request), node, place, heads, tell))[-KEPT:]
-        if request.path:
-            ends = [(requests.LOGITS, -1) if c == requests.LOGITS else requests.split_cell(c) for c in request.path]
-            same = [p for p in paths if [(p.sender, p.sender_position), (p.receiver, p.receiver_position)] == ends]
-            made = same or [path_payload(self._patch_path(request, *ends), *ends)]
-            paths = (*(p for p in paths if p not in same), *made)[-KEPT:]
-        self._cache.put(key, (details, paths))
-        shown = replace(found, cell=cell, details=details, paths=paths if request.path else ())
-        return with_context(shown, code=requests.code(request, asked))
-
-    def _patch_path(self, request: PatchRequest, sender: tuple[str, int], receiver: tuple[str, int]) -> Any:
-        from saewidgets.causes import path_patch
-
-        assert self._scope is not None
-        asked = self._asked
-        return path_patch(
-            self._scope, *self._prompts(request), sender[0], receiver[0], self._target(request), asked.position,
-            at=[sender[1]], into=None if receiver[1] < 0 else [receiver[1]], controls=asked.controls, seed=asked.seed,
-            propagation=request.propagation,
-        )  # fmt: skip
-
-    def _ask(self, request: PatchRequest) -> Question:
-        """The runs of the prompts; the last ones are kept, for cell after cell is clicked."""
-        from saewidgets.causes.picture import KINDS_OF
-        from saewidgets.causes.question import ask
-
-        key, asked = self._key(request), self._asked
-        if self._question is not None and self._question[0] == key:
-            return self._question[1]
-        assert self._scope is not None
-        question = ask(
-            self._scope, *self._prompts(request), self._target(request), asked.position, kinds=KINDS_OF[request.show],
-            dictionary=asked.dictionary, top=asked.top, controls=asked.controls, seed=asked.seed,
-            randoms=asked.randoms, propagation=request.propagation, error=request.error_term,
-        )  # fmt: skip
-        self._question: tuple[Any, Question] | None = (key, question)
-        return question
-
-    def _prompts(self, request: PatchRequest) -> tuple[Any, Any]:
-        """Clean prompts, and the corrupted ones or their noise."""
-        if request.corruption == "swap":
-            return list(request.clean), list(request.corrupt)
-        from saewidgets.causes import Noise
-
-        assert self._scope is not None
-        one, other = (self._scope.model.tokenize(texts[0]) for texts in (request.clean, request.corrupt))
-        places = tuple(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-        return list(request.clean), Noise(places, seed=self._asked.seed)
-
-    def _target(self, request: PatchRequest) -> Any:
-        if self._asked.target is not None:
-            return self._asked.target
-        from saewidgets.causes.picture import answers_of
-
-        assert self._scope is not None
-        return answers_of(self._scope, request.clean[0], request.corrupt[0], self._asked.position)
-
-    def _key(self, request: PatchRequest) -> Any:
-        """What the map depends on: not on the chosen cell."""
-        assert self._scope is not None
-        asked = self._asked
-        fixed = (asked.position, asked.dictionary, asked.top, asked.controls, asked.seed)
-        # A list of tokens cannot be hashed, nor can a function be told from another by what it does.
-        target = tuple(asked.target) if isinstance(asked.target, list) else asked.target
-        used = self._scope.dictionaries.get(asked.dictionary or self._scope.default_site)
-        held = ByIdentity(self._scope.model), ByIdentity(used), ByIdentity(asked.randoms)
-        return replace(request, cell="", path=()), fixed, target, str(asked.regions), held
+        assert self._source is not None
+        return self._source.pictures(request, token, progress)
 
     def _is_urgent(self, request: PatchRequest) -> bool:
         before = self._need_model().request
@@ -301,41 +194,22 @@ class PatchMap(BaseWidget):
         return {**{name: getattr(request, name) for name in _WANTS}, "cell": payload.cell}
 
     def _release(self) -> None:
-        self._scope, self._cache, self._question, self._shown, self._wanted = None, RunCache(0), None, None, None
+        self._source = self._shown = self._wanted = None
 
     def code(self) -> Code:
         """Python that makes this view again, with seed and versions."""
         context = self.payload.context
         lines = [f"import saewidgets as sw  # {context.version}", f"# scope: {comment(context.model)}"]
-        made = getattr(getattr(self, "_asked", None), "randoms", None)
+        made = None if self._source is None else self._source.asked.randoms
         if made is not None:
-            lines.append(
-                f"randoms = {getattr(made, 'source', '')}" if getattr(made, "source", "") else "# randoms: yours"
-            )
+            written = getattr(made, "source", "")
+            lines.append(f"randoms = {written}" if written else "# randoms: dictionaries of your own")
         return Code("\n".join([*lines, context.code]))
 
     def __repr__(self) -> str:
         """One short line, for places that show text."""
         shown = self._picture
         return f"PatchMap({comment(shown.target)[:60]!r}, {len(shown.tokens)} tokens, {shown.verdict[:120]!r})"
-
-
-def strongest(payload: PatchMapPayload) -> str:
-    """The cell that restores most: of attention where there is some, else of any block; "" where nothing does."""
-    blocks = [b for b in payload.blocks if b.kind == "attention"] or list(payload.blocks)
-    best, cell = 0.0, ""
-    for block in blocks:
-        values = np.abs(np.where(block.beyond(), block.values, 0))
-        if values.size and float(values.max()) > best:
-            best = float(values.max())
-            place, column = np.unravel_index(int(values.argmax()), values.shape)
-            cell = f"{block.nodes[column]}:{place}"
-    return cell
-
-
-def _kept(payload: PatchMapPayload, cell: str) -> str:
-    """The chosen cell, "" where the map has none such."""
-    return cell if cell and payload.where(cell) is not None else ""
 
 
 def _end(path: Any) -> str:
