@@ -207,24 +207,14 @@ function checkDashboard({ histogram, slot, groups, live }: FeatureDashboardPaylo
   if (live) checkHeatmap(live);
 }
 
-function checkPatchMap({ tokens, corrupt_tokens, blocks, details }: PatchMapPayload): void {
+function checkPatchMap({ tokens, corrupt_tokens, blocks }: PatchMapPayload): void {
   const length = tokens.text.length;
   for (const { ids, kind, text } of [tokens, corrupt_tokens]) {
-    rowsOf("tokens", text, length);
-    rowsOf("ids", ids, length);
-    rowsOf("kind", kind, length);
+    for (const values of [ids, kind, text]) rowsOf("tokens", values, length);
   }
-  for (const { name, columns, nodes, values, measured, low, high, labels } of blocks) {
+  for (const { name, columns, nodes, values, measured, low, high } of blocks) {
     rowsOf(name, nodes, columns.length);
-    if (labels.length) rowsOf(name, labels, columns.length);
-    for (const { rows, columns: wide } of [values, measured, low, high]) {
-      if (rows !== length || wide !== columns.length) throw new PayloadError("A block is not as long as the prompt.");
-    }
-  }
-  for (const { words, before, after, before_low, before_high, parts, part_values, position } of details) {
-    for (const values of [before, after, before_low, before_high]) rowsOf("words", values, words.length);
-    rowsOf("parts", part_values, parts.length);
-    if (!isSize(position) || position >= length) throw new PayloadError("A cell stands at no token.");
+    for (const table of [values, measured, low, high]) rowsOf(name, table.data, length * columns.length);
   }
 }
 

@@ -17,6 +17,7 @@ const PAGES = {
   dictionary_report: 90_000,
   feature_dashboard: 105_000,
   feature_table: 135_000,
+  patch_map: 100_000,
 };
 
 const files = (folder: string): string[] =>
@@ -45,7 +46,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 70_000, "widget.js, of six views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 75_000, "widget.js, of seven views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }

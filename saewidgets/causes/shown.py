@@ -61,7 +61,7 @@ class Shown:
         from saewidgets.figures.causal_report_text import fallback
 
         picture = self._file("to_svg", None).partition("?>")[2].strip()
-        return f"{fallback(self.page)}<div>{picture}</div>"
+        return f"{fallback(self.page).removesuffix('</div>')}{picture}</div>"
 
 
 def foot(scope: Scope | None, key: str, code: str = "") -> Context:

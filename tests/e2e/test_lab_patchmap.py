@@ -25,7 +25,7 @@ options = {"dictionary": "resid_post.1@small", "top": 3, "controls": 1}
 report = sw.causes.shapley(scope, "The queen went home when", " she", **options)
 report
 """
-ROW, TOP, STEP = 26, 44, 46
+ROW, TOP, STEP = 26, 44, 38
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ export function find(payload: PatchMapPayload, cell: string): { block: PatchBloc
 }
 
 const width = (payload: PatchMapPayload): number =>
-  payload.blocks.reduce((n, block) => n + block.columns.length, 0) > 12 ? 36 : 46;
+  payload.blocks.reduce((n, block) => n + block.columns.length, 0) > 8 ? 38 : 46;
 
 const SUM: Record<string, string> = { streams: "sum per layer", heads: "sum per head", features: "sum per feature" };
 
@@ -75,7 +75,6 @@ export function CellMap({ view, payload }: { view: PatchView; payload: PatchMapP
       block.columns.flatMap((_, c) => regions.map(({ positions }) => Math.abs(sumOf(block, c, positions).value))),
     ),
   );
-  const describe = (cell: string): string => inWords(payload, cell, names);
   return (
     <div
       class="pm"
@@ -86,7 +85,7 @@ export function CellMap({ view, payload }: { view: PatchView; payload: PatchMapP
       aria-valuemin={0}
       aria-valuemax={Math.max(0, names.length - 1)}
       aria-valuenow={here?.at ?? 0}
-      aria-valuetext={here ? describe(state.cell.value) : "no cell is chosen"}
+      aria-valuetext={here ? inWords(payload, state.cell.value) : "no cell is chosen"}
       onKeyDown={(event) => {
         if (!move(view, payload, event)) return;
         event.preventDefault();
@@ -261,11 +260,11 @@ function Block({ view, payload, block, step, regions, most }: BlockProps) {
 }
 
 /** A cell in words, with its value and its own controls. */
-export function inWords(payload: PatchMapPayload, cell: string, names?: readonly string[]): string {
+export function inWords(payload: PatchMapPayload, cell: string): string {
   const found = find(payload, cell);
   if (!found) return "";
   const { block, column, at } = found;
-  const token = (names ?? drawAll(payload.tokens).map(asText))[at] ?? "";
+  const token = drawAll(payload.tokens).map(asText)[at] ?? "";
   const i = at * block.values.columns + column;
   const where = `${placeName(block, column)}, at ${plain(token.trim() || token, 24)}`;
   if (!block.measured.data[i]) return `${where}: not measured`;

@@ -1,5 +1,5 @@
 // The chosen cell: what it restores, the predictions before and after, its heads, and the path from it.
-import { probability, signed } from "../format";
+import { plural, probability, signed } from "../format";
 import type { PatchDetail, PatchMapPayload, PatchPath } from "../payloads";
 import { asText, drawAll, plain } from "../signs";
 import type { PatchView } from "../views/patchmap";
@@ -27,14 +27,12 @@ export function CellSide({ view, payload }: Props) {
         {placeName(block, column)}, at <Token payload={payload} at={at} />
         {detail && <span class="sub"> · patched live</span>}
       </h3>
-      <div class="big">
-        <span class={beyond ? "b" : "q"}>{probability(value)}</span>{" "}
-        <span class="sub">
-          restored · {block.band === null ? "control: reading …" : `control ± ${probability(block.band)}`} ·{" "}
-          {payload.n_prompts === 1 ? "1 prompt" : `${payload.n_prompts} prompts`}
-        </span>
-      </div>
-      {block.band !== null && !beyond && <p class="sub">No more than a control does.</p>}
+      <Restored
+        value={value}
+        beyond={beyond}
+        known={block.band !== null}
+        rest={`${block.band === null ? "control: reading …" : `control ± ${probability(block.band)}`} · ${plural(payload.n_prompts, "prompt")}`}
+      />
       {detail ? (
         <Patched detail={detail} />
       ) : (
@@ -65,6 +63,18 @@ export function CellSide({ view, payload }: Props) {
       </div>
       {payload.paths.length > 0 && <Path payload={payload} path={payload.paths.at(-1) as PatchPath} />}
     </div>
+  );
+}
+
+/** The headline of a cell or a path. */
+function Restored({ value, beyond, known, rest }: { value: number; beyond: boolean; known: boolean; rest: string }) {
+  return (
+    <>
+      <div class="big">
+        <span class={beyond ? "b" : "q"}>{probability(value)}</span> <span class="sub">restored · {rest}</span>
+      </div>
+      {known && !beyond && <p class="sub">No more than a control does.</p>}
+    </>
   );
 }
 
@@ -148,17 +158,13 @@ function Path({ payload, path }: { payload: PatchMapPayload; path: PatchPath }) 
       <h3>
         {end(path.sender, path.sender_position)} → {end(path.receiver, path.receiver_position)}
       </h3>
-      <div class="big">
-        <span class={beyond ? "b" : "q"}>{probability(path.restored)}</span>{" "}
-        <span class="sub">
-          restored · control {signed(path.low, 2)} to {signed(path.high, 2)}
-        </span>
-      </div>
-      <p class="sub">
-        {plain(path.propagation.replaceAll("_", " "), 80)} ·{" "}
-        {payload.n_prompts === 1 ? "1 prompt" : `${payload.n_prompts} prompts`}
-        {!beyond && " · no more than a control does"}
-      </p>
+      <Restored
+        value={path.restored}
+        beyond={beyond}
+        known
+        rest={`control ${signed(path.low, 2)} to ${signed(path.high, 2)} · ${plural(payload.n_prompts, "prompt")}`}
+      />
+      <p class="sub">{plain(path.propagation.replaceAll("_", " "), 80)}</p>
     </section>
   );
 }

@@ -1,7 +1,7 @@
 // The clean and the corrupted prompt, typed in place; where they differ they are underlined.
 import { cellsOf, cellsOfDraft } from "../cells";
 import type { PatchMapPayload, Tokens } from "../payloads";
-import { piled, plain } from "../signs";
+import { piled } from "../signs";
 import { disabledReason } from "../view";
 import type { PatchView } from "../views/patchmap";
 
@@ -55,9 +55,7 @@ export function PairText({ view, payload }: { view: PatchView; payload: PatchMap
       {noise && (
         <>
           <span class="sub" />
-          <span class="sub">
-            {plain("noise: the corrupted run is the clean prompt with noise where the two differ", 100)}
-          </span>
+          <span class="sub">noise: the corrupted run is the clean prompt with noise where the two differ</span>
         </>
       )}
     </div>

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import mirror from "../css/mirror.css";
 import css from "../css/patchmap.css";
-import { count, probability, signed } from "../format";
+import { plural, probability, signed } from "../format";
 import type { Draw } from "../mount";
 import { CellMap, inWords } from "../parts/cellmap";
 import { CellSide } from "../parts/cellside";
@@ -12,7 +12,7 @@ import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
 import { Menu } from "../parts/menu";
 import { PairText } from "../parts/pairtext";
-import { Segments } from "../parts/segments";
+import { type Choice, Segments } from "../parts/segments";
 import { Edge, Failed, Working } from "../parts/status";
 import { Steps } from "../parts/steps";
 import type { PatchMapPayload } from "../payloads";
@@ -22,7 +22,6 @@ import { type BaseView, makeBaseView } from "../view";
 
 const KEYS = [
   ["← → ↑ ↓", "go to a cell and patch it"],
-  ["Home End", "first and last place"],
   ["p", "patch a path from the cell"],
   ["Enter", "the cell takes the path"],
   ["Esc", "leave the path or the text"],
@@ -35,8 +34,8 @@ const SHOWS = [
   { value: "features", label: "features" },
 ];
 const CORRUPTIONS = [
-  { value: "swap", label: "clean → corrupt", title: "the corrupted run is that of the other prompt" },
-  { value: "noise", label: "noise", title: "the corrupted run has noise where the prompts differ" },
+  { value: "swap", label: "clean → corrupt" },
+  { value: "noise", label: "noise" },
 ];
 const PROPAGATIONS = [
   { value: "free", label: "free propagation" },
@@ -211,9 +210,7 @@ function Bar({ view, payload }: { view: PatchView; payload: PatchMapPayload | nu
   return (
     <div class="bar0">
       <fieldset class="bare" disabled={!state.live.value}>
-        <Segments label="Map" choices={SHOWS} value={state.show.value} set={(value) => state.set("show", value)} />
-      </fieldset>
-      <fieldset class="bare" disabled={!state.live.value}>
+        <Segments label="Map" choices={SHOWS} value={state.show.value} set={(value) => state.set("show", value)} />{" "}
         <Segments
           label="Corrupted run"
           choices={CORRUPTIONS}
@@ -224,7 +221,7 @@ function Bar({ view, payload }: { view: PatchView; payload: PatchMapPayload | nu
       <span class="sp" />
       <Working view={view} stale="showing the map before your last change">
         {payload &&
-          `${count(payload.n_patches)} patches${
+          `${plural(payload.n_patches, "cell")}${
             payload.context.milliseconds > 0 ? ` · ${(payload.context.milliseconds / 1000).toFixed(1)} s` : ""
           }`}
       </Working>
@@ -275,32 +272,30 @@ function Conditions({ view, payload }: { view: PatchView; payload: PatchMapPaylo
   const { state } = view;
   const { context, show } = payload;
   const live = state.live.value;
-  const label = (choices: { value: string; label: string }[], value: string) =>
-    choices.find((choice) => choice.value === value)?.label ?? plain(value, 40);
+  const chosen = (
+    label: string,
+    name: "propagation" | "error_term",
+    choices: Choice[],
+    value: string,
+    free: boolean,
+  ) =>
+    free ? (
+      <Choose label={label} choices={choices} value={value} set={(value) => state.set(name, value)} />
+    ) : (
+      <span>{choices.find((choice) => choice.value === value)?.label ?? plain(value, 40)}</span>
+    );
   return (
     <>
       <span>patch one place, one position</span>
-      {live ? (
-        <Choose
-          label="Propagation"
-          choices={PROPAGATIONS}
-          value={state.propagation.value}
-          set={(value) => state.set("propagation", value)}
-        />
-      ) : (
-        <span>{label(PROPAGATIONS, context.propagation)}</span>
+      {chosen("Propagation", "propagation", PROPAGATIONS, live ? state.propagation.value : context.propagation, live)}
+      {chosen(
+        "Error term",
+        "error_term",
+        ERRORS,
+        live && show === "features" ? state.errorTerm.value : context.error,
+        live && show === "features",
       )}
-      {live && show === "features" ? (
-        <Choose
-          label="Error term"
-          choices={ERRORS}
-          value={state.errorTerm.value}
-          set={(value) => state.set("error_term", value)}
-        />
-      ) : (
-        <span>{label(ERRORS, context.error)}</span>
-      )}
-      <span>{payload.n_prompts === 1 ? "1 prompt" : `${count(payload.n_prompts)} prompts`}</span>
+      <span>{plural(payload.n_prompts, "prompt")}</span>
       <span>seed {context.seed}</span>
     </>
   );
