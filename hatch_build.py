@@ -17,6 +17,7 @@ NEEDED = {
             "dictionary_report",
             "feature_dashboard",
             "feature_table",
+            "patch_map",
             "steering",
             "report",
         )

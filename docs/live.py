@@ -10,7 +10,7 @@ from saewidgets.demo.load import tour
 from saewidgets.disk import write_bytes
 from saewidgets.export.page import to_page
 from saewidgets.figures.heatmap import to_svg
-from saewidgets.payloads import FeatureDashboardPayload, HeatmapPayload, SteeringPayload
+from saewidgets.payloads import FeatureDashboardPayload, HeatmapPayload, PatchMapPayload, SteeringPayload
 from saewidgets.runs.heatmap import HeatmapRequest, heatmap_payload
 
 
@@ -72,6 +72,19 @@ def steering_payload() -> SteeringPayload:
         return view.payload
 
 
+def patch_map_payload() -> PatchMapPayload:
+    """Who gave and who takes: the strongest cells patched, and a path from one of them."""
+    clean = "When Mira and Tom came to the pond, Tom gave the lantern to"
+    corrupt = "When Mira and Tom came to the pond, Mira gave the lantern to"
+    with sw.PatchMap(sw.demo(), clean, corrupt) as view:
+        for cell in ("resid_post.0:10", "mlp_out.0:10", "resid_post.2:14", "attn_out.3:14", "attn_out.2:14"):
+            view.cell = cell
+            view.wait()
+        view.path = ("mlp_out.0:10", "attn_out.2:14")
+        view.wait()
+        return view.payload
+
+
 def table_page() -> str:
     """The features of a small dictionary with their scores; three of them with their dashboards inside."""
     scope, site = sw.demo(), "resid_post.1@small"
@@ -97,10 +110,11 @@ def write_live(static: Path) -> None:
     live.mkdir(parents=True, exist_ok=True)
     write_bytes(live / "heatmap.html", to_page(shown).encode())
     write_bytes(live / "heatmap.svg", to_svg(shown).encode())
-    for name, made in {
-        **dictionary_payloads(),
+    shown_too = {
         "feature-dashboard": dashboard_payload(),
+        "patch-map": patch_map_payload(),
         "steering": steering_payload(),
-    }.items():
+    }
+    for name, made in {**dictionary_payloads(), **shown_too}.items():
         write_bytes(live / f"{name}.html", to_page(made).encode())
     write_bytes(live / "feature-table.html", table_page().encode())

@@ -55,6 +55,7 @@ _HOMES = {
     "FeatureDashboard": "saewidgets.widgets",
     "FeatureTable": "saewidgets.widgets",
     "Steering": "saewidgets.widgets",
+    "PatchMap": "saewidgets.widgets",
     "open": "saewidgets.widgets",
     "link": "saewidgets.widgets.link",
     # papers and pages
@@ -114,6 +115,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.widgets import FeatureDashboard as FeatureDashboard
     from saewidgets.widgets import FeatureTable as FeatureTable
     from saewidgets.widgets import Frontier as Frontier
+    from saewidgets.widgets import PatchMap as PatchMap
     from saewidgets.widgets import Steering as Steering
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap
     from saewidgets.widgets import TrainingMonitor as TrainingMonitor

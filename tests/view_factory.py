@@ -27,6 +27,11 @@ from saewidgets.payloads import (
     Measure,
     OpenedFeature,
     Passage,
+    PatchBlock,
+    PatchDetail,
+    PatchMapPayload,
+    PatchPath,
+    PatchRegion,
     RelatedFeature,
     Statistic,
     SteeringPayload,
@@ -394,3 +399,67 @@ def make_steering(words: list[str] | None = None, roles: tuple[str, ...] = tuple
         "tokens_per_second": 58.0,
     }
     return SteeringPayload(**{**fields, **changes})
+
+
+PAIR = ["When", " Mira", " and", " Tom", " met", ",", " Tom", " gave", " it", " to"]
+CHANGED = 6
+
+
+def make_patch_map(done: bool = True, texts: list[str] | None = None, **changes: Any) -> PatchMapPayload:
+    """A name that is said twice: early at its place, late at the last token.
+
+    Args:
+        done: Whether the controls are there.
+        texts: Token texts instead of the invented ones.
+        **changes: Fields to replace.
+    """
+    clean = texts or PAIR
+    n, at = len(clean), min(CHANGED, len(clean) - 1)
+    ids = np.arange(n)
+    other = [*clean[:at], " Mira" if texts is None else f"{clean[at]}!", *clean[at + 1 :]]
+    tokens = Tokens(tuple(clean), ids, np.zeros(n, np.uint8))
+    corrupt = Tokens(tuple(other), np.where(ids == at, 999, ids), np.zeros(n, np.uint8))
+
+    def block(name: str, kind: str, stream: str, cells: dict[tuple[int, int], float]) -> PatchBlock:
+        values = np.zeros((n, 4), np.float32)
+        for (place, layer), value in cells.items():
+            values[place, layer] = value
+        measured = np.ones((n, 4), np.uint8)
+        spread = np.where(values != 0, 0.03, 0.0) if done else np.zeros((n, 4))
+        nodes = tuple(f"{stream}.{layer}" for layer in range(4))
+        return PatchBlock(name, kind, ("0", "1", "2", "3"), nodes, values, measured, -spread, spread,
+                          0.04 if done else None)  # fmt: skip
+
+    last = n - 1
+    blocks = (
+        block(
+            "residual stream",
+            "resid",
+            "resid_post",
+            {(at, 0): 0.96, (at, 1): 0.9, (last, 1): 0.2, (last, 2): 0.5, (last, 3): 0.94},
+        ),
+        block("attention", "attention", "attn_out", {(at, 1): -0.12, (last, 2): 0.55, (last, 3): 0.02}),
+        block("MLP", "mlp", "mlp_out", {(at, 0): 0.34, (last, 3): -0.21}),
+    )
+    detail = PatchDetail(
+        "attn_out.2", last, 0.55, -0.03, 0.03, (" Mira", " Tom", " the", " her"), [0.06, 0.64, 0.11, 0.05],
+        [0.41, 0.31, 0.11, 0.06], [0.05, 0.6, 0.1, 0.04], [0.08, 0.66, 0.12, 0.07],
+        tuple(f"head.2.{h}" for h in range(4)), [0.02, 0.47, 0.07, -0.03], 0.05,
+    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "clean": "".join(clean), "corrupt": "".join(other), "tokens": tokens, "corrupt_tokens": corrupt,
+        "blocks": blocks, "target": "Mira − Tom", "low": -2.9, "high": 3.4, "context": CONTEXT, "n_patches": 12 * n,
+        "controls": 8, "verdict": "9 of 120 cells do more than every control." if done else "",
+        "cell": f"attn_out.2:{last}", "details": (detail,) if done else (),
+        "paths": (PatchPath("attn_out.2", last, "logits", -1, 0.31, -0.02, 0.04, "direct to the receiver"),),
+        "regions": (PatchRegion("names", np.arange(at + 1)), PatchRegion("question", np.arange(at + 1, n))),
+    }  # fmt: skip
+    return PatchMapPayload(**{**fields, **changes})
+
+
+def make_nothing() -> PatchMapPayload:
+    """A map in which nothing lies beyond the controls."""
+    base = make_patch_map(cell="", details=(), paths=(), regions=())
+    blocks = tuple(replace(block, band=1.5) for block in base.blocks)
+    verdict = "Nothing beats the control: none of 120 cells does more than the controls do."
+    return replace(base, blocks=blocks, verdict=verdict)

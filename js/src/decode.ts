@@ -7,6 +7,7 @@ import {
   type HeatmapPayload,
   type Histogram,
   KINDS,
+  type PatchMapPayload,
   type Payload,
   RECORDS,
   type SteeringPayload,
@@ -158,6 +159,7 @@ const CHECKS: ReadonlyMap<string, (payload: any) => void> = new Map<string, (pay
   ["FrontierPayload", checkFrontier],
   ["DictionaryReportPayload", checkReport],
   ["FeatureDashboardPayload", checkDashboard],
+  ["PatchMapPayload", checkPatchMap],
   ["FeatureTablePayload", checkTable],
   ["TableRows", checkRows],
   ["SteeringPayload", checkSteering],
@@ -205,6 +207,17 @@ function checkDashboard({ histogram, slot, groups, live }: FeatureDashboardPaylo
     }
   }
   if (live) checkHeatmap(live);
+}
+
+function checkPatchMap({ tokens, corrupt_tokens, blocks }: PatchMapPayload): void {
+  const length = tokens.text.length;
+  for (const { ids, kind, text } of [tokens, corrupt_tokens]) {
+    for (const values of [ids, kind, text]) rowsOf("tokens", values, length);
+  }
+  for (const { name, columns, nodes, values, measured, low, high } of blocks) {
+    rowsOf(name, nodes, columns.length);
+    for (const table of [values, measured, low, high]) rowsOf(name, table.data, length * columns.length);
+  }
 }
 
 function checkTable({ statistics, rows, charts, points }: FeatureTablePayload): void {

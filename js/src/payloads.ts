@@ -296,6 +296,78 @@ export interface FeatureDashboardPayload {
   source: string;
 }
 
+/** Columns of the map that belong together. */
+export interface PatchBlock {
+  name: string;
+  kind: string;
+  columns: string[];
+  nodes: string[];
+  values: Matrix<Float32Array>;
+  measured: Matrix<Uint8Array>;
+  low: Matrix<Float32Array>;
+  high: Matrix<Float32Array>;
+  band: number | null;
+  labels: string[];
+}
+
+/** One cell, patched: the predictions before and after, and its parts. */
+export interface PatchDetail {
+  node: string;
+  position: number;
+  restored: number;
+  low: number;
+  high: number;
+  words: string[];
+  before: Float32Array;
+  after: Float32Array;
+  before_low: Float32Array;
+  before_high: Float32Array;
+  parts: string[];
+  part_values: Float32Array | null;
+  part_band: number;
+}
+
+/** What one cell sends another, and nothing else. */
+export interface PatchPath {
+  sender: string;
+  sender_position: number;
+  receiver: string;
+  receiver_position: number;
+  restored: number;
+  low: number;
+  high: number;
+  propagation: string;
+}
+
+/** A part of the prompt. */
+export interface PatchRegion {
+  name: string;
+  positions: Uint32Array;
+}
+
+/** Everything a `PatchMap` draws. */
+export interface PatchMapPayload {
+  clean: string;
+  corrupt: string;
+  tokens: Tokens;
+  corrupt_tokens: Tokens;
+  blocks: PatchBlock[];
+  target: string;
+  low: number;
+  high: number;
+  context: Context;
+  show: string;
+  corruption: string;
+  n_prompts: number;
+  n_patches: number;
+  controls: number;
+  verdict: string;
+  cell: string;
+  details: PatchDetail[];
+  paths: PatchPath[];
+  regions: PatchRegion[];
+}
+
 /** A number that every feature has, or most. */
 export interface Statistic {
   name: string;
@@ -486,6 +558,11 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Word", "text:string value:number"],
   ["RelatedFeature", "id:string value:number label:string"],
   ["FeatureDashboardPayload", "id:string context:Context histogram:Histogram label:string label_note:string slot:number meters:LabelMeter[] n_tokens:number n_active:number maximum:number groups:ExampleGroup[] shown:string fires_on:Word[] promoted:Word[] suppressed:Word[] skew:number? kurtosis:number? near:RelatedFeature[] together:RelatedFeature[] alike:RelatedFeature[] nearest_live:RelatedFeature? live:HeatmapPayload? position:number live_note:string written_note:string source:string"],
+  ["PatchBlock", "name:string kind:string columns:string[] nodes:string[] values:float32*2 measured:uint8*2 low:float32*2 high:float32*2 band:number? labels:string[]"],
+  ["PatchDetail", "node:string position:number restored:number low:number high:number words:string[] before:float32 after:float32 before_low:float32 before_high:float32 parts:string[] part_values:float32? part_band:number"],
+  ["PatchPath", "sender:string sender_position:number receiver:string receiver_position:number restored:number low:number high:number propagation:string"],
+  ["PatchRegion", "name:string positions:uint32"],
+  ["PatchMapPayload", "clean:string corrupt:string tokens:Tokens corrupt_tokens:Tokens blocks:PatchBlock[] target:string low:number high:number context:Context show:string corruption:string n_prompts:number n_patches:number controls:number verdict:string cell:string details:PatchDetail[] paths:PatchPath[] regions:PatchRegion[]"],
   ["Statistic", "name:string title:string unit:string low:number high:number known:number"],
   ["TableRows", "order:number start:number index:uint32 label:string[] words:string[] values:float32*2 known:uint8 bars:float32*2"],
   ["TableFilter", "name:string low:number? high:number?"],
@@ -507,6 +584,7 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
   ["frontier", "FrontierPayload"],
   ["dictionary_report", "DictionaryReportPayload"],
   ["feature_dashboard", "FeatureDashboardPayload"],
+  ["patch_map", "PatchMapPayload"],
   ["feature_table", "FeatureTablePayload"],
   ["steering", "SteeringPayload"],
   ["table_rows", "TableRows"],
@@ -608,4 +686,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | FeatureTablePayload | SteeringPayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | PatchMapPayload | FeatureTablePayload | SteeringPayload;

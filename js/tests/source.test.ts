@@ -18,6 +18,7 @@ const PAGES = {
   feature_dashboard: 108_000,
   feature_table: 140_000,
   steering: 105_000,
+  patch_map: 100_000,
 };
 
 const files = (folder: string): string[] =>
@@ -46,7 +47,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 77_000, "widget.js, of seven views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 82_000, "widget.js, of eight views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }

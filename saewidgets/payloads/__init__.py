@@ -36,6 +36,7 @@ from saewidgets.payloads.heatmap import (
     Tokens,
 )
 from saewidgets.payloads.histogram import Histogram, cosine_histogram, density_histogram
+from saewidgets.payloads.patch_map import PatchBlock, PatchDetail, PatchMapPayload, PatchPath, PatchRegion
 from saewidgets.payloads.steering import Doses, KeptRun, SteeringPayload, SteeringSlider, WrittenText
 from saewidgets.payloads.training import Curve, FormingFeature, Passage, TrainingPayload
 
@@ -63,6 +64,11 @@ __all__ = [
     "Measure",
     "OpenedFeature",
     "Passage",
+    "PatchBlock",
+    "PatchDetail",
+    "PatchMapPayload",
+    "PatchPath",
+    "PatchRegion",
     "Predictions",
     "RelatedFeature",
     "SiteView",

@@ -23,6 +23,7 @@ from saewidgets.payloads import (
     feature_table,
     frontier,
     heatmap,
+    patch_map,
     steering,
     training,
 )
@@ -37,6 +38,7 @@ KINDS: dict[str, type] = {
     "frontier": frontier.FrontierPayload,
     "dictionary_report": dictionary_report.DictionaryReportPayload,
     "feature_dashboard": feature_dashboard.FeatureDashboardPayload,
+    "patch_map": patch_map.PatchMapPayload,
     "feature_table": feature_table.FeatureTablePayload,
     "steering": steering.SteeringPayload,
     # No view of its own: what scrolls into a feature table.

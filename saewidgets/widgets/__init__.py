@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from saewidgets.widgets.files import open
     from saewidgets.widgets.frontier import Frontier
     from saewidgets.widgets.heatmap import TokenHeatmap
+    from saewidgets.widgets.patch_map import PatchMap
     from saewidgets.widgets.steering import Steering
     from saewidgets.widgets.training import TrainingMonitor
 
@@ -19,6 +20,7 @@ _HOMES = {
     "FeatureDashboard": "feature_dashboard",
     "FeatureTable": "feature_table",
     "Frontier": "frontier",
+    "PatchMap": "patch_map",
     "Steering": "steering",
     "TokenHeatmap": "heatmap",
     "TrainingMonitor": "training",
@@ -26,7 +28,7 @@ _HOMES = {
 }
 
 __all__ = [
-    "BaseWidget", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "Steering",
+    "BaseWidget", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "PatchMap", "Steering",
     "TokenHeatmap", "TrainingMonitor", "open",
 ]  # fmt: skip
 

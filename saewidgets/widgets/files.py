@@ -12,6 +12,7 @@ from saewidgets.payloads import (
     FeatureTablePayload,
     FrontierPayload,
     HeatmapPayload,
+    PatchMapPayload,
     SteeringPayload,
     TrainingPayload,
     decode,
@@ -22,6 +23,7 @@ from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.feature_table import FeatureTable
 from saewidgets.widgets.frontier import Frontier
 from saewidgets.widgets.heatmap import TokenHeatmap
+from saewidgets.widgets.patch_map import PatchMap
 from saewidgets.widgets.steering import Steering
 from saewidgets.widgets.training import TrainingMonitor
 
@@ -36,6 +38,7 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     FeatureDashboardPayload: FeatureDashboard,
     FeatureTablePayload: FeatureTable,
     SteeringPayload: Steering,
+    PatchMapPayload: PatchMap,
 }
 
 

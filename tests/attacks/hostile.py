@@ -18,6 +18,8 @@ from saewidgets.payloads import (
     FrontierPayload,
     HeatmapPayload,
     OpenedFeature,
+    PatchMapPayload,
+    PatchRegion,
     Predictions,
     SteeringPayload,
     TableFilter,
@@ -28,7 +30,15 @@ from saewidgets.payloads import (
 )
 from saewidgets.payloads.heatmap import SPECIAL
 from tests.payload_factory import make_payload
-from tests.view_factory import make_dashboard, make_frontier, make_report, make_steering, make_table, make_training
+from tests.view_factory import (
+    make_dashboard,
+    make_frontier,
+    make_patch_map,
+    make_report,
+    make_steering,
+    make_table,
+    make_training,
+)
 
 _SOURCE = json.loads(Path(__file__).parents[1].joinpath("hostile.json").read_text("ascii"))
 FIRING: list[str] = _SOURCE["firing"]
@@ -66,6 +76,7 @@ def hostile_views(
 ) -> tuple[
     TrainingPayload, FrontierPayload, DictionaryReportPayload, FeatureDashboardPayload, FeatureTablePayload,
     SteeringPayload,
+    PatchMapPayload,
 ]:  # fmt: skip
     """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
@@ -105,7 +116,12 @@ def hostile_views(
     ]
     frontier = frontier_payload(points, context, selected=f"{text}0", ce_name=text)
     dashboard = _hostile_dashboard(text, context)
-    return training, frontier, report, dashboard, _hostile_table(text, dashboard), _hostile_steering(text, context)
+    table, steering, patches = (
+        _hostile_table(text, dashboard),
+        _hostile_steering(text, context),
+        _hostile_patch_map(text, context),
+    )
+    return training, frontier, report, dashboard, table, steering, patches
 
 
 def _hostile_steering(text: str, context: Context) -> SteeringPayload:
@@ -117,6 +133,28 @@ def _hostile_steering(text: str, context: Context) -> SteeringPayload:
         texts=tuple(replace(t, note=text, tokens=replace(t.tokens, text=tokens)) for t in steering.texts),
         kept=tuple(replace(k, note=text, prompt=text, sliders=(text,) * 2, text=text) for k in steering.kept),
         offers=tuple(replace(o, id=f"{text}{i}", label=text) for i, o in enumerate(steering.offers)),
+    )  # fmt: skip
+
+
+def _hostile_patch_map(text: str, context: Context) -> PatchMapPayload:
+    base = make_patch_map(texts=[text, f" {text}", "a" + text, text])
+    blocks = tuple(
+        replace(
+            block, name=f"{text}{i}", columns=tuple(f"{text}{c}" for c in block.columns), labels=(text,) * 4,
+            nodes=tuple(f"{text}{node}" for node in block.nodes), kind=("features", "heads", "resid")[i],
+        )
+        for i, block in enumerate(base.blocks)
+    )  # fmt: skip
+    node = blocks[0].nodes[2]
+    detail = replace(
+        base.details[0], node=node, words=tuple(f"{text}{w}" for w in base.details[0].words),
+        parts=tuple(f"{text}{part}" for part in base.details[0].parts),
+    )  # fmt: skip
+    path = replace(base.paths[0], sender=node, receiver=f"{text}!", propagation=text)
+    return replace(
+        base, clean=text, corrupt=f"{text}!", blocks=blocks, target=text, verdict=text,
+        cell=f"{node}:{detail.position}", details=(detail,),
+        paths=(path,), regions=(PatchRegion(f"{text}?", np.arange(2)),), context=context,
     )  # fmt: skip
 
 
@@ -144,7 +182,6 @@ def _hostile_dashboard(text: str, context: Context) -> FeatureDashboardPayload:
 def _hostile_table(text: str, dashboard: FeatureDashboardPayload) -> FeatureTablePayload:
     table = make_table(texts=[text, f" {text}"])
     names = {s.name: f"{text}{s.name}" for s in table.statistics}
-    assert table.points is not None
     return replace(
         table, site=text, sites=(text, f"{text}1"), sort=names["density"], query=text, here=text, there=text, note=text,
         source=text, words=text, selection=(f"{text}/3", "", f"{text}/9"), context=dashboard.context,
@@ -152,6 +189,8 @@ def _hostile_table(text: str, dashboard: FeatureDashboardPayload) -> FeatureTabl
         columns=tuple(names[name] for name in table.columns), feature="",
         filters=tuple(TableFilter(names[f.name], f.low, f.high) for f in table.filters),
         charts=tuple(replace(chart, name=names[chart.name]) for chart in table.charts),
-        points=replace(table.points, name_x=names["input"], name_y=names["output"]),
+        points=tuple(
+            replace(p, name_x=names[p.name_x], name_y=names[p.name_y], label=(text,) * len(p.index)) for p in table.points
+        ),
         dashboards=(OpenedFeature(f"{text}/3", np.frombuffer(encode(replace(dashboard, id=f"{text}/3")), np.uint8)),),
     )  # fmt: skip

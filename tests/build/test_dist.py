@@ -44,7 +44,15 @@ def tracked_assets() -> list[str]:
 
 def test_wheel_has_what_a_user_needs(wheel: dict[str, int]) -> None:
     assert wheel.get("saewidgets/static/widget.js", 0) > 1000
-    for view in ("heatmap", "training", "frontier", "dictionary_report", "feature_dashboard", "feature_table"):
+    for view in (
+        "heatmap",
+        "training",
+        "frontier",
+        "dictionary_report",
+        "feature_dashboard",
+        "feature_table",
+        "patch_map",
+    ):
         assert wheel.get(f"saewidgets/static/page-{view}.js", 0) > 1000
     assert wheel.get("saewidgets/static/shim.js", 0) > 100
     assert wheel.get("saewidgets/py.typed") == 0

@@ -29,6 +29,8 @@ from tests.view_factory import (
     make_dashboard,
     make_dead,
     make_frontier,
+    make_nothing,
+    make_patch_map,
     make_report,
     make_rows,
     make_steering,
@@ -49,6 +51,9 @@ ALL = {
     "rows of a table": make_rows(80, 160),
     "steering": make_steering(),
     "steering of nothing": make_steering(roles=("base",), sliders=(), doses=None, kept=(), texts=()),
+    "patch map": make_patch_map(),
+    "patch map that grows": make_patch_map(False),
+    "patch map of nothing": make_nothing(),
 }
 
 
@@ -176,6 +181,33 @@ def test_a_dashboard_that_does_not_fit() -> None:
         replace(payload.groups[0], kind="all")
     with pytest.raises(PayloadError):
         replace(payload.groups[0], positions=np.arange(7))
+
+
+def test_a_patch_map_that_does_not_fit() -> None:
+    payload = make_patch_map()
+    block, column, place = payload.where("attn_out.2:9")
+    assert (block.name, column, place) == ("attention", 2, 9)
+    assert payload.changed() == [6]
+    assert payload.detail("attn_out.2:9").words[0] == " Mira"
+    assert [int(b.beyond().sum()) for b in payload.blocks] == [5, 2, 2]
+    assert not any(b.beyond().any() for b in make_patch_map(False).blocks)
+    for cell in ("", "attn_out.2", "attn_out.2:10", "attn_out.9:1", "attn_out.2:-1", "attn_out.2:" + "9" * 30):
+        assert payload.where(cell) is None
+    detail, region = payload.details[0], payload.regions[0]
+    wrong: list[dict[str, Any]] = [
+        {"show": "neurons"}, {"corruption": "ice"}, {"blocks": payload.blocks * 200}, {"details": payload.details * 65},
+        {"details": (replace(detail, position=10),)}, {"regions": (replace(region, positions=[10]),)},
+        {"corrupt_tokens": make_patch_map(texts=["a", "b"]).corrupt_tokens}, {"low": float("inf")},
+    ]  # fmt: skip
+    for fields in wrong:
+        with pytest.raises(PayloadError):
+            replace(payload, **fields)
+    for fields in ({"values": np.zeros((10, 3))}, {"measured": np.zeros((9, 4))}, {"band": -1.0}, {"labels": ("a",)}):
+        with pytest.raises(PayloadError):
+            replace(payload.blocks[0], **fields)
+    for fields in ({"before": np.zeros(3)}, {"parts": ("head.2.0",)}):
+        with pytest.raises(PayloadError):
+            replace(detail, **fields)
 
 
 def test_a_table_that_does_not_fit() -> None:

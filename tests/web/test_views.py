@@ -12,11 +12,13 @@ from tests.view_factory import (
     make_dashboard,
     make_dead,
     make_frontier,
+    make_nothing,
+    make_patch_map,
     make_report,
     make_steering,
     make_training,
     written,
-)
+)  # fmt: skip
 from tests.web.conftest import Open
 from tests.web.host import live_page, saved_page
 from tests.web.test_hostile import ELEMENTS
@@ -44,12 +46,15 @@ VIEWS: dict[str, Any] = {
         texts=tuple(written(role, measured=False) for role in ("base", "steered")),
     ),
     "steering with nothing": make_steering(sliders=(), texts=(), doses=None, verdict="", kept=()),
+    "patch map": make_patch_map(),
+    "patch map that grows": make_patch_map(False),
+    "patch map of nothing": make_nothing(),
 }
 # Elements of these views, besides those of the heatmap.
 OURS = {
-    "b", "button", "circle", "dd", "div", "dl", "dt", "fieldset", "g", "h2", "h3", "i", "input", "kbd", "label", "li",
-    "line", "p", "path", "rect", "s", "section", "span", "style", "svg", "table", "tbody", "td", "text", "textarea",
-    "th", "thead", "tr", "u", "ul",
+    "b", "button", "circle", "dd", "div", "dl", "dt", "fieldset", "g", "h2", "h3", "i", "input", "kbd", "label",
+    "li", "line", "option", "p", "path", "rect", "s", "section", "select", "span", "style", "svg", "table", "tbody",
+    "td", "text", "textarea", "th", "thead", "tr", "u", "ul",
 }  # fmt: skip
 BASES = {"style"}
 
@@ -362,7 +367,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
 
 
 def test_keyboard_help(open_page: Open) -> None:
-    for name in ("training", "frontier", "report", "dashboard", "steering"):
+    for name in ("training", "frontier", "report", "dashboard", "steering", "patch map"):
         page = open_page(live_page(VIEWS[name]))
         page.get_by_role("slider").first.focus()
         page.keyboard.press("?")
@@ -376,7 +381,9 @@ def test_keyboard_help(open_page: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", [0, 1, 2, 3, 5], ids=["training", "frontier", "dictionary_report", "feature_dashboard", "steering"]
+    "number",
+    [0, 1, 2, 3, 5, 6],
+    ids=["training", "frontier", "dictionary_report", "feature_dashboard", "steering", "patch_map"],
 )
 def test_hostile_text_is_shown_and_nothing_happens(open_page: Open, number: int) -> None:
     for start in range(number % 4, len(STRINGS), 4):

@@ -1,6 +1,7 @@
 // The FeatureDashboard: what one feature means, where it fires, what it writes, and a text of one's own.
 import { computed, signal } from "@preact/signals";
 import css from "../css/dashboard.css";
+import mirror from "../css/mirror.css";
 import type { Draw } from "../mount";
 import { Aside } from "../parts/aside";
 import { Examples, GROUPS } from "../parts/examples";
@@ -13,6 +14,7 @@ import type { Effect } from "../parts/passages";
 import { NextToken, type Predicting } from "../parts/predictions";
 import { Judge, type Quiz, scored } from "../parts/quiz";
 import { Edge, Failed } from "../parts/status";
+import { Steps } from "../parts/steps";
 import type { FeatureDashboardPayload } from "../payloads";
 import { type AnyModel, Picture, whole, words } from "../picture";
 import { plain } from "../signs";
@@ -189,12 +191,15 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
   };
   return (
     <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
-      <style>{css}</style>
+      <style>{mirror + css}</style>
       <Edge view={view} />
       {payload && (
         <>
           <LabelHead key={payload.id} view={view} payload={payload}>
-            <Steps view={view} />
+            <span class="steps">
+              <Steps state={state} />
+              <Menu view={view} label="⋯" name="Menu" bare full />
+            </span>
           </LabelHead>
           <Failed view={view} />
           {state.quiz.value && <Judge view={view} quiz={state.quiz.value} />}
@@ -220,28 +225,5 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
         {view.said}
       </div>
     </div>
-  );
-}
-
-function Steps({ view }: { view: DashboardView }) {
-  const { state } = view;
-  const button = (type: "undo" | "redo", sign: string, name: string, depth: number) => (
-    <button
-      type="button"
-      class="btn bare"
-      title={name}
-      aria-label={name}
-      disabled={!state.live.value || depth === 0}
-      onClick={() => state.requests.step(type)}
-    >
-      {sign}
-    </button>
-  );
-  return (
-    <span class="steps">
-      {button("undo", "↶", "Undo", state.undoDepth.value)}
-      {button("redo", "↷", "Redo", state.redoDepth.value)}
-      <Menu view={view} label="⋯" name="Menu" bare full />
-    </span>
   );
 }

@@ -5,6 +5,7 @@ import { featureDashboard } from "./featuredashboard";
 import { featureTable } from "./featuretable";
 import { frontier } from "./frontier";
 import { heatmap } from "./heatmap";
+import { patchMap } from "./patchmap";
 import { steering } from "./steering";
 import { training } from "./training";
 
@@ -15,5 +16,6 @@ export const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["dictionary_report", dictionaryReport],
   ["feature_dashboard", featureDashboard],
   ["feature_table", featureTable],
+  ["patch_map", patchMap],
   ["steering", steering],
 ]);
