@@ -116,12 +116,8 @@ def hostile_views(
     ]
     frontier = frontier_payload(points, context, selected=f"{text}0", ce_name=text)
     dashboard = _hostile_dashboard(text, context)
-    table, steering, patches = (
-        _hostile_table(text, dashboard),
-        _hostile_steering(text, context),
-        _hostile_patch_map(text, context),
-    )
-    return training, frontier, report, dashboard, table, steering, patches
+    table, patches = _hostile_table(text, dashboard), _hostile_patch_map(text, context)
+    return training, frontier, report, dashboard, table, _hostile_steering(text, context), patches
 
 
 def _hostile_steering(text: str, context: Context) -> SteeringPayload:
@@ -190,7 +186,8 @@ def _hostile_table(text: str, dashboard: FeatureDashboardPayload) -> FeatureTabl
         filters=tuple(TableFilter(names[f.name], f.low, f.high) for f in table.filters),
         charts=tuple(replace(chart, name=names[chart.name]) for chart in table.charts),
         points=tuple(
-            replace(p, name_x=names[p.name_x], name_y=names[p.name_y], label=(text,) * len(p.index)) for p in table.points
+            replace(dots, name_x=names[dots.name_x], name_y=names[dots.name_y], label=(text,) * len(dots.index))
+            for dots in table.points
         ),
         dashboards=(OpenedFeature(f"{text}/3", np.frombuffer(encode(replace(dashboard, id=f"{text}/3")), np.uint8)),),
     )  # fmt: skip

@@ -33,8 +33,8 @@ def texts_of(value: Any) -> int:
 
 # Fields that hold one of a few words: anything else is refused.
 WORDS = {
-    "phase", "mode", "place", "control", "role", "finished", "scale_of_losses", "unit", "better", "kind", "shown", "show",
-    "corruption", "x", "y",
+    "phase", "mode", "place", "control", "role", "finished", "scale_of_losses", "unit", "better", "kind", "shown",
+    "show", "corruption", "x", "y",
 }  # fmt: skip
 
 
