@@ -1,5 +1,7 @@
 """PatchMap: the numbers behind it, requests, undo, growing, errors, code that replays, a random dictionary."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from saewidgets.figures.patch_map_text import to_frame
 from saewidgets.figures.views import view_of
 from saewidgets.payloads import decode
 from saewidgets.scope import Scope
-from saewidgets.widgets import PatchMap
+from saewidgets.widgets import BaseWidget, PatchMap
 from saewidgets.widgets import open as open_view
 from saewidgets.widgets import patch_map as module
 from tests.attacks.allowed import read
@@ -246,6 +248,14 @@ def test_a_random_dictionary_visibly_beats_nothing(scope: Scope) -> None:
         said += silent
     # One in nine is right by chance.
     assert said >= 2
+
+
+def test_the_protocol_names_its_traits() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
+    rows = [row.split("|")[1] for row in page.split("## A patch map")[1].splitlines() if row.startswith("| `")]
+    with PatchMap(make_patch_map()) as view:
+        own = set(view.traits(sync=True)) - set(BaseWidget.class_traits(sync=True))
+    assert own - {"_anywidget_id"} == {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
 def test_saved_and_opened(scope: Scope, tmp_path: Any) -> None:
