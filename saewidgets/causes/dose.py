@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 
 # Logits of one batch, which bound memory; its rows, and rows times parameters, which bound the time of a token and so
 # the time until a stop is noticed.
-_BATCH_LOGITS, _BATCH_ROWS, _BATCH_WORK = 1 << 23, 128, 1 << 30
+_BATCH_LOGITS, _BATCH_ROWS, _BATCH_WORK = 1 << 23, 64, 1 << 30
 # Tokens of one forward without edits.
 _BATCH_TOKENS = 512
 
