@@ -29,7 +29,9 @@ Array = np.ndarray[Any, Any]
 
 # Logits of one batch, which bound memory; its rows, and rows times parameters, which bound the time of a token and so
 # the time until a stop is noticed.
-_BATCH_LOGITS, _BATCH_ROWS, _BATCH_WORK = 1 << 23, 128, 1 << 30
+_BATCH_LOGITS, _BATCH_ROWS, _BATCH_WORK = 1 << 23, 64, 1 << 30
+# Tokens of one forward without edits.
+_BATCH_TOKENS = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,8 +289,12 @@ class _Writing:
                 logits.append(one.log_softmax(-1).cpu())
 
             texts = self.write(text, versions[start : start + rows], seed, seen)
-            self.check()
-            sums.add(start, self.outcome, texts, torch.stack(logits, 1), self._base(texts))
+            step = max(1, _BATCH_TOKENS // (len(texts[0].token_ids) + self.max_new_tokens))
+            for first in range(0, len(texts), step):
+                self.check()
+                few = texts[first : first + step]
+                edited = torch.stack([one[first : first + step] for one in logits], 1)
+                sums.add(start + first, self.outcome, few, edited, self._base(few))
         sums.n_texts += 1
 
     def _base(self, texts: Sequence[Any]) -> Tensor:

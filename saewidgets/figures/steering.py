@@ -58,7 +58,7 @@ def scene(payload: SteeringPayload, width_mm: float = 170, theme: str = "light",
         y = _charts(pen, payload, payload.doses, (left, right, y + 8), 4 if wide else 1)
     y = _kept(pen, payload, (left, right, y))
     context = payload.context
-    sources = [settings(payload), context.model, context.dictionaries, context.version]
+    sources = [*settings(payload).split(", "), context.model, context.dictionaries, context.version]
     sheet.height = pen.foot(left, right, y + 6, sources) + MARGIN
     return sheet
 
@@ -107,7 +107,11 @@ def _column(pen: Pen, payload: SteeringPayload, column: WrittenText, place: Plac
         _token(pen, payload, column, place_of, (x + gap, y, width), word)
         x += gap + width
     y += LINE
-    pen.say(left, y, fonts.fit(numbers(column), right - left, NOTE), "ink2")
+    x = left
+    for part in filter(None, numbers(column).split(" · ")):
+        if x > left and x + fonts.width(f" · {part}", NOTE) > right:
+            x, y = left, y + NOTE + 2
+        x = pen.say(x, y, part if x == left else f" · {part}", "ink2")
     return y + 3
 
 

@@ -53,7 +53,8 @@ def measured_over(doses: Doses) -> str:
                      f"{text.count(features)} random features of like density")  # fmt: skip
     prompts = f"{text.count(doses.n_prompts)} prompt{'' if doses.n_prompts == 1 else 's'}"
     so_far = f" of {text.count(doses.n_planned)}" if doses.n_texts < doses.n_planned else ""
-    parts.append(f"{prompts}, {text.count(doses.n_texts)}{so_far} texts of {text.count(doses.n_tokens)} tokens")
+    texts = f"{text.count(doses.n_texts)}{so_far} text{'' if doses.n_texts == 1 else 's'}"
+    parts.append(f"{prompts}, {texts} of {text.count(doses.n_tokens)} tokens")
     return "; ".join(parts)
 
 

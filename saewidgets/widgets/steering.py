@@ -16,6 +16,7 @@ from saewidgets.payloads.steering import CONTROLS, MAX_KEPT
 from saewidgets.widgets import checks, feature_parts
 from saewidgets.widgets import steering_parts as parts
 from saewidgets.widgets import steering_request as requests
+from saewidgets.widgets import steering_texts as texts
 from saewidgets.widgets.asked import comment
 from saewidgets.widgets.base import BaseWidget, Step
 from saewidgets.widgets.cache import ByIdentity, RunCache, cache_of
@@ -321,37 +322,37 @@ class Steering(BaseWidget):
         base = None
         for columns, propagation in self._columns(request):
             batch = columns(base) if callable(columns) else columns
-            texts: tuple[Any, ...] = ()
-            for texts, rate in parts.write(scope, request, batch, base, outcome, check, propagation):
+            written: tuple[Any, ...] = ()
+            for written, rate in texts.write(scope, request, batch, base, outcome, check, propagation):
                 speed = speed or rate
-                here = (*done, *texts)
+                here = (*done, *written)
                 yield self._viewed(
-                    replace(blank, texts=here, tokens_per_second=speed, sliders=parts.with_maxima(made, here)), {}
+                    replace(blank, texts=here, tokens_per_second=speed, sliders=texts.with_maxima(made, here)), {}
                 )
-            done = (*done, *texts)
+            done = (*done, *written)
             base = base or done[0]
         milliseconds = 1000 * (time.monotonic() - began)
         yield replace(
-            blank, texts=done, tokens_per_second=speed, sliders=parts.with_maxima(made, done), phase="measuring",
+            blank, texts=done, tokens_per_second=speed, sliders=texts.with_maxima(made, done), phase="measuring",
             context=replace(blank.context, milliseconds=milliseconds),
         )  # fmt: skip
 
     def _columns(self, request: SteeringRequest) -> Iterator[tuple[Any, str]]:
         """Batches of columns: what is waited for first, controls last."""
-        first = [parts.Column("base", "no edit")]
+        first = [texts.Column("base", "no edit")]
         if not request.acting:
             yield first, "free"
             return
-        note = parts.notes(request)
-        yield [*first, parts.Column("steered", note, request.acting)], "free"
+        note = texts.notes(request)
+        yield [*first, texts.Column("steered", note, request.acting)], "free"
         if request.frozen:
             yield (
-                [parts.Column("frozen", f"{note}, attention to the prompt frozen", request.acting)],
+                [texts.Column("frozen", f"{note}, attention to the prompt frozen", request.acting)],
                 "frozen_attention",
             )
         scope, atlas = self._scope, self._options.atlas
         assert scope is not None
-        yield lambda base: parts.control_columns(scope, request, base, atlas), "free"
+        yield lambda base: texts.control_columns(scope, request, base, atlas), "free"
 
     def _measure(
         self, request: SteeringRequest, outcome: Outcome, shown: SteeringPayload, token: Token, progress: Any
@@ -407,8 +408,8 @@ class Steering(BaseWidget):
             super()._failed(step, request_id, error)
             if not mine or self.closed or self._picture.phase == "finished":
                 return
-            texts = tuple(replace(t, finished=t.finished or "cancelled") for t in self._picture.texts)
-            payload = replace(self._picture, texts=texts, phase="stopped")
+            cut = tuple(replace(t, finished=t.finished or "cancelled") for t in self._picture.texts)
+            payload = replace(self._picture, texts=cut, phase="stopped")
             with self._setting():
                 said = None if isinstance(error, Cancelled) else self.error
                 self._put(payload, encode(payload))

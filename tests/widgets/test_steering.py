@@ -16,7 +16,8 @@ from saewidgets.runs.writer import Stream
 from saewidgets.scope import Scope
 from saewidgets.widgets import Steering
 from saewidgets.widgets import open as open_view
-from saewidgets.widgets.steering_parts import differing, strengths, verdict
+from saewidgets.widgets.steering_parts import strengths, verdict
+from saewidgets.widgets.steering_texts import differing
 from tests.view_factory import make_doses, make_steering
 
 FEATURE, OTHER, PROMPT = "resid_post.2/131", "resid_post.2/300", "In the morning Tom"
@@ -143,7 +144,7 @@ class Gate:
 
 
 def test_tokens_come_one_by_one_and_stop_keeps_them(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saewidgets.widgets.steering_parts.FRAME", 0.0)
+    monkeypatch.setattr("saewidgets.widgets.steering_texts.FRAME", 0.0)
     with make(scope, n_seeds=1) as view:
         seen: list[SteeringPayload] = []
         view.observe(lambda change: seen.append(decode(change.new)), "_payload")
