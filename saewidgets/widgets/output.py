@@ -55,11 +55,11 @@ class Outputs:
         """
         from saewidgets.export.page import to_page
 
-        return _written(path, to_page(self.payload))
+        return written(path, to_page(self.payload))
 
     def to_svg(self, path: str | Path | None = None) -> str | Path:
         """The picture as SVG. Arguments, result and errors as in `to_html`."""
-        return _written(path, self._figures.to_svg(self.payload))
+        return written(path, self._figures.to_svg(self.payload))
 
     def to_png(self, path: str | Path | None = None, *, dpi: int = 144) -> bytes | Path:
         """The picture as PNG.
@@ -71,11 +71,11 @@ class Outputs:
         Returns:
             The bytes, or the path written. Errors as in `to_html`.
         """
-        return _written(path, self._figures.to_png(self.payload, dpi=dpi))
+        return written(path, self._figures.to_png(self.payload, dpi=dpi))
 
     def to_pdf(self, path: str | Path | None = None) -> bytes | Path:
         """The picture as PDF. Arguments, result and errors as in `to_png`."""
-        return _written(path, self._figures.to_pdf(self.payload))
+        return written(path, self._figures.to_pdf(self.payload))
 
     def to_frame(self) -> Any:
         """The numbers behind the picture, a `pandas.DataFrame`: of a heatmap one row a token."""
@@ -159,7 +159,8 @@ class Outputs:
             print(data["text/plain"])
 
 
-def _written(path: str | Path | None, content: Any) -> Any:
+def written(path: str | Path | None, content: Any) -> Any:
+    """The content, or the path it was written to."""
     if path is None:
         return content
     return disk.write_bytes(path, content.encode() if isinstance(content, str) else content)
