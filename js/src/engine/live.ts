@@ -45,6 +45,15 @@ export class LiveModel extends PageModel {
     queueMicrotask(() => this.#receive(content as Message));
   }
 
+  /** Reads the model and runs the text ahead of the first question; a fault shows when there is one. */
+  warm(): void {
+    try {
+      this.#base ??= answer(this.engine, { ...this.#now().request, edits: [] }, null).base;
+    } catch {
+      // The next question says so.
+    }
+  }
+
   get engine(): Engine {
     this.#engine ??= this.#load();
     return this.#engine;
@@ -54,7 +63,8 @@ export class LiveModel extends PageModel {
     try {
       if (type === "run") this.#want(id, this.#changed(state as Message));
       else if (type === "undo" || type === "redo") this.#step(id, type === "undo" ? -1 : 1);
-      else if (type === "positions") this.#want(id, { ...this.#now().request, positions: positions as number[] });
+      else if (type === "positions")
+        this.#want(id, { ...this.#now().request, ...this.#view(), positions: positions as number[] });
       else if (type === "search")
         this.#reply(id, { features: search(this.engine, String(query ?? ""), String(site ?? "")) });
       else if (type === "cancel") this.#cancel(id);
@@ -70,12 +80,21 @@ export class LiveModel extends PageModel {
   #now(): Step {
     if (!this.#wanted) {
       const { first } = this.engine;
-      const view = { site: String(this.get("site") ?? ""), fill: "", selection: -1 };
-      const request = { ...first, ...view, positions: [] };
+      const request = { ...first, ...this.#view(), positions: [] };
       this.#wanted = { request, history: History.of({ features: first.features, edits: first.edits }) };
       this.#shown = this.#wanted;
     }
     return this.#wanted;
+  }
+
+  /** What the reader looks at. */
+  #view(): Pick<Request, (typeof VIEW)[number]> {
+    const selection = this.get("selection");
+    return {
+      site: String(this.get("site") ?? ""),
+      fill: String(this.get("fill") ?? ""),
+      selection: typeof selection === "number" ? selection : -1,
+    };
   }
 
   /** The newest request with what `state` changes. */
@@ -98,7 +117,7 @@ export class LiveModel extends PageModel {
   #step(id: unknown, by: -1 | 1): void {
     const { request, history } = this.#now();
     const next = history.step(by);
-    this.#want(id, { ...request, ...next.state }, next);
+    this.#want(id, { ...request, ...this.#view(), ...next.state }, next);
   }
 
   #cancel(id: unknown): void {
@@ -111,7 +130,7 @@ export class LiveModel extends PageModel {
   }
 
   async #work(step: Step, id: unknown, ticket: number): Promise<void> {
-    const view = VIEW.map((name) => this.get(name));
+    const view = this.#view();
     await pause();
     if (ticket !== this.#newest) return;
     const started = performance.now();
@@ -141,9 +160,10 @@ export class LiveModel extends PageModel {
     }
   }
 
-  #publish(step: Step, made: Answer, control: Control | null, view: readonly unknown[], spent: number): void {
+  #publish(step: Step, made: Answer, control: Control | null, view: object, spent: number): void {
     // What the reader changed in the view since she asked is newer than the request.
-    const moved = VIEW.filter((name, n) => this.get(name) !== view[n]).map((name) => [name, this.get(name)]);
+    const before = new Map(Object.entries(view));
+    const moved = Object.entries(this.#view()).filter(([name, value]) => before.get(name) !== value);
     const request = { ...step.request, ...Object.fromEntries(moved) };
     const shown = { ...made, request };
     const payload = payloadOf(this.engine, shown, control, spent);

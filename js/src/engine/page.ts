@@ -17,7 +17,7 @@ export function startLive(page: Document, view: string, draw: Draw): void {
     const load = () => read(header, fromBase64(textOf(page, "saewidgets-weights")));
     const model = new LiveModel([...values, ["live", true], ...Object.entries(shown)], load);
     // After the first picture: the first key stroke should not wait for it.
-    setTimeout(() => model.engine, 50);
+    setTimeout(() => model.warm(), 50);
     return model;
   });
 }

@@ -1,4 +1,5 @@
 import { startLive } from "../engine/page";
-import { heatmap } from "../views/heatmap";
+import { Steer } from "../parts/steer";
+import { heatmapWith } from "../views/heatmap";
 
-startLive(document, "heatmap", heatmap);
+startLive(document, "heatmap", heatmapWith(Steer));
