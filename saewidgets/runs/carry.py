@@ -75,9 +75,9 @@ def carry(scope: Scope, request: HeatmapRequest, keys: Sequence[str]) -> Carried
     return Carried(json.dumps(header, separators=(",", ":"), allow_nan=False), raw)
 
 
-def _model(module: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Sizes and weights of a Llama."""
-    config = getattr(module, "config", None)
+def _check_model(module: Any) -> None:
+    """Refuse a module whose forward pass is not that of `js/src/engine/llama.ts`."""
+    config: Any = getattr(module, "config", None)
     kind = getattr(config, "model_type", type(module).__name__)
     if kind != "llama" or type(module).__name__ != "LlamaForCausalLM":
         raise FigureError(f"The model is of the family {kind}: a page computes models of the family llama.", _TODO)
@@ -86,16 +86,21 @@ def _model(module: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise FigureError(
             f"The model has {size:,} parameters: a page computes models of up to {MAX_PARAMETERS:,}.", _TODO
         )
-    weights = module.state_dict()
-    for name, value in weights.items():
+    for name, value in module.state_dict().items():
         if value.dtype != torch.float32:
             raise FigureError(f"{name} is of {value.dtype}, in which a page does not compute.", "Load it in float32.")
         if name.endswith(".bias"):
             raise FigureError(f"The model has {name}: a page computes models without biases.", _TODO)
-    rotary = module.model.rotary_emb
-    if config.hidden_act != "silu" or getattr(rotary, "rope_type", "default") != "default":
-        what = f"The model has {config.hidden_act} and positions of type {getattr(rotary, 'rope_type', 'default')}"
+    rotations = getattr(module.model.rotary_emb, "rope_type", "default")
+    if config.hidden_act != "silu" or rotations != "default":
+        what = f"The model has {config.hidden_act} and positions of type {rotations}"
         raise FigureError(f"{what}: a page computes silu and default rotations.", _TODO)
+
+
+def _model(module: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Sizes and weights of a Llama."""
+    _check_model(module)
+    config, weights = module.config, module.state_dict()
     tensors = {"embed": weights["model.embed_tokens.weight"], "norm": weights["model.norm.weight"]}
     if not torch.equal(weights["lm_head.weight"], tensors["embed"]):
         tensors["head"] = weights["lm_head.weight"]
@@ -103,7 +108,7 @@ def _model(module: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
         for name in (*_LINEAR, *_NORMS):
             short = name.rpartition(".")[2]
             tensors[f"layer{layer}.{short}"] = weights[f"model.layers.{layer}.{name}.weight"]
-    tensors["frequencies"] = rotary.inv_freq
+    tensors["frequencies"] = module.model.rotary_emb.inv_freq
     heads = config.num_attention_heads
     sizes = {
         "layers": config.num_hidden_layers,

@@ -280,8 +280,8 @@ class TokenHeatmap(BaseWidget):
         """
         if live is False:
             return super().to_html(path)
-        page = live_page(self._scope, self._shown and self._shown.request, self.payload, () if live is True else live)
-        return written(path, page)
+        request = None if self._shown is None else self._shown.request
+        return written(path, live_page(self._scope, request, self.payload, () if live is True else live))
 
     def code(self) -> Code:
         """Python that makes this view again: version, scope, prompt, features, edits, selection.

@@ -34,7 +34,7 @@ def other_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def other_model() -> LlamaForCausalLM:
-    """Untied, with heads that share keys and are wider than the stream in sum, and weights that float16 does not hold."""
+    """Untied, with heads that share keys and are wider than the stream in sum, weights that float16 cannot hold."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=340, hidden_size=D, intermediate_size=48, num_hidden_layers=3, num_attention_heads=8,

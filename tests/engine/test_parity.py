@@ -146,6 +146,6 @@ def _again(scope: Any, code: str) -> tuple[Any, ...]:
     """Prompt, features, edits and error term of the call that a picture's code makes."""
     call = ast.parse(code, mode="eval").body
     assert isinstance(call, ast.Call)
-    given = {k.arg: eval(ast.unparse(k.value), {"sw": sw}) for k in call.keywords}  # noqa: S307 - our own text
+    given = {k.arg: eval(ast.unparse(k.value), {"sw": sw}) for k in call.keywords}
     prompt = ast.literal_eval(call.args[1])
     return prompt, given["features"], given.get("edits", []), given.get("error_term", "kept"), given["site"]

@@ -99,7 +99,7 @@ def test_ablating_steering_undoing(page: Page, heatmap: Heatmap, small: sw.Scope
     same(page, small, **request, edits=both, error_term="dropped")
     page.get_by_role("radio", name="error kept").click()
     expect(page.locator(".saewidgets")).to_have_attribute("data-busy", "false")
-    for _ in range(2):
+    for _ in range(3):  # the error term, twice, and the steering
         page.get_by_role("button", name="Undo").click()
         expect(page.locator(".saewidgets")).to_have_attribute("data-busy", "false")
     same(page, small, **request, edits=(sw.ablate(a),))
@@ -133,7 +133,7 @@ def test_searching_and_adding(page: Page, small: sw.Scope, features: tuple[str, 
     same(page, small, prompt=PROMPT, features=(*features, "resid_post.1/40"))
     name, label = next((n, text) for n, text in small.labels.items() if small.search(text)[0][0] == n)
     box.fill(label)
-    option = page.get_by_role("option").first
+    option = page.get_by_role("listbox", name="Features found").get_by_role("option").first
     expect(option).to_contain_text(label)
     option.click()
     expect(page.locator(".saewidgets .mx")).to_have_count(5)
@@ -204,7 +204,7 @@ def test_hostile_text_is_text(scope: Any, open_page: Open) -> None:
 
 
 def test_no_way_to_the_network(page: Page) -> None:
-    """What the page's own script might try is refused by its policy; the fixture fails for any request that goes out."""
+    """What a script of the page might try is refused by its policy; the fixture fails for any request that goes out."""
     policy = page.locator("meta[http-equiv]").get_attribute("content") or ""
     assert "default-src 'none'" in policy and "connect-src" not in policy and "unsafe-eval" not in policy
     assert page.evaluate("document.getElementById('saewidgets-weights').type") == "application/x-saewidgets"
