@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 MAX_PARAMETERS = 5_000_000
 _TODO = "Export it without live=True."
-_LINEAR = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
-_LINEAR += ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")
+_LINEAR = (
+    "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+    "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj",
+)  # fmt: skip
 _NORMS = ("input_layernorm", "post_attention_layernorm")
 
 
