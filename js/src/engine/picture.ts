@@ -5,7 +5,7 @@ import type { Dictionary } from "./dictionary";
 import { check, featureOf, type Step } from "./edits";
 import type { Engine } from "./read";
 import { activation, divergence, logProbabilities, type Run, record, type Seen } from "./run";
-import { greatest } from "./tensors";
+import { greatest, row } from "./tensors";
 import { tokensOf, wordOf } from "./text";
 import { codeOf, multipleOf, type Shown, wordsOf } from "./words";
 
@@ -48,9 +48,8 @@ export function answer(engine: Engine, request: Request, previous: Run | null): 
   const edited = steps.length ? record(model, dictionaries, ids, steps) : null;
   const positions = positionsOf(ids.length, request);
   const words = Array.from(positions, (t) => {
-    const p = logProbabilities(base, t);
-    if (!edited) return greatest(p, N_LIKELY);
-    const q = logProbabilities(edited, t);
+    if (!edited) return greatest(row(base.logits, t), N_LIKELY);
+    const [p, q] = [logProbabilities(base, t), logProbabilities(edited, t)];
     return greatest(
       p.map((value, i) => Math.max(value, q[i] as number)),
       N_LIKELY,
@@ -170,8 +169,9 @@ function predictionsOf(engine: Engine, { base, edited, positions, words }: Answe
   const share = (run: Run) => ({
     data: Float32Array.from(
       words.flatMap((ids, p) => {
-        const log_p = logProbabilities(run, positions[p] as number);
-        return ids.map((id) => Math.exp(log_p[id] as number));
+        const t = positions[p] as number;
+        const logits = row(run.logits, t);
+        return ids.map((id) => Math.exp((logits[id] as number) - (run.normalizer[t] as number)));
       }),
     ),
     ...shape,

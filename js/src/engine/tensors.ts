@@ -18,24 +18,38 @@ export function project(x: Tensor, w: Tensor): Tensor {
   const { rows, columns: n } = x;
   const result = zeros(rows, w.rows);
   const [from, by, to, out, last] = [x.data, w.data, result.data, w.rows, rows - 1];
-  // Four rows share each weight that is read; the last block repeats its last row, so that there is no rest.
+  // Four rows share each two weights that are read; the last blocks repeat their last row, so that there is no rest.
   for (let t = 0; t < rows; t += 4) {
     const [t1, t2, t3] = [Math.min(t + 1, last), Math.min(t + 2, last), Math.min(t + 3, last)];
     const [a, b, c, d] = [t * n, t1 * n, t2 * n, t3 * n];
-    for (let o = 0; o < out; o++) {
-      const start = o * n;
-      let [sa, sb, sc, sd] = [0, 0, 0, 0];
+    for (let o = 0; o < out; o += 2) {
+      const o1 = Math.min(o + 1, out - 1);
+      const [u, v] = [o * n, o1 * n];
+      let [ua, ub, uc, ud, va, vb, vc, vd] = [0, 0, 0, 0, 0, 0, 0, 0];
       for (let i = 0; i < n; i++) {
-        const weight = by[start + i] as number;
-        sa += weight * (from[a + i] as number);
-        sb += weight * (from[b + i] as number);
-        sc += weight * (from[c + i] as number);
-        sd += weight * (from[d + i] as number);
+        const x = by[u + i] as number;
+        const y = by[v + i] as number;
+        const p = from[a + i] as number;
+        const q = from[b + i] as number;
+        const r = from[c + i] as number;
+        const s = from[d + i] as number;
+        ua += x * p;
+        ub += x * q;
+        uc += x * r;
+        ud += x * s;
+        va += y * p;
+        vb += y * q;
+        vc += y * r;
+        vd += y * s;
       }
-      to[t * out + o] = sa;
-      to[t1 * out + o] = sb;
-      to[t2 * out + o] = sc;
-      to[t3 * out + o] = sd;
+      to[t * out + o] = ua;
+      to[t1 * out + o] = ub;
+      to[t2 * out + o] = uc;
+      to[t3 * out + o] = ud;
+      to[t * out + o1] = va;
+      to[t1 * out + o1] = vb;
+      to[t2 * out + o1] = vc;
+      to[t3 * out + o1] = vd;
     }
   }
   return result;
