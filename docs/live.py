@@ -99,6 +99,17 @@ def table_page() -> str:
             return str(view.to_html())
 
 
+def live_page() -> str:
+    """The first stop of the tour with its model inside."""
+    scope, stop = sw.demo(), tour()[0]
+    feature = stop["feature"]
+    words = [name for name in scope.labels if name.startswith("resid_post.0/")]
+    run = scope.run(stop["prompt"])
+    words.sort(key=lambda name: -float(run.activation(name)[1:].max()))
+    with sw.TokenHeatmap(scope, stop["prompt"], (feature, *words[:2]), site=feature.rpartition("/")[0]) as view:
+        return str(view.to_html(live=True))
+
+
 def write_live(static: Path) -> None:
     """Write the live page and the figure of the README.
 
@@ -118,3 +129,4 @@ def write_live(static: Path) -> None:
     for name, made in {**dictionary_payloads(), **shown_too}.items():
         write_bytes(live / f"{name}.html", to_page(made).encode())
     write_bytes(live / "feature-table.html", table_page().encode())
+    write_bytes(live / "live-page.html", live_page().encode())

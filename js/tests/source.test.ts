@@ -12,6 +12,7 @@ const FORBIDDEN =
 /** Bytes of each view's page. */
 const PAGES = {
   heatmap: 125_000,
+  heatmap_live: 154_000,
   training: 90_000,
   frontier: 95_000,
   dictionary_report: 90_000,

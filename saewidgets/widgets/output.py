@@ -57,7 +57,7 @@ class Outputs:
         """
         from saewidgets.export.page import to_page
 
-        return _written(path, to_page(self.payload))
+        return written(path, to_page(self.payload))
 
     def to_svg(self, path: str | Path | None = None, *, style: FigureStyle = PLAIN) -> str | Path:
         """The picture as SVG, with real text.
@@ -73,7 +73,7 @@ class Outputs:
 
         payload = self.payload
         scene = style.scene(self._figures, payload, portable=True)
-        return _written(path, draw.svg(scene, view_of(payload).alt_text(payload)))
+        return written(path, draw.svg(scene, view_of(payload).alt_text(payload)))
 
     def to_png(
         self, path: str | Path | None = None, *, dpi: int = 144, style: FigureStyle = PLAIN
@@ -92,7 +92,7 @@ class Outputs:
         from saewidgets.figures.files import check_dpi
 
         check_dpi(dpi)
-        return _written(path, draw.png(style.scene(self._figures, self.payload), dpi=dpi))
+        return written(path, draw.png(style.scene(self._figures, self.payload), dpi=dpi))
 
     def to_pdf(self, path: str | Path | None = None, *, style: FigureStyle = PLAIN) -> bytes | Path:
         """The picture as PDF, with embedded fonts. Arguments, result and errors as in `to_svg`."""
@@ -100,7 +100,7 @@ class Outputs:
 
         payload = self.payload
         scene = style.scene(self._figures, payload)
-        return _written(path, draw.pdf(scene, view_of(payload).alt_text(payload)))
+        return written(path, draw.pdf(scene, view_of(payload).alt_text(payload)))
 
     def to_frame(self) -> Any:
         """The numbers behind the picture, a `pandas.DataFrame`: of a heatmap one row a token."""
@@ -184,7 +184,8 @@ class Outputs:
             print(data["text/plain"])
 
 
-def _written(path: str | Path | None, content: Any) -> Any:
+def written(path: str | Path | None, content: Any) -> Any:
+    """The content, or the path it was written to."""
     if path is None:
         return content
     return disk.write_bytes(path, content.encode() if isinstance(content, str) else content)
