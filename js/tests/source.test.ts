@@ -11,13 +11,13 @@ const FORBIDDEN =
 
 /** Bytes of each view's page. */
 const PAGES = {
-  heatmap: 125_000,
+  heatmap: 126_500,
   heatmap_live: 154_000,
-  training: 90_000,
-  frontier: 95_000,
+  training: 92_000,
+  frontier: 97_000,
   dictionary_report: 90_000,
-  feature_dashboard: 108_000,
-  feature_table: 140_000,
+  feature_dashboard: 109_500,
+  feature_table: 142_000,
   steering: 105_000,
   patch_map: 100_000,
 };
@@ -48,7 +48,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 83_000, "widget.js, of eight views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 90_000, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }
