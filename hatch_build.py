@@ -18,6 +18,9 @@ NEEDED = {
             "feature_dashboard",
             "feature_table",
             "circuit",
+            "patch_map",
+            "steering",
+            "report",
         )
     },
     "saewidgets/static/shim.js": "make js",

@@ -10,7 +10,13 @@ from saewidgets.demo.load import tour
 from saewidgets.disk import write_bytes
 from saewidgets.export.page import to_page
 from saewidgets.figures.heatmap import to_svg
-from saewidgets.payloads import CircuitPayload, FeatureDashboardPayload, HeatmapPayload
+from saewidgets.payloads import (
+    CircuitPayload,
+    FeatureDashboardPayload,
+    HeatmapPayload,
+    PatchMapPayload,
+    SteeringPayload,
+)
 from saewidgets.runs.heatmap import HeatmapRequest, heatmap_payload
 
 
@@ -63,12 +69,35 @@ def _months(_label: str, text: str) -> bool:
     return sw.explain.word_judge(f'"{months}"', text)
 
 
+def steering_payload() -> SteeringPayload:
+    """A feature for months at a strength where it is seen, one run kept."""
+    edits = [sw.steer("resid_post.2/131", 8)]
+    with sw.Steering(sw.demo(), "They met in", edits, target=["May", "June", "July"], seed=2, n_seeds=2) as view:
+        view.wait()
+        view.keep()
+        return view.payload
+
+
+def patch_map_payload() -> PatchMapPayload:
+    """Who gave and who takes: the strongest cells patched, and a path from one of them."""
+    clean = "When Mira and Tom came to the pond, Tom gave the lantern to"
+    corrupt = "When Mira and Tom came to the pond, Mira gave the lantern to"
+    with sw.PatchMap(sw.demo(), clean, corrupt) as view:
+        for cell in ("resid_post.0:10", "mlp_out.0:10", "resid_post.2:14", "attn_out.3:14", "attn_out.2:14"):
+            view.cell = cell
+            view.wait()
+        view.path = ("mlp_out.0:10", "attn_out.2:14")
+        view.wait()
+        return view.payload
+
+
 def table_page() -> str:
     """The features of a small dictionary with their scores; three of them with their dashboards inside."""
     scope, site = sw.demo(), "resid_post.1@small"
     texts = [document.text for document in islice(documents("docs"), 1500)]
     lines = [line for text in texts[:200] for line in text.split(". ") if 3 < len(line.split()) < 30]
     scores = sw.explain.scores(scope, site, lines[:200], ["Then Tom", "From there"])
+    scores = [scores, sw.explain.decoder_map(scope, site)]
     chosen = [f"{site}/{index}" for index in (131, 17, 40)]
     with TemporaryDirectory() as folder:
         atlas = scope.sweep(texts, [site], folder, length=96, progress=False)
@@ -91,6 +120,17 @@ def circuit_payload() -> CircuitPayload:
         return view.payload
 
 
+def live_page() -> str:
+    """The first stop of the tour with its model inside."""
+    scope, stop = sw.demo(), tour()[0]
+    feature = stop["feature"]
+    words = [name for name in scope.labels if name.startswith("resid_post.0/")]
+    run = scope.run(stop["prompt"])
+    words.sort(key=lambda name: -float(run.activation(name)[1:].max()))
+    with sw.TokenHeatmap(scope, stop["prompt"], (feature, *words[:2]), site=feature.rpartition("/")[0]) as view:
+        return str(view.to_html(live=True))
+
+
 def write_live(static: Path) -> None:
     """Write the live page and the figure of the README.
 
@@ -102,10 +142,13 @@ def write_live(static: Path) -> None:
     live.mkdir(parents=True, exist_ok=True)
     write_bytes(live / "heatmap.html", to_page(shown).encode())
     write_bytes(live / "heatmap.svg", to_svg(shown).encode())
-    for name, made in {
-        **dictionary_payloads(),
+    shown_too = {
         "feature-dashboard": dashboard_payload(),
         "circuit": circuit_payload(),
-    }.items():
+        "patch-map": patch_map_payload(),
+        "steering": steering_payload(),
+    }
+    for name, made in {**dictionary_payloads(), **shown_too}.items():
         write_bytes(live / f"{name}.html", to_page(made).encode())
     write_bytes(live / "feature-table.html", table_page().encode())
+    write_bytes(live / "live-page.html", live_page().encode())

@@ -55,7 +55,15 @@ _HOMES = {
     "FeatureDashboard": "saewidgets.widgets",
     "FeatureTable": "saewidgets.widgets",
     "CircuitGraph": "saewidgets.widgets",
+    "Steering": "saewidgets.widgets",
+    "PatchMap": "saewidgets.widgets",
     "open": "saewidgets.widgets",
+    "link": "saewidgets.widgets.link",
+    # papers and pages
+    "report": "saewidgets.export.report",
+    "caption": "saewidgets.export.caption",
+    "snippet": "saewidgets.export.caption",
+    "figure_style": "saewidgets.figures.style",
     # names of places, and what can go wrong
     "Site": "saewidgets.sites",
     "FeatureId": "saewidgets.sites",
@@ -79,6 +87,10 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.dictionaries import load_dictionary as load_dictionary
     from saewidgets.errors import SaewidgetsError as SaewidgetsError
     from saewidgets.evaluate import evaluate as evaluate
+    from saewidgets.export.caption import caption as caption
+    from saewidgets.export.caption import snippet as snippet
+    from saewidgets.export.report import report as report
+    from saewidgets.figures.style import figure_style as figure_style
     from saewidgets.interventions import Direction as Direction
     from saewidgets.interventions import Group as Group
     from saewidgets.interventions import Head as Head
@@ -105,9 +117,12 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.widgets import FeatureDashboard as FeatureDashboard
     from saewidgets.widgets import FeatureTable as FeatureTable
     from saewidgets.widgets import Frontier as Frontier
+    from saewidgets.widgets import PatchMap as PatchMap
+    from saewidgets.widgets import Steering as Steering
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap
     from saewidgets.widgets import TrainingMonitor as TrainingMonitor
     from saewidgets.widgets import open as open
+    from saewidgets.widgets.link import link as link
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: `saewidgets demo`, `saewidgets sweep` and `saewidgets doctor`."""
+"""The command line: `saewidgets demo`, `sweep`, `clean` and `doctor`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sweep.add_argument("--store", default="atlas", help="folder of the atlas (default: atlas)")
     sweep.add_argument("--length", type=int, default=128, help="tokens in a context (default: 128)")
     sweep.add_argument("--device", default=None, help="where the model and the dictionaries go")
+    tidy = commands.add_parser("clean", help="take the widget state out of notebooks and leave their pictures")
+    tidy.add_argument("notebooks", nargs="+", help=".ipynb files, changed in place")
+    tidy.add_argument("--repair", action="store_true", help="keep the state and only put right what is missing in it")
     commands.add_parser("doctor", help="say what is installed and what is missing")
     options = parser.parse_args(arguments)
     try:
@@ -49,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_demo(options.prompt, Path(options.output), open_lab=not options.no_lab)
         if options.command == "sweep":
             return run_sweep(options)
+        if options.command == "clean":
+            return run_clean(options.notebooks, options.repair)
         return run_doctor()
     except SaewidgetsError as error:
         print(f"saewidgets: {error}", file=sys.stderr)
@@ -114,6 +119,15 @@ def run_sweep(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"Stopped. What was done is in {options.store}; the same command goes on.", file=sys.stderr)
         return 130
+    return 0
+
+
+def run_clean(notebooks: Sequence[str], repair: bool) -> int:
+    """Clean notebooks in place."""
+    from saewidgets.export.notebook import clean
+
+    for notebook in notebooks:
+        print(clean(notebook, repair=repair))
     return 0
 
 

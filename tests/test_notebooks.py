@@ -25,7 +25,8 @@ ROWS = {"1", "2", "3", "4", "5", "9", "10", "12", "13", "14", "15"}
 
 
 def test_there_are_notebooks() -> None:
-    assert {"00_tour.ipynb", "01_dictionaries.ipynb", "02_features.ipynb", "04_circuits.ipynb"} <= set(NOTEBOOKS)
+    needed = {"00_tour", "01_dictionaries", "02_features", "03_steering", "04_circuits"}
+    assert {f"{name}.ipynb" for name in needed} <= set(NOTEBOOKS)
 
 
 def signs_hold(lines: list[dict[str, Any]]) -> None:
@@ -66,6 +67,19 @@ def circuits_carry_their_behaviours(lines: list[dict[str, Any]]) -> None:
     assert direct["predicted"] == pytest.approx(direct["measured"], abs=1e-3)
 
 
+def steering_beats_its_controls(lines: list[dict[str, Any]]) -> None:
+    """Row 7: in the last two layers the output score chooses better at matched KL, and random changes do little."""
+    *sites, months = lines
+    assert [line["site"] for line in sites] == ["resid_post.1", "resid_post.2", "resid_post.3"]
+    for line in sites:
+        assert line["concepts"] >= 10
+        assert line["low"] < line["ratio"] < line["high"]
+        if line["site"] != "resid_post.1":
+            assert line["low"] > 1 and line["won"] > 0.5
+            assert line["output score"] > 2 * max(line["random direction"], line["random feature"])
+    assert months["effect"] > months["greatest of 10 controls"] > 0
+
+
 # Notebook -> what is printed at its end, and what must be true of that.
 CHECKS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], None]]] = {
     "01_dictionaries.ipynb": ("print(table.to_json(orient='records'))", signs_hold),
@@ -75,6 +89,12 @@ CHECKS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], None]]] = {
         " 'ablated': float(view.payload.live.features[0].after.max())}\n"
         "print(json.dumps([*json.loads(table.to_json(orient='records')), whole]))",
         labels_are_told_apart,
+    ),
+    "03_steering.ipynb": (
+        "import json\n"
+        "joined = signs.join(means).reset_index(names='site').astype({'concepts': float})\n"
+        "print(json.dumps([*json.loads(joined.to_json(orient='records')), controlled.loc['months'].to_dict()]))",
+        steering_beats_its_controls,
     ),
     "04_circuits.ipynb": (
         "import json\n"
@@ -136,6 +156,20 @@ def test_the_check_of_labels_can_fail() -> None:
             labels_are_told_apart([*rows, whole | wrong])
     with pytest.raises(AssertionError):
         labels_are_told_apart([*rows[:-2], rows[-2] | {"value": 0.6}, rows[-1], whole])
+
+
+def test_the_check_of_steering_can_fail() -> None:
+    right = {"concepts": 13.0, "ratio": 2.0, "low": 1.5, "high": 3.0, "won": 0.9, "output score": 0.06,
+             "random direction": 0.01, "random feature": 0.02}  # fmt: skip
+    sites = [{**right, "site": f"resid_post.{i}"} for i in (1, 2, 3)]
+    months = {"effect": 0.3, "greatest of 10 controls": 0.1}
+    steering_beats_its_controls([*sites, months])
+    steering_beats_its_controls([{**sites[0], "low": 0.5, "won": 0.4}, *sites[1:], months])
+    for wrong in ({"low": 0.9}, {"won": 0.5}, {"concepts": 3.0}, {"random feature": 0.05}):
+        with pytest.raises(AssertionError):
+            steering_beats_its_controls([*sites[:2], {**sites[2], **wrong}, months])
+    with pytest.raises(AssertionError):
+        steering_beats_its_controls([*sites, {**months, "effect": 0.05}])
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

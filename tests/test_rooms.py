@@ -21,6 +21,7 @@ ROOMS = [
     "disk",  # the one door through which files are written
     "corpus",  # text as rows of token ids
     "payloads",
+    "figures",  # of payloads, so that results of any room can show themselves
     "dictionaries",
     "model",
     "training",
@@ -32,7 +33,6 @@ ROOMS = [
     "causes",  # what carries a behaviour
     "circuits",
     "scope",
-    "figures",
     "export",
     "widgets",
     "demo",

@@ -1,4 +1,4 @@
-"""Sample payloads of the training, frontier and report views, without a model; numbers are invented."""
+"""Sample payloads of all views but the heatmap, without a model; numbers are invented."""
 
 from __future__ import annotations
 
@@ -12,29 +12,42 @@ from saewidgets.payloads import (
     Context,
     Curve,
     DictionaryReportPayload,
+    Doses,
     Estimate,
     ExampleGroup,
     FeatureDashboardPayload,
+    FeatureLabel,
     FeatureTablePayload,
     FormingFeature,
     FrontierPayload,
     FrontierPoint,
     Histogram,
+    KeptRun,
     LabelMeter,
     Measure,
     OpenedFeature,
     Passage,
+    PatchBlock,
+    PatchDetail,
+    PatchMapPayload,
+    PatchPath,
+    PatchRegion,
     RelatedFeature,
     Statistic,
+    SteeringPayload,
+    SteeringSlider,
     TableChart,
     TableFilter,
     TablePoints,
     TableRows,
+    Tokens,
     TrainingPayload,
     Word,
+    WrittenText,
     encode,
     frontier_payload,
 )
+from saewidgets.payloads.heatmap import SPECIAL
 from saewidgets.payloads.reporting import report_payload
 from tests.payload_factory import make_payload
 
@@ -251,7 +264,7 @@ def make_rows(n: int = 60, start: int = 0, order: int = 1, texts: list[str] | No
     names = texts or ["say a name", "counting upward", "", "German sentence"]
     tokens = texts or [" Mira", " Nora", " four", " und"]
     values = np.stack([0.6 / (1 + places), 12_000.0 / (1 + places), 11.2 - places * 1e-5, (places % 97) / 97,
-                       (places * 37 % 89) / 89], axis=1)  # fmt: skip
+                       (places * 37 % 89) / 89, np.cos(places), 0.9 * np.sin(places)], axis=1)  # fmt: skip
     known = np.ones(values.shape, np.uint8)
     known[:, 3] = places % 5 != 4
     bars = np.maximum(np.cos((np.arange(16)[None] - places[:, None] % 16) / 4), 0.0)
@@ -260,6 +273,12 @@ def make_rows(n: int = 60, start: int = 0, order: int = 1, texts: list[str] | No
         tuple(tokens[(i + k) % len(tokens)] for i in places.tolist() for k in range(3)),
         np.where(known == 1, values, 0.0), known.ravel(), bars,
     )  # fmt: skip
+
+
+def _islands(random: np.random.Generator) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Coordinates of 300 features in twelve groups."""
+    angle = np.arange(300) % 12 * (np.pi / 6)
+    return tuple(0.8 * f(angle) + random.normal(scale=0.06, size=300) for f in (np.cos, np.sin))  # type: ignore[return-value]
 
 
 def make_table(n: int = 1_024, texts: list[str] | None = None, **changes: Any) -> FeatureTablePayload:
@@ -278,9 +297,11 @@ def make_table(n: int = 1_024, texts: list[str] | None = None, **changes: Any) -
         Statistic("density", "density", "share", 1e-6, 0.6, 1_021),
         Statistic("n_active", "tokens", "count", 0, 12_000, n),
         Statistic("maximum", "max", "", 0.2, 11.2, 1_021), Statistic("input", "input", "score", 0, 1, 819),
-        Statistic("output", "output", "score", 0, 1, n),
+        Statistic("output", "output", "score", 0, 1, n), Statistic("map_x", "map x", "place", -1, 1, 1_021),
+        Statistic("map_y", "map y", "place", -0.9, 1, 1_021),
     )  # fmt: skip
     x, y = random.random(300), random.random(300) ** 2
+    names = tuple((texts or ["", "say a name", "German sentence"])[i % len(texts or "123")] for i in range(300))
     inside = make_dashboard(False, id=f"{site}/3", texts=texts, live_note="A page has no model.")
     fields: dict[str, Any] = {
         "site": site,
@@ -294,10 +315,151 @@ def make_table(n: int = 1_024, texts: list[str] | None = None, **changes: Any) -
         "context": CONTEXT,
         "filters": (TableFilter("density", 0.0001, 0.006), TableFilter("input", 0.5)),
         "charts": (TableChart("density", Histogram(np.arange(-48, -15) / 8, counts, 3, log=True), fit),),
-        "points": TablePoints("input", "output", np.arange(300), x, y, (x > 0.5).astype(int), 819),
+        "points": (
+            TablePoints("input", "output", np.arange(300), x, y, (x > 0.5).astype(int), 819),
+            TablePoints("map_x", "map_y", np.arange(300), *_islands(random), (x > 0.5).astype(int), 1_021, names),
+        ),
         "words": "promotes",
         "selection": (f"{site}/3", "", f"{site}/9"),
         "dashboards": (OpenedFeature(f"{site}/3", np.frombuffer(encode(inside), np.uint8)),),
         "source": "2 097 152 tokens, contexts of 128",
     }
     return FeatureTablePayload(**{**fields, **changes})
+
+
+_WRITTEN = {
+    "base": [" saw", " the", " garden", ".", " The", " cat", " was", " asleep", " on", " the", " step"],
+    "steered": [" saw", " the", " harbour", ".", " The", " boats", " were", " asleep", " on", " the", " water"],
+    "direction": [" saw", " the", " garden", ".", " The", " cat", " was", " asleep", " on", " the", " bench"],
+    "feature": [" saw", " a", " bell"],
+    "frozen": [" saw", " the", " harbour", "."],
+}
+
+
+def written(role: str, texts: list[str] | None = None, sliders: int = 2, measured: bool = True) -> WrittenText:
+    """One column of a steering view."""
+    prompt = ["<s>", "Lena", " opened", " the", " door", " and"]
+    new = texts or _WRITTEN[role]
+    kind = np.zeros(len(prompt) + len(new), np.uint8)
+    kind[0] = SPECIAL
+    at = np.arange(len(kind))
+    values = np.stack([np.where(at % (3 + s) == 2, 8.0 - s - at % 5, 0.0) for s in range(sliders)] or [[]])
+    numbers = {"effect": 0.42, "kl": 0.0 if role == "base" else 0.61, "perplexity": 9.8} if measured else {}
+    base = np.array([*prompt, *_WRITTEN["base"]], object)
+    differs = [int(i >= len(base) or t != base[i]) if i >= 6 else 0 for i, t in enumerate([*prompt, *new])]
+    note = {"base": "no edit", "direction": "random direction, same norm"}.get(role, "a +4.0, b −1.0")
+    return WrittenText(
+        role, note, Tokens((*prompt, *new), at, kind), 6, np.array(differs), values.reshape(sliders, len(kind)),
+        finished="length" if measured else "", **numbers,
+    )  # fmt: skip
+
+
+def make_doses(n_controls: int = 3, n: int = 9, **changes: Any) -> Doses:
+    """Curves of a feature that does something, beside controls that do little."""
+    strengths = np.linspace(-8, 8, n)
+    rows = 1 + 2 * n_controls
+    by = np.array([1.0, *(0.02 * (i + 1) for i in range(rows - 1))])[:, None]
+    effect = 0.02 + by * 0.5 / (1 + np.exp(-(strengths[None] - 3)))
+    kl = (0.6 + 0.1 * np.arange(rows))[:, None] * (strengths[None] / 4) ** 2
+    fields: dict[str, Any] = {
+        "strengths": strengths, "effect": effect, "kl": kl, "perplexity": 6.9 * np.exp(kl / 2), "base_effect": 0.04,
+        "base_perplexity": 6.9, "n_directions": n_controls, "n_prompts": 16, "n_texts": 16, "n_planned": 16,
+        "n_tokens": 40,
+    }  # fmt: skip
+    return Doses(**{**fields, **changes})
+
+
+def make_steering(words: list[str] | None = None, roles: tuple[str, ...] = tuple(_WRITTEN), **changes: Any) -> Any:
+    """Two features, five texts, curves and two kept runs.
+
+    Args:
+        words: Token texts instead of the invented ones.
+        roles: Columns.
+        **changes: Fields to replace.
+    """
+    both, values = ("resid_post.2/640", "boats"), np.array([4.0, -1.0])
+    run = KeptRun("a +4.0", "Lena opened the door and", "additive", "both", both, values, 1, 0.8,
+                  "".join(words or _WRITTEN["steered"]), 0.39, 0.58, 9.1, 11)  # fmt: skip
+    fields: dict[str, Any] = {
+        "prompt": "Lena opened the door and",
+        "context": CONTEXT,
+        "temperature": 0.8,
+        "sliders": (
+            SteeringSlider("resid_post.2/640", "by the sea", 6, 4.0, 0.0, 8.0, 0.115, 8.0),
+            SteeringSlider("boats", "", 1, -1.0, 0.0, 8.0, 0.1, 6.0),
+        ),
+        "texts": tuple(written(role, words) for role in roles),
+        "target": (" harbour", " boats"),
+        "target_name": "harbour, boats",
+        "doses": make_doses(),
+        "now": 4.0,
+        "verdict": "More than every control: +0.381, the controls up to 0.020.",
+        "kept": (run, replace(run, note="a +6.0", effect=None, kl=None, perplexity=None)),
+        "offers": (FeatureLabel("resid_post.2/17", "doors"), FeatureLabel("resid_post.2/18", "")),
+        "tokens_per_second": 58.0,
+    }
+    return SteeringPayload(**{**fields, **changes})
+
+
+PAIR = ["When", " Mira", " and", " Tom", " met", ",", " Tom", " gave", " it", " to"]
+CHANGED = 6
+
+
+def make_patch_map(done: bool = True, texts: list[str] | None = None, **changes: Any) -> PatchMapPayload:
+    """A name that is said twice: early at its place, late at the last token.
+
+    Args:
+        done: Whether the controls are there.
+        texts: Token texts instead of the invented ones.
+        **changes: Fields to replace.
+    """
+    clean = texts or PAIR
+    n, at = len(clean), min(CHANGED, len(clean) - 1)
+    ids = np.arange(n)
+    other = [*clean[:at], " Mira" if texts is None else f"{clean[at]}!", *clean[at + 1 :]]
+    tokens = Tokens(tuple(clean), ids, np.zeros(n, np.uint8))
+    corrupt = Tokens(tuple(other), np.where(ids == at, 999, ids), np.zeros(n, np.uint8))
+
+    def block(name: str, kind: str, stream: str, cells: dict[tuple[int, int], float]) -> PatchBlock:
+        values = np.zeros((n, 4), np.float32)
+        for (place, layer), value in cells.items():
+            values[place, layer] = value
+        measured = np.ones((n, 4), np.uint8)
+        spread = np.where(values != 0, 0.03, 0.0) if done else np.zeros((n, 4))
+        nodes = tuple(f"{stream}.{layer}" for layer in range(4))
+        return PatchBlock(name, kind, ("0", "1", "2", "3"), nodes, values, measured, -spread, spread,
+                          0.04 if done else None)  # fmt: skip
+
+    last = n - 1
+    blocks = (
+        block(
+            "residual stream",
+            "resid",
+            "resid_post",
+            {(at, 0): 0.96, (at, 1): 0.9, (last, 1): 0.2, (last, 2): 0.5, (last, 3): 0.94},
+        ),
+        block("attention", "attention", "attn_out", {(at, 1): -0.12, (last, 2): 0.55, (last, 3): 0.02}),
+        block("MLP", "mlp", "mlp_out", {(at, 0): 0.34, (last, 3): -0.21}),
+    )
+    detail = PatchDetail(
+        "attn_out.2", last, 0.55, -0.03, 0.03, (" Mira", " Tom", " the", " her"), [0.06, 0.64, 0.11, 0.05],
+        [0.41, 0.31, 0.11, 0.06], [0.05, 0.6, 0.1, 0.04], [0.08, 0.66, 0.12, 0.07],
+        tuple(f"head.2.{h}" for h in range(4)), [0.02, 0.47, 0.07, -0.03], 0.05,
+    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "clean": "".join(clean), "corrupt": "".join(other), "tokens": tokens, "corrupt_tokens": corrupt,
+        "blocks": blocks, "target": "Mira − Tom", "low": -2.9, "high": 3.4, "context": CONTEXT, "n_patches": 12 * n,
+        "controls": 8, "verdict": "9 of 120 cells do more than every control." if done else "",
+        "cell": f"attn_out.2:{last}", "details": (detail,) if done else (),
+        "paths": (PatchPath("attn_out.2", last, "logits", -1, 0.31, -0.02, 0.04, "direct to the receiver"),),
+        "regions": (PatchRegion("names", np.arange(at + 1)), PatchRegion("question", np.arange(at + 1, n))),
+    }  # fmt: skip
+    return PatchMapPayload(**{**fields, **changes})
+
+
+def make_nothing() -> PatchMapPayload:
+    """A map in which nothing lies beyond the controls."""
+    base = make_patch_map(cell="", details=(), paths=(), regions=())
+    blocks = tuple(replace(block, band=1.5) for block in base.blocks)
+    verdict = "Nothing beats the control: none of 120 cells does more than the controls do."
+    return replace(base, blocks=blocks, verdict=verdict)

@@ -8,8 +8,10 @@ import {
   type HeatmapPayload,
   type Histogram,
   KINDS,
+  type PatchMapPayload,
   type Payload,
   RECORDS,
+  type SteeringPayload,
   type TableRows,
   type TrainingPayload,
 } from "./payloads";
@@ -158,9 +160,11 @@ const CHECKS: ReadonlyMap<string, (payload: any) => void> = new Map<string, (pay
   ["FrontierPayload", checkFrontier],
   ["DictionaryReportPayload", checkReport],
   ["FeatureDashboardPayload", checkDashboard],
+  ["PatchMapPayload", checkPatchMap],
   ["FeatureTablePayload", checkTable],
   ["CircuitPayload", checkCircuit],
   ["TableRows", checkRows],
+  ["SteeringPayload", checkSteering],
 ]);
 
 /** Refuses rows of another number than expected. */
@@ -207,6 +211,17 @@ function checkDashboard({ histogram, slot, groups, live }: FeatureDashboardPaylo
   if (live) checkHeatmap(live);
 }
 
+function checkPatchMap({ tokens, corrupt_tokens, blocks }: PatchMapPayload): void {
+  const length = tokens.text.length;
+  for (const { ids, kind, text } of [tokens, corrupt_tokens]) {
+    for (const values of [ids, kind, text]) rowsOf("tokens", values, length);
+  }
+  for (const { name, columns, nodes, values, measured, low, high } of blocks) {
+    rowsOf(name, nodes, columns.length);
+    for (const table of [values, measured, low, high]) rowsOf(name, table.data, length * columns.length);
+  }
+}
+
 function checkTable({ statistics, rows, charts, points }: FeatureTablePayload): void {
   checkRows(rows);
   if (rows.values.columns !== statistics.length) throw new PayloadError("The rows have other columns than the table.");
@@ -214,7 +229,9 @@ function checkTable({ statistics, rows, charts, points }: FeatureTablePayload): 
     checkHistogram(name, all);
     rowsOf(name, fit, all.counts.length);
   }
-  if (points) for (const values of [points.x, points.y, points.fit]) rowsOf("points", values, points.index.length);
+  for (const { index, x, y, fit, label } of points) {
+    for (const values of [x, y, fit, ...(label.length ? [label] : [])]) rowsOf("points", values, index.length);
+  }
 }
 
 function checkRows({ index, label, words, values, known, bars, order, start }: TableRows): void {
@@ -258,6 +275,24 @@ function checkCircuit({
     for (const values of [mode.predicted, mode.measured, mode.low, mode.high, mode.direction_low, mode.direction_high])
       rowsOf(mode.mode, values, effect?.rows.length ?? 0);
   for (const values of [words.before, words.after, words.low, words.high]) rowsOf("words", values, words.word.length);
+}
+
+function checkSteering({ sliders, texts, doses, kept }: SteeringPayload): void {
+  for (const { slot, half } of sliders) {
+    if (!isSize(slot) || !(half > 0)) throw new PayloadError("A slider has no slot or no way to go.");
+  }
+  for (const { role, tokens, differs, values, n_prompt } of texts) {
+    for (const row of [tokens.ids, tokens.kind, differs]) rowsOf(role, row, tokens.text.length);
+    if (values.rows !== sliders.length || values.columns !== tokens.text.length || !isSize(n_prompt))
+      throw new PayloadError("A text and its values are of unequal length.");
+  }
+  for (const matrix of doses ? [doses.effect, doses.kl, doses.perplexity] : []) {
+    if (matrix.columns !== doses?.strengths.length || matrix.rows !== doses.effect.rows || !(matrix.rows > 0))
+      throw new PayloadError("The curves are of unequal length.");
+  }
+  if (doses && !(isSize(doses.n_directions) && doses.n_directions < doses.effect.rows))
+    throw new PayloadError("The curves miss their controls.");
+  for (const { note, sliders: ids, values } of kept) rowsOf(note, values, ids.length);
 }
 
 function checkHeatmap(payload: HeatmapPayload): void {

@@ -17,6 +17,9 @@ export const activation = (value: number): string => (value === 0 ? "0" : signed
 /** A probability, a score or a KL divergence. */
 export const probability = (value: number): string => signed(value, 2);
 
+/** A mean probability of a few words a token, which is often small: three decimals. */
+export const chance = (value: number): string => signed(value, 3);
+
 /** A change of a probability: always with its sign. */
 export const change = (value: number): string => signed(value, 2, true);
 

@@ -11,6 +11,7 @@ export interface Edit {
   positions: number[] | null;
   error: "keep" | "drop";
   relative?: boolean;
+  when_active?: boolean;
 }
 
 export interface Draft {

@@ -20,12 +20,16 @@ export class PageModel implements AnyModel {
   set(name: string, value: unknown): void {
     if (this.#values.get(name) === value) return;
     this.#values.set(name, value);
-    for (const listener of this.#listeners.get(`change:${name}`) ?? []) listener();
+    this.emit(`change:${name}`);
+  }
+
+  protected emit(event: string, ...values: unknown[]): void {
+    for (const listener of this.#listeners.get(event) ?? []) listener(...values);
   }
 
   save_changes(): void {}
 
-  send(): void {}
+  send(_content: unknown): void {}
 
   on(event: string, listener: Listener): void {
     const all = this.#listeners.get(event) ?? new Set();
@@ -40,7 +44,10 @@ export class PageModel implements AnyModel {
 
 /** Bytes of base64 text; white space is ignored. */
 export function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text.replace(/\s+/g, "")), (character) => character.charCodeAt(0));
+  const raw = atob(text.replace(/\s+/g, ""));
+  const bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  return bytes;
 }
 
 const OPTIONS: Record<string, readonly string[]> = {
@@ -66,17 +73,31 @@ export function options(text: string): [string, unknown][] {
   });
 }
 
+/** Text of an inert element of the page, "" where there is none. */
+export const textOf = (page: Document, id: string): string => page.getElementById(id)?.textContent ?? "";
+
+const plainModel = (values: [string, unknown][]): PageModel => new PageModel(values);
+
 /** Draw the payload of `#saewidgets-payload` into `#saewidgets`; the static picture there stays when that fails. */
-export function start(page: Document, view: string, draw: Draw): void {
+export function start(page: Document, view: string, draw: Draw, make = plainModel): void {
   const el = page.getElementById("saewidgets");
-  const data = page.getElementById("saewidgets-payload");
-  if (!el || !data) return;
-  const model = new PageModel([
-    ["_view", view],
-    ["_payload", fromBase64(data.textContent ?? "")],
-    ["_revision", 1],
-    ["live", false],
-    ...options(page.getElementById("saewidgets-options")?.textContent ?? ""),
-  ]);
-  mount({ model, el }, new Map([[view, draw]]));
+  const data = textOf(page, "saewidgets-payload");
+  if (el && data) mount({ model: make(valuesOf(page, view, data)), el }, new Map([[view, draw]]));
 }
+
+/** Draw every view of a report: each element that is marked, from the payload that follows it. */
+export function startAll(page: Document, views: ReadonlyMap<string, Draw>): void {
+  for (const el of page.querySelectorAll<HTMLElement>("[data-saewidgets]")) {
+    const view = el.dataset.saewidgets ?? "";
+    const data = el.nextElementSibling?.textContent;
+    if (data) mount({ model: plainModel(valuesOf(page, view, data)), el }, views);
+  }
+}
+
+const valuesOf = (page: Document, view: string, data: string): [string, unknown][] => [
+  ["_view", view],
+  ["_payload", fromBase64(data)],
+  ["_revision", 1],
+  ["live", false],
+  ...options(textOf(page, "saewidgets-options")),
+];

@@ -11,6 +11,9 @@ function properties(theme: Theme): string {
       entries.push(`--r${slot}${step + 1}:${color}`, `--t${slot}${step + 1}:${feature.text[step]}`);
     });
   });
+  theme.effect.forEach(({ fill, text }, step) => {
+    entries.push(`--d${step}:${fill}`, `--dt${step}:${text}`);
+  });
   theme.activation.forEach(({ fill, text }, step) => {
     entries.push(`--s${step + 1}:${fill}`, `--st${step + 1}:${text}`);
   });
@@ -40,6 +43,9 @@ export const ramp = (slot: number | null, step: number): string =>
 /** Step of a fill: 0 for none, else 1 to 7 in equal parts of the maximum. */
 export const step = (value: number, maximum: number): number =>
   value > 0 && maximum > 0 ? Math.max(1, Math.min(7, Math.ceil((7 * value) / maximum))) : 0;
+
+/** Step of an effect from -1 to 1: 0 to 10, 5 for none. */
+export const effectStep = (value: number): number => Math.round(5 * Math.max(-1, Math.min(1, value))) + 5;
 
 /** Letter of a slot: a, b, … z, then a1, b1, … */
 export const letter = (slot: number): string =>

@@ -296,6 +296,78 @@ export interface FeatureDashboardPayload {
   source: string;
 }
 
+/** Columns of the map that belong together. */
+export interface PatchBlock {
+  name: string;
+  kind: string;
+  columns: string[];
+  nodes: string[];
+  values: Matrix<Float32Array>;
+  measured: Matrix<Uint8Array>;
+  low: Matrix<Float32Array>;
+  high: Matrix<Float32Array>;
+  band: number | null;
+  labels: string[];
+}
+
+/** One cell, patched: the predictions before and after, and its parts. */
+export interface PatchDetail {
+  node: string;
+  position: number;
+  restored: number;
+  low: number;
+  high: number;
+  words: string[];
+  before: Float32Array;
+  after: Float32Array;
+  before_low: Float32Array;
+  before_high: Float32Array;
+  parts: string[];
+  part_values: Float32Array | null;
+  part_band: number;
+}
+
+/** What one cell sends another, and nothing else. */
+export interface PatchPath {
+  sender: string;
+  sender_position: number;
+  receiver: string;
+  receiver_position: number;
+  restored: number;
+  low: number;
+  high: number;
+  propagation: string;
+}
+
+/** A part of the prompt. */
+export interface PatchRegion {
+  name: string;
+  positions: Uint32Array;
+}
+
+/** Everything a `PatchMap` draws. */
+export interface PatchMapPayload {
+  clean: string;
+  corrupt: string;
+  tokens: Tokens;
+  corrupt_tokens: Tokens;
+  blocks: PatchBlock[];
+  target: string;
+  low: number;
+  high: number;
+  context: Context;
+  show: string;
+  corruption: string;
+  n_prompts: number;
+  n_patches: number;
+  controls: number;
+  verdict: string;
+  cell: string;
+  details: PatchDetail[];
+  paths: PatchPath[];
+  regions: PatchRegion[];
+}
+
 /** A number that every feature has, or most. */
 export interface Statistic {
   name: string;
@@ -341,6 +413,7 @@ export interface TablePoints {
   y: Float32Array;
   fit: Uint8Array;
   total: number;
+  label: string[];
 }
 
 /** The dashboard of a feature, inside a table's page or file. */
@@ -366,7 +439,7 @@ export interface FeatureTablePayload {
   there: string;
   filters: TableFilter[];
   charts: TableChart[];
-  points: TablePoints | null;
+  points: TablePoints[];
   words: string;
   selection: string[];
   feature: string;
@@ -503,6 +576,88 @@ export interface CircuitPayload {
   note: string;
 }
 
+/** What is steered with. */
+export interface SteeringSlider {
+  id: string;
+  label: string;
+  slot: number;
+  value: number;
+  middle: number;
+  half: number;
+  share: number;
+  maximum: number;
+}
+
+/** One column. */
+export interface WrittenText {
+  role: string;
+  note: string;
+  tokens: Tokens;
+  n_prompt: number;
+  differs: Uint8Array;
+  values: Matrix<Float32Array>;
+  effect: number | null;
+  kl: number | null;
+  perplexity: number | null;
+  finished: string;
+}
+
+/** What each strength does: row 0 the edit, then random directions, then random features. */
+export interface Doses {
+  strengths: Float32Array;
+  effect: Matrix<Float32Array>;
+  kl: Matrix<Float32Array>;
+  perplexity: Matrix<Float32Array>;
+  base_effect: number;
+  base_perplexity: number;
+  n_directions: number;
+  n_prompts: number;
+  n_texts: number;
+  n_planned: number;
+  n_tokens: number;
+}
+
+/** A steered text that was kept, with what makes it again. */
+export interface KeptRun {
+  note: string;
+  prompt: string;
+  mode: string;
+  place: string;
+  sliders: string[];
+  values: Float32Array;
+  seed: number;
+  temperature: number;
+  text: string;
+  effect: number | null;
+  kl: number | null;
+  perplexity: number | null;
+  n_tokens: number;
+}
+
+/** Everything a `Steering` view draws. */
+export interface SteeringPayload {
+  prompt: string;
+  context: Context;
+  mode: string;
+  place: string;
+  seed: number;
+  temperature: number;
+  max_new_tokens: number;
+  sliders: SteeringSlider[];
+  texts: WrittenText[];
+  target: string[];
+  target_name: string;
+  doses: Doses | null;
+  now: number;
+  verdict: string;
+  kept: KeptRun[];
+  offers: FeatureLabel[];
+  control: string;
+  frozen: boolean;
+  phase: string;
+  tokens_per_second: number;
+}
+
 /** Fields of each record, for the decoder: a typed array, text, a number or another record. */
 export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Tokens", "text:string[] ids:uint32 kind:uint8 pieces:string[]"],
@@ -531,13 +686,18 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Word", "text:string value:number"],
   ["RelatedFeature", "id:string value:number label:string"],
   ["FeatureDashboardPayload", "id:string context:Context histogram:Histogram label:string label_note:string slot:number meters:LabelMeter[] n_tokens:number n_active:number maximum:number groups:ExampleGroup[] shown:string fires_on:Word[] promoted:Word[] suppressed:Word[] skew:number? kurtosis:number? near:RelatedFeature[] together:RelatedFeature[] alike:RelatedFeature[] nearest_live:RelatedFeature? live:HeatmapPayload? position:number live_note:string written_note:string source:string"],
+  ["PatchBlock", "name:string kind:string columns:string[] nodes:string[] values:float32*2 measured:uint8*2 low:float32*2 high:float32*2 band:number? labels:string[]"],
+  ["PatchDetail", "node:string position:number restored:number low:number high:number words:string[] before:float32 after:float32 before_low:float32 before_high:float32 parts:string[] part_values:float32? part_band:number"],
+  ["PatchPath", "sender:string sender_position:number receiver:string receiver_position:number restored:number low:number high:number propagation:string"],
+  ["PatchRegion", "name:string positions:uint32"],
+  ["PatchMapPayload", "clean:string corrupt:string tokens:Tokens corrupt_tokens:Tokens blocks:PatchBlock[] target:string low:number high:number context:Context show:string corruption:string n_prompts:number n_patches:number controls:number verdict:string cell:string details:PatchDetail[] paths:PatchPath[] regions:PatchRegion[]"],
   ["Statistic", "name:string title:string unit:string low:number high:number known:number"],
   ["TableRows", "order:number start:number index:uint32 label:string[] words:string[] values:float32*2 known:uint8 bars:float32*2"],
   ["TableFilter", "name:string low:number? high:number?"],
   ["TableChart", "name:string all:Histogram fit:uint32"],
-  ["TablePoints", "name_x:string name_y:string index:uint32 x:float32 y:float32 fit:uint8 total:number"],
+  ["TablePoints", "name_x:string name_y:string index:uint32 x:float32 y:float32 fit:uint8 total:number label:string[]"],
   ["OpenedFeature", "id:string data:uint8"],
-  ["FeatureTablePayload", "site:string sites:string[] n_features:number n_fit:number statistics:Statistic[] columns:string[] sort:string rows:TableRows context:Context descending:boolean query:string here:string there:string filters:TableFilter[] charts:TableChart[] points:TablePoints? words:string selection:string[] feature:string dashboards:OpenedFeature[] note:string source:string"],
+  ["FeatureTablePayload", "site:string sites:string[] n_features:number n_fit:number statistics:Statistic[] columns:string[] sort:string rows:TableRows context:Context descending:boolean query:string here:string there:string filters:TableFilter[] charts:TableChart[] points:TablePoints[] words:string selection:string[] feature:string dashboards:OpenedFeature[] note:string source:string"],
   ["CircuitNodes", "id:string[] kind:uint8 row:uint32 position:uint32 slot:uint32 label:string[] density:float32 status:uint8"],
   ["CircuitSide", "influence:float32 cumulative:float32 activation:float32 inputs:float32 weight:float32 probability:float32 edge:float32"],
   ["CircuitGroup", "label:string nodes:string[]"],
@@ -549,6 +709,11 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["CircuitEffect", "label:string nodes:string[] rows:string[] names:string[] modes:CircuitMode[] n:number seed:number error:string control:string"],
   ["CircuitWorth", "pinned:string[] faithfulness:number completeness:number control:number low:number high:number n:number seed:number"],
   ["CircuitPayload", "prompt:string tokens:string[] rows:string[] columns:uint32 widths:uint32 nodes:CircuitNodes source:uint32 target:uint32 now:CircuitSide context:Context tokens_before:string[] before:CircuitSide? side:string keep_nodes:number keep_edges:number most_nodes:number n_edges:number selection:string marks:CircuitMarks replacement:number completeness:number residual:number covered:number method:string words:CircuitWords effect:CircuitEffect? worth:CircuitWorth? edits:string note:string"],
+  ["SteeringSlider", "id:string label:string slot:number value:number middle:number half:number share:number maximum:number"],
+  ["WrittenText", "role:string note:string tokens:Tokens n_prompt:number differs:uint8 values:float32*2 effect:number? kl:number? perplexity:number? finished:string"],
+  ["Doses", "strengths:float32 effect:float32*2 kl:float32*2 perplexity:float32*2 base_effect:number base_perplexity:number n_directions:number n_prompts:number n_texts:number n_planned:number n_tokens:number"],
+  ["KeptRun", "note:string prompt:string mode:string place:string sliders:string[] values:float32 seed:number temperature:number text:string effect:number? kl:number? perplexity:number? n_tokens:number"],
+  ["SteeringPayload", "prompt:string context:Context mode:string place:string seed:number temperature:number max_new_tokens:number sliders:SteeringSlider[] texts:WrittenText[] target:string[] target_name:string doses:Doses? now:number verdict:string kept:KeptRun[] offers:FeatureLabel[] control:string frozen:boolean phase:string tokens_per_second:number"],
 ]);
 
 /** Record of each kind of payload. */
@@ -558,8 +723,10 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
   ["frontier", "FrontierPayload"],
   ["dictionary_report", "DictionaryReportPayload"],
   ["feature_dashboard", "FeatureDashboardPayload"],
+  ["patch_map", "PatchMapPayload"],
   ["feature_table", "FeatureTablePayload"],
   ["circuit", "CircuitPayload"],
+  ["steering", "SteeringPayload"],
   ["table_rows", "TableRows"],
 ]);
 
@@ -659,4 +826,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | FeatureTablePayload | CircuitPayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | PatchMapPayload | FeatureTablePayload | CircuitPayload | SteeringPayload;

@@ -11,13 +11,16 @@ const FORBIDDEN =
 
 /** Bytes of each view's page. */
 const PAGES = {
-  heatmap: 126_000,
-  training: 90_000,
-  frontier: 95_000,
+  heatmap: 128_500,
+  heatmap_live: 157_000,
+  training: 94_500,
+  frontier: 99_000,
   dictionary_report: 90_000,
-  feature_dashboard: 105_000,
-  feature_table: 135_000,
-  circuit: 136_000,
+  feature_dashboard: 111_500,
+  feature_table: 143_500,
+  steering: 107_000,
+  patch_map: 102_000,
+  circuit: 140_000,
 };
 
 const files = (folder: string): string[] =>
@@ -46,7 +49,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 90_000, "widget.js, of seven views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 105_000, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }

@@ -72,6 +72,11 @@ class Atlas:
         """Tokens that were counted for a dictionary."""
         return sum(commit.n_tokens for commit in self._commits[self.manifest.site(site)])
 
+    @property
+    def n_contexts(self) -> int:
+        """Contexts whose tokens are in it."""
+        return sum(commit.contexts for commit in max(self._commits, key=len))
+
     def stats(self, site: str) -> pd.DataFrame:
         """Statistics of every feature of a dictionary.
 
@@ -121,9 +126,19 @@ class Atlas:
             self._shared[number] = self._store.merged_shared(number, self._commits[number])
         return self._shared[number]
 
+    def token_ids(self, context: int) -> list[int]:
+        """The token ids of one context, as they went into the model.
+
+        Raises:
+            AtlasError: There is no such context.
+        """
+        if not 0 <= context < self.n_contexts:
+            raise AtlasError(f"There is no context {context}.", f"This atlas has 0 to {self.n_contexts - 1}.")
+        return [int(i) for i in self._store.context(context)]
+
     def tokens(self, context: int) -> tuple[str, ...]:
         """The text of one context, a string a token."""
-        return self.vocabulary.strings(self._store.context(context).tolist())
+        return self.vocabulary.strings(self.token_ids(context))
 
     def texts(self, contexts: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """The texts of several contexts, a string a token."""

@@ -112,9 +112,14 @@ def _octave(value: float, counts: pd.DataFrame, n_active: int) -> dict[str, Any]
     return {"low": high / 2, "high": high, "share": share, "negative": negative}
 
 
+def span(position: int, length: int) -> tuple[int, int]:
+    """First token and end of what is shown around a token."""
+    return max(0, position - AROUND), min(length, position + AROUND + 1)
+
+
 def _passage(tokens: tuple[str, ...], values: Any, position: int, special: frozenset[str]) -> Passage:
     """The context around a token; special tokens in the frame that all marks have."""
-    start, end = max(0, position - AROUND), position + AROUND + 1
+    start, end = span(position, len(tokens))
     shown = tuple(f"‹{t.strip('<|>[]')}›" if t in special else t for t in tokens[start:end])
     return Passage(shown, values[start:end], position - start)
 

@@ -15,13 +15,16 @@ from saewidgets.causes.concepts import ConceptBottleneck, concept_bottleneck
 from saewidgets.causes.contrast import Contrast, contrast
 from saewidgets.causes.controls import Conditions, random_like
 from saewidgets.causes.curve import AblationCurve, ablation_curve
+from saewidgets.causes.dose import DoseResponse, dose_response, dose_responses
+from saewidgets.causes.noise import Noise
 from saewidgets.causes.patching import PatchMap, patch_map
 from saewidgets.causes.paths import PathEffect, path_patch
 from saewidgets.causes.regions import regions
+from saewidgets.causes.relevance import Template, relevance
 from saewidgets.causes.shapley import Shapley, shapley
 
 __all__ = [
-    "Ablation", "AblationCurve", "Concept", "ConceptBottleneck", "Conditions", "Contrast", "PatchMap", "PathEffect",
-    "Shapley", "ablation", "ablation_curve", "concept_bottleneck", "contrast", "patch_map", "path_patch", "random_like",
-    "regions", "shapley",
+    "Ablation", "AblationCurve", "Concept", "ConceptBottleneck", "Conditions", "Contrast", "DoseResponse", "Noise",
+    "PatchMap", "PathEffect", "Shapley", "Template", "ablation", "ablation_curve", "concept_bottleneck", "contrast",
+    "dose_response", "dose_responses", "patch_map", "path_patch", "random_like", "regions", "relevance", "shapley",
 ]  # fmt: skip

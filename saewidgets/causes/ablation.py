@@ -22,11 +22,13 @@ from saewidgets.causes.controls import (
     verdict,
 )
 from saewidgets.causes.prepared import Prepared, prepare
+from saewidgets.causes.shown import Shown, foot
+from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.explain.chosen import words
 from saewidgets.explain.encoded import Encoded
-from saewidgets.explain.influence import integrated_gradient
 from saewidgets.explain.targets import Asked
+from saewidgets.payloads.causal_report import CausalBar, CausalReport
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -35,7 +37,7 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Ablation:
+class Ablation(Shown):
     """What a target loses without each of its most influential features.
 
     Args:
@@ -43,12 +45,16 @@ class Ablation:
         target: What was measured, in words.
         value: The target without any change.
         conditions: Error policy, propagation, prompts, controls.
+        scope: The model and its dictionaries.
+        source: The call that made it.
     """
 
     frame: pd.DataFrame
     target: str
     value: float
     conditions: Conditions
+    scope: Scope
+    source: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """One row a feature (or activation), by falling absolute influence.
@@ -67,18 +73,28 @@ class Ablation:
         """One sentence: how many beat every control."""
         return verdict(int(self.frame["beats_control"].sum()), len(self.frame), "features")
 
+    @property
+    def page(self) -> CausalReport:
+        """What a notebook shows of it."""
+        key = str(self.frame["feature"].iloc[0]).rpartition("/")[0] if len(self.frame) else ""
+        return CausalReport(
+            f"Ablation: what {self.target.strip()!r} loses without each feature", self.verdict, str(self.conditions),
+            foot(self.scope, key, self.source), "target before minus after", bars(self.frame, "effect", self.scope),
+        )  # fmt: skip
 
+
+@replayable
 def ablation(
     scope: Scope, prompt: str | Sequence[int], target: Asked = None, position: int = -1, dictionary: str | None = None,
     *, top: int = 10, by: str = "feature", steps: int = 8, controls: int = N_CONTROLS, seed: int = 0,
-    randoms: Sequence[Dictionary] | None = None,
+    randoms: Sequence[Dictionary] | None = None, propagation: str = "free", error: str = "kept",
 ) -> Ablation:  # fmt: skip
     """Take out each of the most influential features, one at a time, and measure what the target loses.
 
     A row beats its controls when its absolute effect is above that of its own draws of like density, of every random
     direction in the table, and of the best feature of every random dictionary. If the dictionary were itself such a
     random one, a row would do so with probability 1 / (controls + 1) at most. The latents are edited, not encoded
-    again; the error term is kept; a begin-of-sequence token is left alone.
+    again; a begin-of-sequence token is left alone.
 
     Args:
         scope: A model with its dictionaries.
@@ -92,6 +108,8 @@ def ablation(
         controls: Draws of each control.
         seed: Of the draws.
         randoms: From `random_like`; by default fitted to this prompt alone.
+        propagation: `"free"`, `"frozen_attention"` or `"direct"`, as in `patch_map`.
+        error: `"kept"` or `"dropped"`: the dictionary's error term, before and after.
 
     Returns:
         The ablation.
@@ -107,19 +125,19 @@ def ablation(
         ('resid_post.1@small/99', 'error kept, free propagation, 1 prompt, 1 draw of each control')
     """
     key = scope.default_site if dictionary is None else scope.key(dictionary)
-    ready = prepare(scope, prompt, key, target, position)
+    conditions = Conditions(1, draws(controls), seed, error, propagation)
+    ready = prepare(scope, prompt, key, target, position, conditions)
     encoded = ready.encode(key, scope.dictionaries[key])
     parts = strongest(ready, encoded, top, by)
     written = [encoded.written(part) for part in parts]
     exact = ready.lost_by(written)
-    draw, n = np.random.default_rng(seed), draws(controls)
+    draw, n = np.random.default_rng(seed), conditions.controls
     like = [_like(ready, encoded, part, parts, n, draw) for part in parts]
     directions = np.stack([ready.lost_by(same_norm(encoded.written(p), n, seed + i)) for i, p in enumerate(parts)])
     others = random_like(scope, key, [ready.ids], n, seed) if randoms is None else randoms
     best = max((_best(ready, ready.encode(key, other), by, written) for other in others), default=0.0)
     bar = np.maximum(max(best, float(np.abs(directions).max())), [float(np.abs(d).max(initial=0)) for d in like])
     estimate, integrated = _sums(encoded, ready, parts, steps)
-    conditions = Conditions(1, n, seed)
     frame = pd.DataFrame(
         {
             **_names(ready, encoded, parts), "influence": estimate, "integrated": integrated, "effect": exact,
@@ -128,7 +146,27 @@ def ablation(
             "beats_control": np.abs(exact) > bar, **conditions.columns(),
         }
     )  # fmt: skip
-    return Ablation(frame, ready.target.name, ready.value, conditions)
+    return Ablation(frame, ready.target.name, ready.value, conditions, scope)
+
+
+def bars(frame: pd.DataFrame, value: str, scope: Scope) -> tuple[CausalBar, ...]:
+    """Rows of a table of features as bars beside all their controls."""
+    found = []
+    for row in frame.to_dict("records"):
+        best = row["random_dictionary"]
+        spread = 1.96 * row["error_of_mean"] if row.get("error_of_mean") else None
+        low, high = (
+            min(row["like_low"], row["direction_low"], -best),
+            max(row["like_high"], row["direction_high"], best),
+        )
+        bar = CausalBar(
+            row["feature"], float(row[value]),
+            " ".join(filter(None, (scope.label(row["feature"]), f"at {row['tokens'].strip()!r}"))),
+            None if spread is None else row[value] - spread, None if spread is None else row[value] + spread,
+            float(low), float(high), bool(row["beats_control"]),
+        )  # fmt: skip
+        found.append(bar)
+    return tuple(found)
 
 
 def strongest(ready: Prepared, encoded: Encoded, top: int, by: str = "feature") -> list[Tensor]:
@@ -166,8 +204,7 @@ def _like(
 
 def _sums(encoded: Encoded, ready: Prepared, parts: Sequence[Tensor], steps: int) -> tuple[Array, Array]:
     along = encoded.along(ready.gradient)
-    whole = integrated_gradient(ready.scope, ready.ids, encoded, ready.target, steps)
-    integrated = encoded.along(whole)
+    integrated = encoded.along(ready.integrated(encoded, steps))
     return np.array([along[p].sum() for p in parts]), np.array([integrated[p].sum() for p in parts])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from saewidgets.causes.controls import as_large, same_norm
+from saewidgets.causes.controls import as_large, elsewhere, same_norm
 from saewidgets.causes.nodes import Node, head_width
 from saewidgets.causes.pairs import Pair
-from saewidgets.causes.rows import Row, add
+from saewidgets.causes.rows import Row, Tick, add
 from saewidgets.dictionaries import Dictionary
 from saewidgets.explain.encoded import encode_prompt
 from saewidgets.sites import FeatureId, Site
@@ -26,7 +27,44 @@ Array = np.ndarray[Any, Any]
 KINDS = {"resid": "resid_post", "attention": "attn_out", "mlp": "mlp_out", "heads": "attn_z"}
 
 
-def stream_cells(scope: Scope, pairs: Sequence[Pair], kind: str, n: int, seed: int) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Cells of one kind.
+
+    Args:
+        kind: `"resid"`, `"attention"`, `"mlp"`, `"heads"` or `"features"`.
+        names: Node, layer and position of each.
+        sites: Where each is written.
+        columns: Which part of the activation each is.
+        delta: Pair and number of a cell -> `[T, d]`, what the clean run would change there.
+    """
+
+    kind: str
+    names: tuple[tuple[str, int, int], ...]
+    sites: tuple[Site, ...]
+    columns: tuple[slice, ...]
+    delta: Callable[[Pair, int], Tensor]
+
+    def part(self, chosen: Sequence[int]) -> Cells:
+        """Some of them."""
+        return Cells(
+            self.kind, tuple(self.names[i] for i in chosen), tuple(self.sites[i] for i in chosen),
+            tuple(self.columns[i] for i in chosen), lambda pair, cell: self.delta(pair, chosen[cell]),
+        )  # fmt: skip
+
+    def frame(self, restored: Array, control: Array, best: float | None) -> pd.DataFrame:
+        """One row a cell, without tokens and conditions; `best`: of random dictionaries, None: no control yet."""
+        bar = np.inf if best is None else max(best, float(np.abs(control).max(initial=0)))
+        frame = pd.DataFrame(self.names, columns=["node", "layer", "position"])
+        frame.insert(0, "kind", self.kind)
+        ends = {"control_low": control.min(1, initial=0), "control_high": control.max(1, initial=0)}
+        beats = np.abs(restored) > bar
+        return frame.assign(
+            restored=restored, **ends, random_dictionary=best or 0.0, beats_control=beats, controlled=best is not None
+        )
+
+
+def stream_cells(scope: Scope, n_tokens: int, kind: str) -> Cells:
     """Every layer and position (and head) of a stream."""
     cells: list[tuple[Node, int]] = []
     for site in scope.model.sites():
@@ -37,7 +75,7 @@ def stream_cells(scope: Scope, pairs: Sequence[Pair], kind: str, n: int, seed: i
             heads, width = head_width(scope)
             columns = [slice(h * width, (h + 1) * width) for h in range(heads)]
             nodes = [Node(f"head.{site.layer}.{h}", site, site, part) for h, part in enumerate(columns)]
-        cells += [(node, t) for node in nodes for t in range(len(pairs[0].clean_ids))]
+        cells += [(node, t) for node in nodes for t in range(n_tokens)]
 
     def delta(pair: Pair, cell: int) -> Tensor:
         node, place = cells[cell]
@@ -46,76 +84,84 @@ def stream_cells(scope: Scope, pairs: Sequence[Pair], kind: str, n: int, seed: i
         found[place, node.columns] = (clean - corrupt)[place, node.columns]
         return found
 
-    columns = [node.columns for node, _ in cells]
-    restored, control = _measure(pairs, [node.site for node, _ in cells], delta, columns, n, seed)
-    return _frame(kind, [(node.name, node.layer, t) for node, t in cells], restored, control)
+    names = tuple((node.name, node.layer, t) for node, t in cells)
+    return Cells(kind, names, tuple(n.site for n, _ in cells), tuple(n.columns for n, _ in cells), delta)
 
 
-def feature_cells(
-    pairs: Sequence[Pair], key: str, dictionary: Dictionary, top: int, n: int, seed: int, others: Sequence[Dictionary]
-) -> pd.DataFrame:
+def feature_cells(pairs: Sequence[Pair], key: str, dictionary: Dictionary, top: int) -> Cells:
     """The features at positions whose difference should matter most by the gradient of the corrupted run."""
+    moves = [_moves(pair, dictionary) for pair in pairs]
+    worth = torch.zeros_like(moves[0])
+    for pair, move in zip(pairs, moves, strict=True):
+        slope = pair.gradient(dictionary.site_out, dictionary.d_out).to(dictionary.device)
+        worth += (move * (slope @ dictionary.directions.T)).abs()
+    flat = worth.flatten().argsort(descending=True, stable=True)[:top].tolist()
+    cells = [divmod(i, dictionary.d_dict) for i in flat]
+    site = dictionary.site_out
+    names = tuple((str(FeatureId(key, i)), -1 if site.layer is None else site.layer, t) for t, i in cells)
 
-    def search(one: Dictionary) -> tuple[list[tuple[int, int]], list[list[Tensor]]]:
-        moves = [_moves(pair, one) for pair in pairs]
-        worth = sum((m * (_gradient(pair, one) @ one.directions.T)).abs() for m, pair in zip(moves, pairs, strict=True))
-        assert isinstance(worth, Tensor)
-        flat = worth.flatten().argsort(descending=True, stable=True)[:top].tolist()
-        cells = [divmod(i, one.d_dict) for i in flat]
-        return cells, [[_delta(move, one, *cell) for cell in cells] for move in moves]
+    def delta(pair: Pair, cell: int) -> Tensor:
+        (place, index), move = cells[cell], moves[pairs.index(pair)]
+        found = torch.zeros(len(move), dictionary.d_out, device=dictionary.device)
+        found[place] = move[place, index] * dictionary.rows([index])[0]
+        return found
 
-    cells, own = search(dictionary)
-    sites, whole = [dictionary.site_out] * len(cells), [slice(None)] * len(cells)
-    restored, control = _measure(pairs, sites, lambda pair, cell: own[pairs.index(pair)][cell], whole, n, seed)
-    best = 0.0
-    for other in others:
-        found = search(other)[1]
-
-        def rival(pair: Pair, cell: int, found: list[list[Tensor]] = found) -> Tensor:
-            return as_large(found[pairs.index(pair)][cell], own[pairs.index(pair)][cell])
-
-        best = max(best, float(np.abs(_measure(pairs, sites, rival, whole, 0, seed)[0]).max(initial=0)))
-    names = [(str(FeatureId(key, index)), _layer(dictionary.site_out), place) for place, index in cells]
-    return _frame("features", names, restored, control, best)
+    return Cells("features", names, (site,) * len(cells), (slice(None),) * len(cells), delta)
 
 
-def _delta(move: Tensor, dictionary: Dictionary, place: int, index: int) -> Tensor:
-    """`[T, d_out]` that moves one feature at one position."""
-    found = torch.zeros(len(move), dictionary.d_out, device=dictionary.device)
-    found[place] = move[place, index] * dictionary.rows([index])[0]
-    return found
+def as_large_as(rival: Cells, own: Cells) -> Cells:
+    """Cells of another dictionary, each scaled to the norm of ours of the same rank."""
+
+    def delta(pair: Pair, cell: int) -> Tensor:
+        return as_large(rival.delta(pair, cell), own.delta(pair, cell))
+
+    n = min(len(rival.names), len(own.names))
+    return replace(rival.part(range(n)), delta=delta)
 
 
-def _measure(
-    pairs: Sequence[Pair],
-    sites: Sequence[Site],
-    delta: Callable[[Pair, int], Tensor],
-    columns: Sequence[slice],
-    n: int,
-    seed: int,
+def measure(
+    pairs: Sequence[Pair], cells: Cells, n: int = 0, seed: int = 0, tick: Tick | None = None
 ) -> tuple[Array, Array]:
-    """`[cells]` restored and `[cells, n]` of the controls, means over the pairs."""
-    restored, control = np.zeros(len(sites)), np.zeros((len(sites), n))
+    """What each cell restores, or what its controls do; means over the pairs.
+
+    Args:
+        pairs: The prompts.
+        cells: What is patched.
+        n: Draws of each control; 0 measures the cells themselves.
+        seed: Of the draws.
+        tick: Called with what is done.
+
+    Returns:
+        `[cells]` restored, zeros with `n`; `[cells, 2 n]` of changes of the same norm in random directions, then of the
+        same changes at random other tokens. Where the two runs agree both are 0.
+    """
+    restored, control = np.zeros(len(cells.names)), np.zeros((len(cells.names), 2 * n))
     for pair in pairs:
         rows: list[Row] = []
         owners: list[tuple[int, int]] = []
-        for cell, site in enumerate(sites):
-            change = delta(pair, cell)
+        for cell, (site, columns) in enumerate(zip(cells.sites, cells.columns, strict=True)):
+            change = cells.delta(pair, cell)
             if not change.any():  # the two runs agree here, and nothing is to be measured
                 continue
-            rows.append({site: add(change)})
-            owners.append((cell, -1))
-            for i, random in enumerate(same_norm(change[:, columns[cell]], n, seed + cell)):
-                wide = torch.zeros_like(change)
-                wide[:, columns[cell]] = random
-                rows.append({site: add(wide)})
+            for i, one in enumerate(controls_of(change, columns, n, seed + cell, pair.first) if n else [change]):
+                rows.append({site: add(one)})
                 owners.append((cell, i))
-        for (cell, i), value in zip(owners, pair.restored(rows), strict=True):
-            if i < 0:
-                restored[cell] += value / len(pairs)
-            else:
+        for (cell, i), value in zip(owners, pair.restored(rows, tick), strict=True):
+            if n:
                 control[cell, i] += value / len(pairs)
+            else:
+                restored[cell] += value / len(pairs)
     return restored, control
+
+
+def controls_of(change: Tensor, columns: slice, n: int, seed: int, first: int) -> list[Tensor]:
+    """Changes of the same norm in `n` random directions, then the same change at `n` random other tokens."""
+    found = []
+    for random in same_norm(change[:, columns], n, seed):
+        wide = torch.zeros_like(change)
+        wide[:, columns] = random
+        found.append(wide)
+    return found + elsewhere(change, n, seed, first)
 
 
 def _moves(pair: Pair, dictionary: Dictionary) -> Tensor:
@@ -124,25 +170,3 @@ def _moves(pair: Pair, dictionary: Dictionary) -> Tensor:
     moved = (clean.sparse.to_dense() - corrupt.sparse.to_dense()).to(dictionary.device)
     moved[: pair.first] = 0
     return moved if corrupt.scale is None else moved * corrupt.scale
-
-
-def _gradient(pair: Pair, dictionary: Dictionary) -> Tensor:
-    site = dictionary.site_out
-    trace = pair.scope.model.trace(list(pair.corrupt_ids), [site], grad=True)
-    assert trace.logits is not None
-    [slope] = torch.autograd.grad(pair.target.measure(trace.logits).sum(), [trace.values[site]])
-    return slope[0].to(dictionary.device)
-
-
-def _frame(
-    kind: str, names: Sequence[tuple[str, int, int]], restored: Array, control: Array, best: float = 0.0
-) -> pd.DataFrame:
-    bar = max(best, float(np.abs(control).max(initial=0)))
-    frame = pd.DataFrame(names, columns=["node", "layer", "position"])
-    frame.insert(0, "kind", kind)
-    ends = {"control_low": control.min(1, initial=0), "control_high": control.max(1, initial=0)}
-    return frame.assign(restored=restored, **ends, random_dictionary=best, beats_control=np.abs(restored) > bar)
-
-
-def _layer(site: Site) -> int:
-    return -1 if site.layer is None else site.layer

@@ -18,13 +18,17 @@ import torch
 from torch import Tensor
 
 from saewidgets.causes.concept import Concept, fit_concept, sigmoid
+from saewidgets.causes.concept_page import bottleneck_page
 from saewidgets.causes.controls import first_token
 from saewidgets.causes.pooled import pool_texts
+from saewidgets.causes.shown import Shown, foot
+from saewidgets.causes.source import replayable
 from saewidgets.causes.sparse_linear import sparse_softmax
 from saewidgets.errors import CorpusError, EditError, shorten
 from saewidgets.explain.bootstrap import interval
 from saewidgets.explain.contexts import Texts, as_rows
 from saewidgets.interventions import Edit, steer
+from saewidgets.payloads.causal_report import CausalReport
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -34,7 +38,7 @@ _MARGIN = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class ConceptBottleneck:
+class ConceptBottleneck(Shown):
     """Concepts read from features, and an answer read from the concepts.
 
     Args:
@@ -47,6 +51,7 @@ class ConceptBottleneck:
         bias: `[classes]`.
         held: Held-out texts: their concept scores, true concepts, true answers (as class numbers) and activations.
         baseline: Accuracy on them of a dense probe on the activations, and of the commonest answer.
+        source: The call that made it.
     """
 
     scope: Scope
@@ -58,6 +63,7 @@ class ConceptBottleneck:
     bias: Array
     held: tuple[Array, Array, Array]
     baseline: tuple[float, float]
+    source: str = ""
 
     def scores(self, texts: Texts, edits: Sequence[Edit] = ()) -> pd.DataFrame:
         """The concepts' scores on texts, 0 to 1, one column a concept; under edits if there are any."""
@@ -106,6 +112,12 @@ class ConceptBottleneck:
             ("commonest answer", self.baseline[1], np.nan, np.nan),
         ]
         return pd.DataFrame(rows, columns=["measure", "accuracy", "low", "high"]).assign(texts=len(answer))
+
+    @property
+    def page(self) -> CausalReport:
+        """What a notebook shows of it: accuracies, the leak test, the curve of corrected concepts."""
+        names = ", ".join(concept.name for concept in self.concepts)
+        return bottleneck_page(names, self.metrics(), self.curve(), foot(self.scope, self.key, self.source))
 
     def curve(self, seed: int = 0) -> pd.DataFrame:
         """Accuracy of the answer when n concepts are set to what they truly are (Koh et al. 2007.04612).
@@ -170,6 +182,7 @@ class ConceptBottleneck:
         return (dense[-1] if self.pool == "last" else dense[first:].mean(0)).numpy()
 
 
+@replayable
 def concept_bottleneck(
     scope: Scope, texts: Texts, concepts: Mapping[str, Sequence[bool]], answers: Sequence[str],
     dictionary: str | None = None, *, features: int = 8, pool: str = "mean", l1: float = 1e-3, test: float = 0.3,

@@ -11,24 +11,30 @@ import pandas as pd
 import torch
 
 from saewidgets.causes.auroc import auroc, auroc_interval
+from saewidgets.causes.concepts import ConceptBottleneck, concept_bottleneck
 from saewidgets.causes.confounds import confound_table, covariates, explained
 from saewidgets.causes.controls import N_CONTROLS, draws, random_like, verdict
 from saewidgets.causes.pooled import Pooled, pool_texts
+from saewidgets.causes.shown import Shown, foot
+from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import CorpusError, EditError, shorten
 from saewidgets.evaluate.probing import probe
 from saewidgets.explain.contexts import Texts, as_rows
 from saewidgets.interventions import Edit, ablate, clamp
+from saewidgets.payloads.causal_report import CausalBar, CausalCheck, CausalReport
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
 
 Array = np.ndarray[Any, Any]
 _SHUFFLES = 100
+# Features that a notebook shows.
+_LISTED = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Contrast:
+class Contrast(Shown):
     """Two sets of texts, feature by feature.
 
     Args:
@@ -37,6 +43,9 @@ class Contrast:
         first: `[n]` which texts are of the first set.
         key: The dictionary.
         seed: Of shuffles and splits.
+        scope: The model and its dictionaries.
+        texts: Token ids of both sets.
+        source: The call that made it.
     """
 
     frame: pd.DataFrame
@@ -44,6 +53,9 @@ class Contrast:
     first: Array
     key: str
     seed: int
+    scope: Scope
+    texts: tuple[tuple[int, ...], ...]
+    source: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """One row a feature, by falling absolute `AUROC - 0.5`.
@@ -72,6 +84,34 @@ class Contrast:
         if not flagged:
             return told
         return f"{told} The sets also differ in {' and '.join(flagged)}: {int(good.sum())} features do not follow it."
+
+    @property
+    def page(self) -> CausalReport:
+        """What a notebook shows of it: the first features, and what else tells the sets apart."""
+        found = []
+        for row in self.frame.head(_LISTED).to_dict("records"):
+            far = max(row["shuffled"], row["random_dictionary"])
+            note = " ".join(filter(None, (row["label"], row["confound"] and f"follows {row['confound']}")))
+            found.append(
+                CausalBar(row["feature"], row["auroc"], note, row["low"], row["high"], 0.5 - far, 0.5 + far,
+                          bool(row["beats_control"]))
+            )  # fmt: skip
+        checks = [
+            CausalCheck(
+                f"confound: {row['confound']}",
+                f"alone it tells the sets apart with AUROC {row['auroc']:.2f} [{row['low']:.2f}, {row['high']:.2f}]",
+                not row["flagged"],
+            )
+            for row in self.confounds().to_dict("records")
+        ]
+        n = len(self.pooled.features) - 1
+        conditions = f"no intervention, {int(self.first.sum())} against {int((~self.first).sum())} texts"
+        return CausalReport(
+            "What tells the two sets apart", self.verdict,
+            f"{conditions}, {_SHUFFLES} shuffles, {n} random dictionaries, seed {self.seed}",
+            foot(self.scope, self.key, self.source), "AUROC, 0.5 for no difference; line: 95 %", tuple(found), 0.5,
+            checks=tuple(checks),
+        )  # fmt: skip
 
     def features(self, top: int = 3) -> list[str]:
         """The best features that are raised in the first set, those that nothing simpler explains if there are any.
@@ -118,7 +158,28 @@ class Contrast:
             rows.append(("random dictionary", best.k, best.accuracy, best.index))
         return pd.DataFrame(rows, columns=["inputs", "k", "accuracy", "index"])
 
+    def bottleneck(self, name: str = "first set", *, features: int = 8, pool: str = "mean") -> ConceptBottleneck:
+        """The contrast as a concept bottleneck of one concept: whether a text is of the first set.
 
+        Args:
+            name: Of the concept.
+            features: Greatest number of features it is read from.
+            pool: `"mean"` over the tokens of a text, or its `"last"` one.
+
+        Returns:
+            The bottleneck; its `intervene` moves a text to the first set or out of it.
+
+        Raises:
+            CorpusError: Too few texts to hold any out.
+        """
+        truth = self.first.tolist()
+        answers = ["first" if mine else "second" for mine in truth]
+        return concept_bottleneck(
+            self.scope, self.texts, {name: truth}, answers, self.key, features=features, pool=pool, seed=self.seed
+        )
+
+
+@replayable
 def contrast(
     scope: Scope, first: Texts, second: Texts, dictionary: str | None = None, *, pool: str = "max",
     controls: int = N_CONTROLS, seed: int = 0, randoms: Sequence[Dictionary] | None = None,
@@ -163,7 +224,7 @@ def contrast(
     mine = np.arange(len(rows)) < len(sets[0])
     others = random_like(scope, key, rows, draws(controls), seed) if randoms is None else tuple(randoms)
     pooled = pool_texts(scope, [scope.dictionaries[key], *others], rows, pool)
-    return Contrast(_table(scope, key, pooled, mine, seed), pooled, mine, key, seed)
+    return Contrast(_table(scope, key, pooled, mine, seed), pooled, mine, key, seed, scope, tuple(map(tuple, rows)))
 
 
 def _table(scope: Scope, key: str, pooled: Pooled, first: Array, seed: int) -> pd.DataFrame:

@@ -41,7 +41,8 @@ class Conditions:
         controls: Draws of each kind of control.
         seed: Of the draws.
         error: What happened to the dictionary's error term.
-        propagation: `"free"`: everything after the change was computed anew; `"direct"`: all else was held.
+        propagation: `"free"`: everything after the change was computed anew; `"frozen_attention"`: but the attention
+            patterns; `"direct"`: only what the residual stream and the heads' values carry on.
     """
 
     prompts: int
@@ -57,7 +58,12 @@ class Conditions:
     def __str__(self) -> str:
         prompts = "1 prompt" if self.prompts == 1 else f"{self.prompts} prompts"
         drawn = "1 draw" if self.controls == 1 else f"{self.controls} draws"
-        return f"error {self.error}, {self.propagation} propagation, {prompts}, {drawn} of each control"
+        return f"error {self.error}, {self.travel}, {prompts}, {drawn} of each control"
+
+    @property
+    def travel(self) -> str:
+        """How the change travels on, in words."""
+        return f"{self.propagation.replace('_', ' ')} propagation"
 
 
 def verdict(beating: int, tested: int, noun: str) -> str:
@@ -65,6 +71,17 @@ def verdict(beating: int, tested: int, noun: str) -> str:
     if not beating:
         return f"Nothing beats the control: none of {tested} {noun} does more than the controls do."
     return f"{beating} of {tested} {noun} {'does' if beating == 1 else 'do'} more than every control."
+
+
+def check_error(error: str) -> str:
+    """What is to happen to the error term.
+
+    Raises:
+        EditError: It is neither kept nor dropped.
+    """
+    if error not in ("kept", "dropped"):
+        raise EditError(f"The error term is {shorten(error)}.", "Use error='kept' or error='dropped'.")
+    return error
 
 
 def first_token(scope: Scope, ids: Sequence[int]) -> int:
@@ -83,9 +100,30 @@ def draws(n: int) -> int:
     return n
 
 
-def random_like(
-    scope: Scope, dictionary: str, texts: Texts, n: int = N_CONTROLS, seed: int = 0
-) -> tuple[Dictionary, ...]:
+class Randoms(tuple[Dictionary, ...]):
+    """Random dictionaries, and the source of the call that made them.
+
+    Args:
+        made: The dictionaries.
+        source: See `Ablation.code`.
+    """
+
+    source: str
+
+    def __new__(cls, made: Iterable[Dictionary], source: str) -> Randoms:
+        """A tuple that knows where it comes from."""
+        found = super().__new__(cls, made)
+        found.source = source
+        return found
+
+
+def random_source(key: str, texts: Texts, n: int, seed: int) -> str:
+    """The call of `random_like`, for the code of a result."""
+    shown = texts if isinstance(texts, str) else list(texts) if isinstance(texts, list | tuple) else "..."
+    return f"sw.causes.random_like(scope, {key!r}, {shown!r}, n={n}, seed={seed})"
+
+
+def random_like(scope: Scope, dictionary: str, texts: Texts, n: int = N_CONTROLS, seed: int = 0) -> Randoms:
     """Random dictionaries to stand beside a trained one: of its width and sparsity, fitted to the same place.
 
     The encoder's directions are random; the decoder is the least-squares fit to the texts (above 4,096 features it is
@@ -118,10 +156,11 @@ def random_like(
     make = random_directions if trained.d_dict <= _FITTED else frozen_decoder
     x, y = x.cpu().float(), y.cpu().float()
     other: dict[str, Any] = {} if trained.site_in == trained.site_out else {"y": y, "site_out": trained.site_out}
-    return tuple(
+    made = [
         make(x, trained.d_dict, sparsity, trained.site_in, seed=seed + i, **other).to(trained.device)
         for i in range(draws(n))
-    )
+    ]
+    return Randoms(made, random_source(scope.key(dictionary), texts, n, seed))
 
 
 @torch.no_grad()
@@ -149,6 +188,25 @@ def like_density(encoded: Encoded, taken: set[int], index: int, n: int, draw: np
 def as_large(delta: Tensor, like: Tensor) -> Tensor:
     """A change `[T, d]` of another dictionary, scaled to the norm of `like`: a control has no more room to act."""
     return delta * (like.norm() / delta.norm().clamp_min(1e-12)).to(delta)
+
+
+def elsewhere(delta: Tensor, n: int, seed: int, first: int) -> list[Tensor]:
+    """`n` times the same change of one token, each at another random token of the text.
+
+    Args:
+        delta: `[T, d]`, not zero at one token.
+        n: How many; none where there is no other token.
+        seed: Of the draw.
+        first: The first token of the text.
+    """
+    place = int(delta.float().norm(dim=1).argmax())
+    others = [t for t in range(first, len(delta)) if t != place]
+    found = []
+    for t in np.random.default_rng(seed).choice(others, n).tolist() if others else []:
+        moved = torch.zeros_like(delta)
+        moved[t] = delta[place]
+        found.append(moved)
+    return found
 
 
 def same_norm(delta: Tensor, n: int, seed: int) -> list[Tensor]:

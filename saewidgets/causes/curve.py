@@ -13,13 +13,15 @@ from torch import Tensor
 
 from saewidgets.causes.controls import N_CONTROLS, Conditions, as_large, draws, random_like, same_norm
 from saewidgets.causes.prepared import Prepared, prepare
-from saewidgets.causes.rows import Row, add, run_rows
+from saewidgets.causes.rows import Row, run_rows
+from saewidgets.causes.shown import Shown, foot
+from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import EditError, PromptError, shorten
 from saewidgets.explain.bootstrap import interval
 from saewidgets.explain.contexts import Texts, as_rows
 from saewidgets.explain.encoded import Encoded
-from saewidgets.explain.influence import integrated_gradient
+from saewidgets.payloads.causal_report import CausalCurve, CausalReport
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -31,7 +33,7 @@ RANKINGS = ("influence", "integrated", "activation", "bottom", "random", "direct
 
 
 @dataclass(frozen=True, eq=False)
-class AblationCurve:
+class AblationCurve(Shown):
     """What is left of a prediction when the first K features of a ranking are taken out.
 
     Args:
@@ -40,6 +42,9 @@ class AblationCurve:
         rankings: Names of the rankings.
         ks: The numbers of features.
         conditions: Error policy, propagation, prompts, controls.
+        scope: The model and its dictionaries.
+        key: The dictionary.
+        source: The call that made it.
     """
 
     ratio: Array
@@ -47,6 +52,9 @@ class AblationCurve:
     rankings: tuple[str, ...]
     ks: tuple[int, ...]
     conditions: Conditions
+    scope: Scope
+    key: str
+    source: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """One row a ranking and K.
@@ -81,6 +89,20 @@ class AblationCurve:
         return pd.DataFrame(rows, columns=["k", "difference", "low", "high"])
 
     @property
+    def page(self) -> CausalReport:
+        """What a notebook shows of it."""
+        curves = []
+        for name, part in self.to_frame().groupby("ranking", sort=False):
+            mean, low, high = (part[column].to_numpy() for column in ("ratio", "low", "high"))
+            curves.append(CausalCurve(str(name), mean, low, high, name in RANKINGS[-3:]))
+        return CausalReport(
+            "What is left of the prediction without the first K features", self.verdict, str(self.conditions),
+            foot(self.scope, self.key, self.source), xs=np.array(self.ks),
+            axes=("K", "probability of the predicted token, after / before; mean and 95 % over prompts"),
+            curves=tuple(curves),
+        )  # fmt: skip
+
+    @property
     def verdict(self) -> str:
         """One sentence: at which K influence finds more than every control does."""
         influence = self.ratio[:, self.rankings.index("influence")]
@@ -94,10 +116,11 @@ class AblationCurve:
         return f"The top features by influence matter more than every control at K = {', '.join(beaten)}."
 
 
+@replayable
 def ablation_curve(
     scope: Scope, prompts: Texts, dictionary: str | None = None, ks: Sequence[int] = (1, 2, 4, 8),
     *, position: int = -1, at: str = "target", steps: int = 8, controls: int = N_CONTROLS, seed: int = 0,
-    randoms: Sequence[Dictionary] | None = None,
+    randoms: Sequence[Dictionary] | None = None, propagation: str = "free", error: str = "kept",
 ) -> AblationCurve:  # fmt: skip
     """Take out the first K active features of several rankings, and see what is left of the likeliest next token.
 
@@ -115,6 +138,8 @@ def ablation_curve(
         controls: Random dictionaries and directions, which are averaged over.
         seed: Of the draws.
         randoms: From `random_like`; by default fitted to these prompts.
+        propagation: `"free"`, `"frozen_attention"` or `"direct"`, as in `patch_map`.
+        error: `"kept"` or `"dropped"`: the dictionary's error term, before and after.
 
     Returns:
         The curve.
@@ -136,8 +161,9 @@ def ablation_curve(
     contexts, sizes = as_rows(scope, prompts), tuple(sorted({draws(k) for k in ks}))
     others = random_like(scope, key, contexts, controls, seed) if randoms is None else tuple(randoms)
     draw, ratio, kept = np.random.default_rng(seed), [], []
+    conditions = Conditions(len(contexts), draws(controls), seed, error, propagation)
     for ids in contexts:
-        ready = prepare(scope, ids, key, None, position)
+        ready = prepare(scope, ids, key, None, position, conditions)
         encoded = ready.encode(key, scope.dictionaries[key])
         sets = [_groups(ready, encoded, at, sizes, name, steps, draw) for name in RANKINGS[:5]]
         deltas = [[[encoded.written(part)] for part in ranking] for ranking in sets]
@@ -156,9 +182,7 @@ def ablation_curve(
         shape = (len(RANKINGS), len(sizes))
         ratio.append(np.reshape([after[cell].mean() / before for cell in cells], shape))
         kept.append(np.reshape([same[cell].mean() for cell in cells], shape))
-    return AblationCurve(
-        np.stack(ratio), np.stack(kept), RANKINGS, sizes, Conditions(len(contexts), draws(controls), seed)
-    )
+    return AblationCurve(np.stack(ratio), np.stack(kept), RANKINGS, sizes, conditions, scope, key)
 
 
 def _groups(
@@ -176,7 +200,7 @@ def _groups(
     if ranking == "activation":
         score = encoded.sparse.value.numpy()
     elif ranking == "integrated":
-        score = encoded.along(integrated_gradient(ready.scope, ready.ids, encoded, ready.target, steps))
+        score = encoded.along(ready.integrated(encoded, steps))
     else:
         score = encoded.along(ready.gradient)
     worth = np.array([score[part.numpy()].sum() for part in parts])
@@ -188,11 +212,11 @@ def _groups(
 
 def _predict(ready: Prepared, deltas: Sequence[Tensor]) -> tuple[float, Array, Array]:
     """Probability of the target's token before; after each delta is taken out; whether it is still the likeliest."""
-    place, token, site = ready.target.position, ready.target.token, ready.site
-    rows: list[Row] = [{}, *({site: add(-delta)} for delta in deltas)]
+    place, token = ready.target.position, ready.target.token
+    rows: list[Row] = [ready.base, *map(ready.without, deltas)]
     p, best = [], []
     assert token is not None
-    for _, trace in run_rows(ready.scope, ready.ids, rows):
+    for _, trace in run_rows(ready.scope, ready.ids, rows, held=ready.held):
         assert trace.logits is not None
         distribution = trace.logits[:, place].double().softmax(-1).cpu()
         p.append(distribution[:, token])

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from saewidgets.causes.controls import first_token
-from saewidgets.causes.rows import Row, measure_rows
-from saewidgets.errors import PromptError
+from saewidgets.causes.noise import Noise, noisy
+from saewidgets.causes.rows import FREE, Row, Tick, add, also, gradient_at, measure_rows, row_writes
+from saewidgets.dictionaries import Dictionary
+from saewidgets.errors import PromptError, shorten
+from saewidgets.explain.chosen import words
 from saewidgets.explain.contexts import as_rows
 from saewidgets.explain.targets import Asked, Target, read_target
+from saewidgets.interventions.propagation import Held, hold_at
 from saewidgets.model import Trace
 from saewidgets.sites import Site
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from saewidgets.scope import Scope
 
 Array = np.ndarray[Any, Any]
@@ -33,10 +39,12 @@ class Pair:
     Args:
         scope: The model.
         clean_ids, corrupt_ids: `T` token ids each.
-        clean, corrupt: Their runs, without any change.
+        clean, corrupt: Their runs; the corrupted one with its noise, if it has any.
         target: What is measured, the same for both.
         low, high: The target on the corrupted and on the clean prompt.
         first: First position that is text.
+        base: What makes the corrupted run besides its prompt: noise, an error term that is dropped.
+        held: What stays as in the corrupted run when something is changed.
     """
 
     scope: Scope
@@ -48,52 +56,102 @@ class Pair:
     low: float
     high: float
     first: int
+    base: Row
+    held: Held = FREE
 
-    def restored(self, rows: Sequence[Row]) -> Array:
+    def restored(self, rows: Sequence[Row], tick: Tick | None = None) -> Array:
         """`[rows]`: 0 where the target is that of the corrupted prompt, 1 where it is that of the clean one."""
-        found = measure_rows(self.scope, self.corrupt_ids, rows, self.target) if rows else np.zeros(0)
+        if not rows:
+            return np.zeros(0)
+        every = [also(self.base, row) for row in rows]
+        found = measure_rows(self.scope, self.corrupt_ids, every, self.target, self.held, tick)
         return (found - self.low) / (self.high - self.low)
 
     def values(self, site: Site) -> tuple[Tensor, Tensor]:
         """`[T, d]` of the clean and of the corrupted run."""
         return self.clean.values[site][0], self.corrupt.values[site][0]
 
+    def gradient(self, site: Site, width: int) -> Tensor:
+        """`[T, d]` of the target on the corrupted prompt."""
+        return gradient_at(self.scope, self.corrupt_ids, site, width, self.target, self.base, self.held)
+
 
 def read_pairs(
-    scope: Scope, clean: Prompts, corrupt: Prompts, target: Asked, position: int, sites: Sequence[Site]
-) -> list[Pair]:
+    scope: Scope, clean: Prompts, corrupt: Prompts | Noise, target: Asked, position: int, sites: Sequence[Site],
+    propagation: str = "free", dropped: Dictionary | None = None,
+) -> list[Pair]:  # fmt: skip
     """Run clean and corrupted prompts.
 
     Args:
         scope: The model.
         clean: One prompt, or several.
-        corrupt: As many.
+        corrupt: As many; or noise on the clean ones, each draw of which is a pair.
         target: As in `explain.influence`; None is the likeliest token of each clean prompt.
         position: After which token it is predicted.
-        sites: What is read.
+        sites: What is read and written.
+        propagation: One of `interventions.PROPAGATIONS`.
+        dropped: A dictionary whose error term both runs go without.
 
     Raises:
+        EditError: No such propagation, or nothing to put noise on.
         PromptError: Not equally many, lengths differ, or the target is the same on both prompts.
     """
-    pairs = []
-    cleans, corrupts = _several(scope, clean), _several(scope, corrupt)
+    cleans = _several(scope, clean)
+    noise = corrupt if isinstance(corrupt, Noise) else None
+    corrupts = cleans if isinstance(corrupt, Noise) else _several(scope, corrupt)
     if len(cleans) != len(corrupts):
         raise PromptError(f"{len(cleans)} clean prompts, {len(corrupts)} corrupted ones.", "Give pairs.")
+    pairs = []
     for one, other in zip(cleans, corrupts, strict=True):
-        if len(one) != len(other) or len(one) != len(cleans[0]):
-            raise PromptError(
-                f"Prompts of {len(one)} and {len(other)} tokens, the first of {len(cleans[0])}.",
-                "Give prompts of one length: swap words for words of as many tokens.",
-            )
-        with torch.no_grad():
-            runs = [scope.model.trace(list(ids), sites) for ids in (one, other)]
-        assert runs[0].logits is not None and runs[1].logits is not None
-        asked = read_target(scope, target, position, runs[0].logits[0])
-        high, low = (float(asked.measure(run.logits)[0].double()) for run in runs if run.logits is not None)
-        if abs(high - low) < 1e-6 * max(1.0, abs(high)):
-            raise PromptError(f"The target is {high:.4g} on both prompts.", "Change what it depends on.")
-        pairs.append(Pair(scope, one, other, runs[0], runs[1], asked, low, high, first_token(scope, one)))
+        check_lengths(scope, one, other, cleans[0])
+        for base in [{}] if noise is None else noisy(scope, one, noise):
+            pairs.append(_pair(scope, (one, other), target, position, sites, base, propagation, dropped))
     return pairs
+
+
+def _pair(
+    scope: Scope, ids: tuple[tuple[int, ...], tuple[int, ...]], target: Asked, position: int, sites: Sequence[Site],
+    base: Row, propagation: str, dropped: Dictionary | None,
+) -> Pair:  # fmt: skip
+    model, bases = scope.model, [{}, base]
+    with torch.no_grad():
+        runs = [model.trace(list(i), sites, row_writes([b])) for i, b in zip(ids, bases, strict=True)]
+        first = first_token(scope, ids[0])
+        if dropped is not None:
+            bases = [also(b, without_error(run, dropped, first)) for b, run in zip(bases, runs, strict=True)]
+    assert runs[0].logits is not None
+    asked = read_target(scope, target, position, runs[0].logits[0])
+    high, low = (float(measure_rows(scope, i, [b], asked)[0]) for i, b in zip(ids, bases, strict=True))
+    if abs(high - low) < 1e-6 * max(1.0, abs(high)):
+        raise PromptError(f"The target is {high:.4g} on both prompts.", "Change what it depends on.")
+    held = hold_at(model, ids[1], propagation, {*sites, *bases[1]}, row_writes([bases[1]]))
+    return Pair(scope, ids[0], ids[1], runs[0], runs[1], asked, low, high, first, bases[1], held)
+
+
+def without_error(trace: Trace, dictionary: Dictionary, first: int) -> Row:
+    """What takes the error term of a dictionary out of a run that was read at both of its sites."""
+    target = trace.values[dictionary.site_out][0]
+    x = trace.values[dictionary.site_in][0].to(dictionary.device)
+    error = target.to(dictionary.device, torch.float32) - dictionary.reconstruct(x).float()
+    error[:first] = 0
+    return {dictionary.site_out: add(-error)}
+
+
+def check_lengths(scope: Scope, one: Sequence[int], other: Sequence[int], first: Sequence[int]) -> None:
+    """Raise for prompts of unequal length, naming the words that do not fit.
+
+    Raises:
+        PromptError: They have not equally many tokens.
+    """
+    if len(one) == len(other) == len(first):
+        return
+    what = f"Prompts of {len(one)} and {len(other)} tokens, the first of {len(first)}."
+    for kind, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        if kind != "equal" and b - a != d - c:
+            mine, theirs = ("".join(words(scope, part)) or "nothing" for part in (one[a:b], other[c:d]))
+            what += f" {shorten(mine)} ({b - a} tokens) stands against {shorten(theirs)} ({d - c})."
+            break
+    raise PromptError(what, "Give prompts of one length: swap words for words of as many tokens.")
 
 
 def _several(scope: Scope, prompts: Prompts) -> list[tuple[int, ...]]:

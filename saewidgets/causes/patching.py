@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from saewidgets.causes.cells import KINDS, feature_cells, stream_cells
-from saewidgets.causes.controls import N_CONTROLS, Conditions, draws, random_like, verdict
-from saewidgets.causes.pairs import Prompts, read_pairs
+from saewidgets.causes.controls import N_CONTROLS, Conditions, verdict
+from saewidgets.causes.noise import Noise
+from saewidgets.causes.pairs import Prompts
+from saewidgets.causes.question import Progress, Question, ask
+from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import EditError, shorten
 from saewidgets.explain.chosen import words
@@ -26,11 +28,12 @@ class PatchMap:
     """What putting one cell of the clean run into the corrupted one restores.
 
     Args:
-        frame: See `to_frame`.
+        frame: See `to_frame`; and `controlled`, whether the controls are there.
         clean, corrupt: `T` tokens of the first pair.
         target: What was measured, in words.
         low, high: The target on the corrupted and on the clean prompts (means).
         conditions: Error policy, propagation, prompts, controls.
+        source: The call that made it.
     """
 
     frame: pd.DataFrame
@@ -40,16 +43,23 @@ class PatchMap:
     low: float
     high: float
     conditions: Conditions
+    source: str = ""
+
+    def code(self) -> str:
+        """Python that makes it again, with seed and versions."""
+        return self.source
 
     def to_frame(self) -> pd.DataFrame:
         """One row a cell.
 
         Returns:
             Columns kind, node, layer, position, token (of the clean prompt), restored (0: as corrupted, 1: as clean;
-            mean over the pairs), control_low and control_high (changes of the same norm in random directions),
-            beats_control (above every control of its kind in the map); error, propagation, prompts.
+            mean over the pairs), control_low and control_high (changes of the same norm in random directions, and the
+            same change at random other tokens), random_dictionary (for features: the best cell of the same search in
+            any random dictionary), beats_control (above every control of its kind in the map); error, propagation,
+            prompts.
         """
-        return self.frame.copy()
+        return self.frame.drop(columns="controlled")
 
     def pivot(self, kind: str = "resid", head: int | None = None) -> pd.DataFrame:
         """Layers by positions of one kind, for a heatmap; of the heads one, or all added up.
@@ -90,21 +100,23 @@ class PatchMap:
         return verdict(int(self.frame["beats_control"].sum()), len(self.frame), "cells")
 
 
+@replayable
 def patch_map(
-    scope: Scope, clean: Prompts, corrupt: Prompts, target: Asked = None, position: int = -1,
+    scope: Scope, clean: Prompts, corrupt: Prompts | Noise, target: Asked = None, position: int = -1,
     *, kinds: Sequence[str] = ("resid", "attention", "mlp"), dictionary: str | None = None, top: int = 20,
     controls: int = N_CONTROLS, seed: int = 0, randoms: Sequence[Dictionary] | None = None,
+    propagation: str = "free", error: str = "kept",
 ) -> PatchMap:  # fmt: skip
     """Run the corrupted prompt with one cell at a time taken from the clean run.
 
-    A cell is a layer and a position (and a head) of a stream, or a feature at a position. Everything after it is
-    computed anew. The control of a cell is a change of the same norm in a random direction; a feature's, besides, the
-    best cell of the same search in random dictionaries.
+    A cell is a layer and a position (and a head) of a stream, or a feature at a position. Its controls are changes of
+    the same norm in random directions, and the same change at random other tokens; a feature's, besides, the best cell
+    of the same search in random dictionaries.
 
     Args:
         scope: A model, with dictionaries for features.
         clean: A prompt with the answer, or several of one length.
-        corrupt: The same with something changed, of as many tokens.
+        corrupt: The same with something changed, of as many tokens; or `Noise` on some tokens of the clean one.
         target: As in `explain.influence`; a difference of two tokens (right, wrong) is the rule.
         position: After which token it is predicted.
         kinds: Any of resid, attention, mlp, heads, features.
@@ -113,13 +125,18 @@ def patch_map(
         controls: Draws of each control.
         seed: Of the draws.
         randoms: From `random_like`; by default fitted to these prompts. Only for features.
+        propagation: `"free"`: everything after a cell is computed anew; `"frozen_attention"`: but the attention
+            patterns, which stay those of the corrupted run; `"direct"`: what the MLPs write and what the normalisations
+            divide by stay as well.
+        error: `"kept"` or `"dropped"`: the dictionary's error term, in both runs, while its features are patched.
+            Nothing else passes through a dictionary.
 
     Returns:
         The map.
 
     Raises:
         PromptError: Lengths differ, or the target is the same on both prompts.
-        EditError: An unknown kind.
+        EditError: An unknown kind, propagation or error policy.
 
     Example:
         >>> import saewidgets as sw
@@ -128,24 +145,45 @@ def patch_map(
         >>> bool(found.pivot("resid").iloc[-1, -1] > 0.99)  # the last layer at the last token is the answer
         True
     """
-    unknown = [kind for kind in kinds if kind not in (*KINDS, "features")]
-    if unknown or not kinds:
-        raise EditError(f"Cells of kind {shorten(unknown)}.", f"Use {', '.join((*KINDS, 'features'))}.")
-    sites = [s for s in scope.model.sites() if s.stream in {KINDS.get(kind) for kind in kinds}]
-    key = None
-    if "features" in kinds:
-        key = scope.default_site if dictionary is None else scope.key(dictionary)
-        sites += [scope.dictionaries[key].site_in, scope.dictionaries[key].site_out]
-    pairs, n = read_pairs(scope, clean, corrupt, target, position, list(dict.fromkeys(sites))), draws(controls)
-    parts = [stream_cells(scope, pairs, kind, n, seed) for kind in kinds if kind != "features"]
-    if key is not None:
-        others = randoms
-        if others is None:
-            others = random_like(scope, key, [ids for p in pairs for ids in (p.clean_ids, p.corrupt_ids)], n, seed)
-        parts.append(feature_cells(pairs, key, scope.dictionaries[key], top, n, seed, others))
-    conditions = Conditions(len(pairs), n, seed)
-    texts = [words(scope, ids) for ids in (pairs[0].clean_ids, pairs[0].corrupt_ids)]
-    frame = pd.concat(parts, ignore_index=True).assign(**conditions.columns())
+    question = ask(
+        scope, clean, corrupt, target, position, kinds=kinds, dictionary=dictionary, top=top, controls=controls,
+        seed=seed, randoms=randoms, propagation=propagation, error=error,
+    )  # fmt: skip
+    *_, found = patch_steps(question)
+    return found
+
+
+def patch_steps(question: Question, progress: Progress | None = None) -> Iterator[PatchMap]:
+    """The map as it grows: first what each kind restores, then its controls, kind after kind.
+
+    Until a kind has its controls nothing of it beats them, and its columns of controls hold zeros.
+
+    Args:
+        question: What is asked.
+        progress: Called with what is done; may raise to stop.
+
+    Yields:
+        The map so far.
+    """
+    frames: list[pd.DataFrame] = []
+    for part in question.parts:
+        restored = question.restored(part, progress)
+        frames.append(part.cells.frame(restored, np.zeros((len(restored), 0)), None))
+        yield _map(question, frames)
+    for i, part in enumerate(question.parts):
+        frames[i] = part.cells.frame(frames[i]["restored"].to_numpy(), *question.control(part, progress))
+        yield _map(question, frames)
+
+
+def _map(question: Question, frames: Sequence[pd.DataFrame]) -> PatchMap:
+    """The kinds so far as a map; only cells of features have an error term that may be dropped."""
+    pairs, conditions = question.parts[0].pairs, question.conditions
+    texts = [words(question.scope, ids) for ids in (pairs[0].clean_ids, pairs[0].corrupt_ids)]
+    told = []
+    for part, frame in zip(question.parts, frames, strict=False):
+        own = conditions if part.cells.kind == "features" else replace(conditions, error="kept")
+        told.append(frame.assign(**own.columns()))
+    frame = pd.concat(told, ignore_index=True)
     frame.insert(4, "token", [texts[0][p] for p in frame["position"]])
     low, high = float(np.mean([p.low for p in pairs])), float(np.mean([p.high for p in pairs]))
     return PatchMap(frame, texts[0], texts[1], pairs[0].target.name, low, high, conditions)

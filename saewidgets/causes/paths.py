@@ -12,8 +12,10 @@ import torch
 
 from saewidgets.causes.controls import N_CONTROLS, Conditions, draws, same_norm, verdict
 from saewidgets.causes.nodes import Node, read_node
+from saewidgets.causes.noise import Noise
 from saewidgets.causes.pairs import Pair, Prompts, read_pairs
-from saewidgets.causes.rows import Change, Row, add, put, run_rows
+from saewidgets.causes.rows import Change, Row, add, also, put, run_rows
+from saewidgets.causes.source import replayable
 from saewidgets.errors import EditError
 from saewidgets.explain.targets import Asked
 from saewidgets.model import Trace
@@ -37,6 +39,7 @@ class PathEffect:
         restored: 0: as on the corrupted prompt, 1: as on the clean one; mean over the pairs.
         control_low, control_high: The same with the sender moved by as much in random directions.
         conditions: Error policy, propagation, prompts, controls.
+        source: The call that made it.
     """
 
     sender: str
@@ -46,6 +49,11 @@ class PathEffect:
     control_low: float
     control_high: float
     conditions: Conditions
+    source: str = ""
+
+    def code(self) -> str:
+        """Python that makes it again, with seed and versions."""
+        return self.source
 
     @property
     def beats_control(self) -> bool:
@@ -66,27 +74,31 @@ class PathEffect:
         return pd.DataFrame([row | self.conditions.columns()])
 
 
+@replayable
 def path_patch(
-    scope: Scope, clean: Prompts, corrupt: Prompts, sender: str, receiver: str, target: Asked = None,
-    position: int = -1, *, at: Sequence[int] | None = None, controls: int = N_CONTROLS, seed: int = 0,
+    scope: Scope, clean: Prompts, corrupt: Prompts | Noise, sender: str, receiver: str, target: Asked = None,
+    position: int = -1, *, at: Sequence[int] | None = None, into: Sequence[int] | None = None,
+    controls: int = N_CONTROLS, seed: int = 0, propagation: str = "free",
 ) -> PathEffect:  # fmt: skip
     """Give the receiver, on the corrupted prompt, what the sender would have sent it on the clean one.
 
     First the corrupted prompt is run with the sender as on the clean one, while every attention and MLP between the
     two is held at its corrupted value: only the path through the residual stream is left, and the receiver is read.
-    Then the corrupted prompt is run with the receiver put to that value, and everything after it is computed anew.
+    Then the corrupted prompt is run with the receiver put to that value; `propagation` says what follows it.
 
     Args:
         scope: A model, with dictionaries for features.
         clean: A prompt with the answer, or several of one length.
-        corrupt: The same with something changed, of as many tokens.
+        corrupt: The same with something changed, of as many tokens; or `Noise`.
         sender: A site ("mlp_out.0"), a head ("head.1.3") or a feature ("resid_post.1/17").
         receiver: The same, after the sender; or "logits".
         target: As in `explain.influence`.
         position: After which token it is predicted.
         at: Positions at which the sender is patched; None for all.
+        into: Positions at which the receiver takes what it is sent; None for all.
         controls: Random directions.
         seed: Of the draws.
+        propagation: Behind the receiver, as in `patch_map`.
 
     Returns:
         The effect.
@@ -109,10 +121,13 @@ def path_patch(
     held = [s for s in scope.model.sites() if s.stream in _HELD and _between(s, source, goal)]
     ends = (source, *([] if goal is None else [goal]))
     sites = list(dict.fromkeys([*held, *(site for node in ends for site in (node.reads, node.site))]))
-    pairs, n = read_pairs(scope, clean, corrupt, target, position, sites), draws(controls)
-    places = list(range(len(pairs[0].clean_ids))) if at is None else [int(p) for p in at]
-    found = np.mean([_effects(pair, source, goal, held, places, n, seed) for pair in pairs], axis=0)
-    conditions = Conditions(len(pairs), n, seed, propagation="direct to the receiver, then free")
+    pairs, n = read_pairs(scope, clean, corrupt, target, position, sites, propagation), draws(controls)
+    everywhere = range(len(pairs[0].clean_ids))
+    places, ends_at = ([int(p) for p in (everywhere if chosen is None else chosen)] for chosen in (at, into))
+    found = np.mean([_effects(pair, source, goal, held, (places, ends_at), n, seed) for pair in pairs], axis=0)
+    prompts = len({(pair.clean_ids, pair.corrupt_ids) for pair in pairs})
+    travel = "direct to the receiver" + (f", then {propagation}" if goal is not None else "")
+    conditions = Conditions(prompts, n, seed, propagation=travel)
     low, high = float(found[1:].min()), float(found[1:].max())
     return PathEffect(source.name, receiver, pairs[0].target.name, float(found[0]), low, high, conditions)
 
@@ -127,11 +142,12 @@ def _between(site: Site, source: Node, goal: Node | None) -> bool:
 
 
 def _effects(
-    pair: Pair, source: Node, goal: Node | None, held: Sequence[Site], places: list[int], n: int, seed: int
-) -> Array:
+    pair: Pair, source: Node, goal: Node | None, held: Sequence[Site], places: tuple[list[int], list[int]], n: int,
+    seed: int,
+) -> Array:  # fmt: skip
     """`[1 + n]`: restored by the path, and by its controls."""
     scope, corrupt = pair.scope, pair.corrupt
-    real = source.change(scope, pair.clean, corrupt, places)
+    real = source.change(scope, pair.clean, corrupt, places[0])
     own = corrupt.values[source.site][0]
     move = (real(own) - own)[:, source.columns]
     changes: list[Change] = [real]
@@ -143,10 +159,10 @@ def _effects(
     if goal is None:
         return pair.restored(rows)
     second: list[Row] = []
+    rows = [also(pair.base, row) for row in rows]
     for _, trace in run_rows(scope, pair.corrupt_ids, rows, [goal.reads, goal.site], logits=False):
-        everywhere = list(range(len(pair.corrupt_ids)))
         for row in range(len(trace.ids)):
-            second.append({goal.site: goal.change(scope, trace, corrupt, everywhere, row)})
+            second.append({goal.site: goal.change(scope, trace, corrupt, places[1], row)})
     return pair.restored(second)
 
 

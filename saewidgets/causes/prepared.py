@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from saewidgets.causes.controls import first_token
-from saewidgets.causes.rows import Row, add, measure_rows
+from saewidgets.causes.controls import Conditions, check_error, first_token
+from saewidgets.causes.pairs import without_error
+from saewidgets.causes.rows import FREE, Row, add, also, gradient_at, measure_rows, row_writes
 from saewidgets.dictionaries import Dictionary
 from saewidgets.explain.contexts import as_rows
 from saewidgets.explain.encoded import Encoded, encode_prompt
+from saewidgets.explain.influence import integrated_gradient
 from saewidgets.explain.targets import Asked, Target, read_target
+from saewidgets.interventions.propagation import Held, hold_at
 from saewidgets.model import Trace
 from saewidgets.sites import Site
 
@@ -33,11 +35,13 @@ class Prepared:
         scope: The model.
         ids: `T` token ids.
         target: What is asked about.
-        value: The target as it is.
+        value: The target as it is, without the error term if that is dropped.
         trace: The run, read where the dictionary reads and writes.
         site: Where the dictionary writes.
         gradient: `[T, d_out]` of the target there, 0 where it does not reach.
         first: First position that is text.
+        base: What every run begins with: an error term that is dropped.
+        held: What stays as it is.
     """
 
     scope: Scope
@@ -48,19 +52,33 @@ class Prepared:
     site: Site
     gradient: Tensor
     first: int
+    base: Row
+    held: Held = FREE
 
     def encode(self, key: str, dictionary: Dictionary) -> Encoded:
         """A dictionary of the same place on this prompt: the trained one, or one to compare it with."""
         return encode_prompt(key, dictionary, self.trace)
 
     def lost(self, encoded: Encoded, parts: Sequence[Tensor]) -> Array:
-        """`[parts]` what the target loses without some activations of a dictionary, error kept."""
+        """`[parts]` what the target loses without some activations of a dictionary."""
         return self.lost_by([encoded.written(part) for part in parts])
 
     def lost_by(self, deltas: Sequence[Tensor]) -> Array:
         """`[deltas]` what the target loses when `[T, d_out]` is taken out where the dictionary writes."""
-        rows: list[Row] = [{self.site: add(-delta)} for delta in deltas]
-        return self.value - measure_rows(self.scope, self.ids, rows, self.target)
+        rows = [self.without(delta) for delta in deltas]
+        return self.value - measure_rows(self.scope, self.ids, rows, self.target, self.held)
+
+    def without(self, delta: Tensor) -> Row:
+        """The run in which `[T, d_out]` is taken out."""
+        return also(self.base, {self.site: add(-delta)})
+
+    def integrated(self, encoded: Encoded, steps: int) -> Tensor:
+        """`[T, d_out]`: the target's mean gradient while all features of a dictionary rise from 0."""
+        base = None
+        if self.site in self.base:
+            value = self.trace.values[self.site][0]
+            base = self.base[self.site](value) - value
+        return integrated_gradient(self.scope, self.ids, encoded, self.target, steps, base, self.held)
 
     def entries(self, encoded: Encoded) -> Tensor:
         """Activations at tokens that are text."""
@@ -74,13 +92,9 @@ class Prepared:
 
 
 def prepare(
-    scope: Scope,
-    prompt: str | Sequence[int],
-    key: str,
-    target: Asked,
-    position: int = -1,
-    measure: Target | None = None,
-) -> Prepared:
+    scope: Scope, prompt: str | Sequence[int], key: str, target: Asked, position: int = -1,
+    conditions: Conditions | None = None,
+) -> Prepared:  # fmt: skip
     """Run a prompt once, with the gradient of its target where a dictionary writes.
 
     Args:
@@ -89,20 +103,21 @@ def prepare(
         key: Of the dictionary.
         target: As in `explain.influence`.
         position: After which token it is predicted.
-        measure: A target that was read already.
+        conditions: Error policy and propagation; kept and free if None.
 
     Raises:
+        EditError: No such propagation or error policy.
         PromptError: The position is outside the prompt, or the target is not one token.
         SiteError: No such dictionary.
     """
     [ids] = as_rows(scope, [prompt])
-    dictionary = scope.dictionaries[key]
-    trace = scope.model.trace(list(ids), [dictionary.site_in, dictionary.site_out], grad=True)
+    dictionary, conditions = scope.dictionaries[key], conditions or Conditions(1, 1, 0)
+    site, first = dictionary.site_out, first_token(scope, ids)
+    trace = scope.model.trace(list(ids), [dictionary.site_in, site])
     assert trace.logits is not None
-    read = measure or read_target(scope, target, position, trace.logits[0].detach())
-    value = read.measure(trace.logits)
-    [slope] = torch.autograd.grad(value.sum(), [trace.values[dictionary.site_out]], allow_unused=True)
-    gradient = torch.zeros(len(ids), dictionary.d_out) if slope is None else slope[0]
-    return Prepared(
-        scope, ids, read, float(value.detach()[0]), trace, dictionary.site_out, gradient, first_token(scope, ids)
-    )
+    read = read_target(scope, target, position, trace.logits[0])
+    base: Row = without_error(trace, dictionary, first) if check_error(conditions.error) == "dropped" else {}
+    held = hold_at(scope.model, ids, conditions.propagation, {site}, row_writes([base]))
+    value = float(measure_rows(scope, ids, [base], read, held)[0])
+    gradient = gradient_at(scope, ids, site, dictionary.d_out, read, base, held)
+    return Prepared(scope, ids, read, value, trace, site, gradient, first, base, held)

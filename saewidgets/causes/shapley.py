@@ -15,15 +15,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from saewidgets.causes.ablation import rivals, strongest
+from saewidgets.causes.ablation import bars, rivals, strongest
 from saewidgets.causes.controls import N_CONTROLS, Conditions, draws, like_density, random_like, same_norm, verdict
 from saewidgets.causes.games import estimated_values, exact_values
 from saewidgets.causes.prepared import Prepared, prepare
+from saewidgets.causes.shown import Shown, foot
+from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import FeatureError
 from saewidgets.explain.chosen import Features, choose, words
 from saewidgets.explain.encoded import Encoded
 from saewidgets.explain.targets import Asked
+from saewidgets.payloads.causal_report import CausalCheck, CausalReport
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
@@ -33,7 +36,7 @@ EXACT = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Shapley:
+class Shapley(Shown):
     """Shapley values of features.
 
     Args:
@@ -44,6 +47,8 @@ class Shapley:
         without: The target without any of these features.
         exact: Whether every coalition was measured.
         conditions: Error policy, propagation, prompts, controls.
+        scope: The model and its dictionaries.
+        source: The call that made it.
     """
 
     frame: pd.DataFrame
@@ -53,6 +58,8 @@ class Shapley:
     without: float
     exact: bool
     conditions: Conditions
+    scope: Scope
+    source: str = ""
 
     def to_frame(self) -> pd.DataFrame:
         """One row a feature, by falling absolute value.
@@ -73,6 +80,23 @@ class Shapley:
         """One sentence: how many beat every control."""
         return verdict(int(self.frame["beats_control"].sum()), len(self.frame), "features")
 
+    @property
+    def page(self) -> CausalReport:
+        """What a notebook shows of it."""
+        key = str(self.frame["feature"].iloc[0]).rpartition("/")[0] if len(self.frame) else ""
+        carried, total = self.value - self.without, float(self.frame["shapley"].sum())
+        scale = max(1.0, abs(self.value), abs(self.without))
+        check = CausalCheck(
+            "efficiency", f"the shares add up to {total:.4f}; all features together carry {carried:.4f}",
+            abs(self.gap) < 1e-3 * scale,
+        )  # fmt: skip
+        how = "exact" if self.exact else "mean of random orders, line: 95 %"
+        return CausalReport(
+            f"Shapley values of features for {self.target.strip()!r}", self.verdict, str(self.conditions),
+            foot(self.scope, key, self.source), f"share of the target ({how})",
+            bars(self.frame, "shapley", self.scope), checks=(check,), paragraph=self.paragraph(),
+        )  # fmt: skip
+
     def paragraph(self) -> str:
         """The report in words, made from the numbers alone."""
         parts = []
@@ -90,10 +114,11 @@ class Shapley:
         )
 
 
+@replayable
 def shapley(
     scope: Scope, prompt: str | Sequence[int], target: Asked = None, position: int = -1, dictionary: str | None = None,
     *, features: Features | None = None, top: int = 6, orders: int = 200, controls: int = N_CONTROLS, seed: int = 0,
-    randoms: Sequence[Dictionary] | None = None,
+    randoms: Sequence[Dictionary] | None = None, propagation: str = "free", error: str = "kept",
 ) -> Shapley:  # fmt: skip
     """Share what features carry of a target among them.
 
@@ -112,6 +137,8 @@ def shapley(
         controls: Draws of each control.
         seed: Of the draws.
         randoms: From `random_like`; by default fitted to this prompt alone.
+        propagation: `"free"`, `"frozen_attention"` or `"direct"`, as in `patch_map`.
+        error: `"kept"` or `"dropped"`: the dictionary's error term, before and after.
 
     Returns:
         The report.
@@ -130,7 +157,8 @@ def shapley(
     players = None if features is None else choose(scope, features)
     key = scope.default_site if dictionary is None else scope.key(dictionary)
     key = key if players is None else players.key
-    ready, n = prepare(scope, prompt, key, target, position), draws(controls)
+    conditions = Conditions(1, draws(controls), seed, error, propagation)
+    ready, n = prepare(scope, prompt, key, target, position, conditions), conditions.controls
     encoded = ready.encode(key, scope.dictionaries[key])
     members = ready.features(encoded)
     if players is None:
@@ -150,7 +178,7 @@ def shapley(
     others = random_like(scope, key, [ready.ids], n, seed) if randoms is None else randoms
     best = max((_best(ready, ready.encode(key, other), written, orders, seed) for other in others), default=0.0)
     bar = max(best, float(np.abs(like).max()), float(np.abs(directions).max()))
-    conditions, texts = Conditions(1, n, seed), words(scope, ready.ids)
+    texts = words(scope, ready.ids)
     ids = [f"{key}/{int(encoded.sparse.index[part[0]])}" for part in parts]
     frame = pd.DataFrame(
         {
@@ -163,7 +191,7 @@ def shapley(
     )  # fmt: skip
     frame = frame.sort_values("shapley", key=lambda v: -v.abs(), kind="stable").reset_index(drop=True)
     text = "".join(texts[ready.first :])
-    return Shapley(frame, text, ready.target.name, ready.value, without, len(parts) <= EXACT, conditions)
+    return Shapley(frame, text, ready.target.name, ready.value, without, len(parts) <= EXACT, conditions, scope)
 
 
 def _share(ready: Prepared, written: Sequence[Tensor], orders: int, seed: int) -> tuple[Array, Array, float]:

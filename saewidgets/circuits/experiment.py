@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -60,6 +60,7 @@ class Experiment:
         graph: Computed on it, by whatever method.
         dictionaries: Those of the graph, where they are not the scope's.
         targets: Those of the graph, where they are vectors: a graph keeps tokens only.
+        check: Called before each batch of passes; what it raises stops a measurement.
 
     Raises:
         CircuitError: The dictionaries are not there, or model and graph do not fit each other.
@@ -80,9 +81,10 @@ class Experiment:
         *,
         dictionaries: Dictionary | Sequence[Dictionary] | Mapping[str, Dictionary] | None = None,
         targets: object = None,
+        check: Callable[[], None] | None = None,
     ) -> None:
         model = scope.model
-        self.scope, self.graph, self.model = scope, graph, model
+        self.scope, self.graph, self.model, self.check = scope, graph, model, check
         self.ids = list(graph.token_ids)
         self.transcoders = graph.method not in METHODS
         mapping = dictionaries_of(scope, dictionaries)
@@ -156,6 +158,8 @@ class Experiment:
     def _batch(
         self, changes: Sequence[Change], propagation: str, nodes: Array | None, drop: bool = False
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        if self.check is not None:
+            self.check()
         made = Pass(self, changes, propagation, drop)
         ids = torch.tensor(self.ids).expand(len(changes), -1)
         read = {part.site_in for part in self.parts.values()} | {Site("final"), *self.edited.reads}
@@ -237,11 +241,13 @@ def targets_of(graph: AttributionGraph, settings: Settings) -> list[Target]:
     """The targets of a graph, from what it keeps of them.
 
     Raises:
-        CircuitError: One is a vector, which it does not keep.
+        CircuitError: One is a vector, which it does not keep, or the settings are those of another graph.
     """
     c = graph.columns
     logits = np.flatnonzero(c.kind == LOGIT)
-    others = settings.minus if len(settings.minus) == len(logits) else [-1] * len(logits)
+    others = settings.minus or (-1,) * len(logits)
+    if len(others) != len(logits):
+        raise CircuitError(f"{len(logits)} targets, {len(others)} tokens to subtract.", "Compute the graph again.")
     if not len(logits) or (c.index[logits] < 0).any():
         raise CircuitError("A target of this graph is no token.", "Pass targets= as they were given to attribute().")
     return [

@@ -61,8 +61,10 @@ class BehaviourCircuit:
         return tuple((role, tuple(names)) for role, names in found.items())
 
 
-def find_circuit(scope: Scope, behaviour: str) -> BehaviourCircuit:
-    """Find the circuit of a behaviour on a dozen prompts that the model gets right.
+def find_circuit(
+    scope: Scope, behaviour: str, found_on: int = FOUND_ON, held_out: int = TESTED_ON
+) -> BehaviourCircuit:  # fmt: skip
+    """Find the circuit of a behaviour on prompts that the model gets right.
 
     Each prompt's graph explains the right token minus the wrong one, by integrated gradients on autoencoders (Marks et
     al. 2403.19647). The circuit is what has the greatest mean effect.
@@ -70,34 +72,36 @@ def find_circuit(scope: Scope, behaviour: str) -> BehaviourCircuit:
     Args:
         scope: The embedded model.
         behaviour: A key of `CIRCUITS`.
+        found_on: Number of prompts it is found on.
+        held_out: Number of prompts kept for `knock_out`.
 
     Returns:
         The circuit.
 
     Example:
         >>> import saewidgets as sw
-        >>> circuit = find_circuit(sw.demo(), "indirect object")
+        >>> circuit = find_circuit(sw.demo(), "indirect object", found_on=2, held_out=1)
         >>> circuit.features.columns.tolist()
         ['feature', 'label', 'effect', 'graphs', 'role', 'share']
     """
     keys, size = CIRCUITS[behaviour]
-    chosen = _mastered(scope, behaviour, FOUND_ON + TESTED_ON)
-    found_on, held_out = chosen[:FOUND_ON], chosen[FOUND_ON:]
+    chosen = _mastered(scope, behaviour, found_on + held_out)
+    first, others = chosen[:found_on], chosen[found_on:]
     dictionaries = {key: scope.dictionaries[key] for key in keys}
     graphs = [
         scope.attribute(
             p.text, Target(_first(scope, p.right), minus=_first(scope, p.wrong)), method="sae-ig",
             dictionaries=dictionaries, max_features=400,
         )
-        for p in found_on
+        for p in first
     ]  # fmt: skip
     features = shared_features(graphs).head(size)
-    roles = _roles(scope, behaviour, graphs, found_on, set(features["feature"]))
+    roles = _roles(scope, behaviour, graphs, first, set(features["feature"]))
     features = features.assign(
         role=[max(roles[f], key=lambda r: roles[f][r]) for f in features["feature"]],
         share=[max(roles[f].values()) / sum(roles[f].values()) for f in features["feature"]],
     )
-    return BehaviourCircuit(behaviour, features, tuple(graphs), tuple(found_on), tuple(held_out))
+    return BehaviourCircuit(behaviour, features, tuple(graphs), tuple(first), tuple(others))
 
 
 def role_of(behaviour: str, ids: Sequence[int], right: int, wrong: int) -> list[str]:

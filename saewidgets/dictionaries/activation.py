@@ -114,7 +114,12 @@ class Activation:
         """What a counted activation gives for values it keeps: as they are, or rectified."""
         return values if self.kind == "abstopk" or not self.rectify else values.relu()
 
-    def part(self, columns: slice) -> Activation:
+    @property
+    def is_columnwise(self) -> bool:
+        """Whether a feature depends on its own pre-activation alone: none competes with others for a place."""
+        return self.kind not in _COUNTED
+
+    def part(self, columns: slice | list[int]) -> Activation:
         """The same activation of some columns, for one that looks at each column alone."""
         if self.kind not in _THRESHOLDED or self.threshold is None or not self.threshold.ndim:
             return self

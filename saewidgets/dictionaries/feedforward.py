@@ -165,6 +165,15 @@ class FeedForward(Dictionary):
         f = self.activation(pre, None if self.gate_scale is None else pre * self.gate_scale)
         return f if self.value_scale is None else f * self.value_scale
 
+    def encode_columns(self, x: Tensor, columns: Sequence[int]) -> Tensor:
+        """`[..., columns]`; where features do not compete for places the others are not computed."""
+        if not self.activation.is_columnwise:
+            return super().encode_columns(x, columns)
+        some = list(columns)
+        pre = self._centred(x) @ self.W_enc[:, some].float() + self.b_enc[some].float()
+        f = self.activation.part(some)(pre, None if self.gate_scale is None else pre * self.gate_scale[some])
+        return f if self.value_scale is None else f * self.value_scale[some]
+
     def encode_sparse(self, x: Tensor) -> SparseActivations:
         """Features of `[tokens, d_in]`; where the dense ones would be many, a block of columns at a time."""
         if self.d_dict * max(len(x), 1) <= BLOCK or self.activation.kind in ("groupmax", "batchtopk"):

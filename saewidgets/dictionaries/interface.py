@@ -119,6 +119,10 @@ class Dictionary(ABC):
         """`[n, d_out]`: some rows of `directions`, read on demand."""
         return self.directions[torch.as_tensor(index, device=self.device)]
 
+    def encode_columns(self, x: Tensor, columns: Sequence[int]) -> Tensor:
+        """`[..., columns]` activations of some features of `[..., d_in]`."""
+        return self.encode(x)[..., list(columns)]
+
     def encode_sparse(self, x: Tensor) -> SparseActivations:
         """Features of `[tokens, d_in]`, only those that are not zero."""
         return SparseActivations.from_dense(self.encode(x))

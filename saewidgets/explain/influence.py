@@ -19,6 +19,7 @@ from saewidgets.explain.chosen import words
 from saewidgets.explain.contexts import as_rows, per_forward
 from saewidgets.explain.encoded import Encoded, encode_prompt
 from saewidgets.explain.targets import Asked, Target, read_target
+from saewidgets.interventions.propagation import Held
 from saewidgets.sites import Site
 
 if TYPE_CHECKING:
@@ -151,7 +152,10 @@ def influence(
     return Influence(words(scope, ids), chosen.name, chosen.token, chosen.position, *joined)
 
 
-def integrated_gradient(scope: Scope, ids: Sequence[int], encoded: Encoded, target: Target, steps: int) -> Tensor:
+def integrated_gradient(
+    scope: Scope, ids: Sequence[int], encoded: Encoded, target: Target, steps: int, base: Tensor | None = None,
+    held: Held | None = None,
+) -> Tensor:  # fmt: skip
     """`[T, d_out]`: the target's mean gradient at `site_out` while all features rise together from 0.
 
     Args:
@@ -160,20 +164,25 @@ def integrated_gradient(scope: Scope, ids: Sequence[int], encoded: Encoded, targ
         encoded: The dictionary on this prompt.
         target: Of which the gradient is taken.
         steps: Midpoints of the way; rows of one batch where they fit.
+        base: `[T, d_out]` added at `site_out` all the way: minus an error term that is dropped.
+        held: What stays as it is on the way.
     """
-    site, total = encoded.dictionary.site_out, encoded.written()
+    site, total, held = encoded.dictionary.site_out, encoded.written(), held or Held()
+    always = torch.zeros_like(total) if base is None else base.to(total)
     mean = torch.zeros_like(total, dtype=torch.float64, device="cpu")
     shares = 1 - (torch.arange(steps) + 0.5) / steps
     for missing in shares.split(per_forward(len(ids), scope.model.vocab_size)):
+        # The gradient is that of what is added here: what is held has none of its own.
+        added = (always - missing[:, None, None].to(total) * total).detach().requires_grad_()
 
-        def write(value: Tensor, values: Mapping[Site, Tensor], offset: int, missing: Tensor = missing) -> Tensor:
+        def write(value: Tensor, values: Mapping[Site, Tensor], offset: int, added: Tensor = added) -> Tensor:
             del values, offset
-            return value - (missing[:, None, None].to(total) * total).to(value.device, value.dtype)
+            return value + added.to(value.device, value.dtype)
 
         batch = torch.tensor([list(ids)]).repeat(len(missing), 1)
-        trace = scope.model.trace(batch, [site], {site: write}, grad=True)
+        trace = scope.model.trace(batch, [], held.held({site: write}), grad=True, **held.options)
         assert trace.logits is not None
-        [slope] = torch.autograd.grad(target.measure(trace.logits).sum(), [trace.values[site]], allow_unused=True)
+        [slope] = torch.autograd.grad(target.measure(trace.logits).sum(), [added], allow_unused=True)
         if slope is not None:
             mean += slope.sum(0).double().cpu() / steps
     return mean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from saewidgets.errors import FeatureError, shorten
 from saewidgets.explain.chosen import Chosen, Features, choose
 from saewidgets.explain.contexts import Texts, as_rows, batches, encode, per_forward
+from saewidgets.explain.targets import token_id
 from saewidgets.explain.vocabulary import vocabulary_projection
 from saewidgets.sites import Site
 
@@ -78,8 +79,9 @@ def scores(scope: Scope, features: Features, contexts: Texts, prompts: Texts, k:
     """
     promoted = vocabulary_projection(scope, features, k).promoted
     chosen = choose(scope, features)
-    after, before = _outputs(scope, chosen, promoted, prompts, 10.0)
-    return Scores(chosen.names, input_share(strongest_tokens(scope, features, contexts), promoted), after, before)
+    after, before = _outputs(scope, chosen, [promoted], prompts, 10.0)
+    shares = input_share(strongest_tokens(scope, features, contexts), promoted)
+    return Scores(chosen.names, shares, after[0], before[0])
 
 
 def input_score(scope: Scope, features: Features, contexts: Texts, k: int = 20, n: int = 100) -> Array:
@@ -117,7 +119,46 @@ def output_score(scope: Scope, features: Features, prompts: Texts, k: int = 20, 
         `[features]`.
     """
     promoted = vocabulary_projection(scope, features, k).promoted
-    return _outputs(scope, choose(scope, features), promoted, prompts, factor)[0]
+    return _outputs(scope, choose(scope, features), [promoted], prompts, factor)[0][0]
+
+
+def concept_scores(
+    scope: Scope,
+    features: Features,
+    concepts: Mapping[str, Sequence[str | int]],
+    prompts: Texts,
+    factor: float = 10.0,
+) -> pd.DataFrame:
+    """The output score with the words of a concept in place of those a feature promotes: which one to steer with.
+
+    Args:
+        scope: A model with its dictionaries.
+        features: One, several of one dictionary, or a dictionary's key.
+        concepts: Name -> tokens (texts, each one token with the space before it, or ids).
+        prompts: Neutral beginnings.
+        factor: Of the amplification.
+
+    Returns:
+        Indexed by feature, one column a concept.
+
+    Raises:
+        PromptError: A word is several tokens.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> found = concept_scores(sw.demo(), "resid_post.2@small", {"months": [" May", " June"]}, ["They met in"])
+        >>> found.shape
+        (512, 1)
+    """
+    chosen = choose(scope, features)
+    size = scope.model.vocab_size
+    wanted = [
+        np.tile(np.array([token_id(scope, word, size) for word in words], np.int64), (len(chosen.index), 1))
+        for words in concepts.values()
+    ]
+    after, _ = _outputs(scope, chosen, wanted, prompts, factor)
+    index = pd.Index(chosen.names, name="feature")
+    return pd.DataFrame(dict(zip(concepts, after, strict=True)), index=index)
 
 
 def input_share(strongest: Array, promoted: Array) -> Array:
@@ -170,11 +211,13 @@ def strongest_tokens(scope: Scope, features: Features, contexts: Texts, n: int =
 
 
 @torch.no_grad()
-def _outputs(scope: Scope, chosen: Chosen, promoted: Array, prompts: Texts, factor: float) -> tuple[Array, Array]:
-    """`[n]` output scores, amplified and as it is."""
-    dictionary, wanted = chosen.dictionary, torch.from_numpy(promoted)
-    rows = as_rows(scope, prompts)
-    after, before = torch.zeros(len(wanted), dtype=torch.float64), torch.zeros(len(wanted), dtype=torch.float64)
+def _outputs(
+    scope: Scope, chosen: Chosen, tokens: Sequence[Array], prompts: Texts, factor: float
+) -> tuple[Array, Array]:  # fmt: skip
+    """`[sets, n]` output scores of several sets of tokens `[n, k]`, amplified and as it is."""
+    dictionary, wanted = chosen.dictionary, [torch.from_numpy(ids) for ids in tokens]
+    rows, n = as_rows(scope, prompts), len(chosen.index)
+    after, before = torch.zeros(2, len(wanted), n, dtype=torch.float64)
     for row in rows:
         base = scope.model.trace(list(row), [dictionary.site_in])
         x = base.values[dictionary.site_in]
@@ -183,15 +226,18 @@ def _outputs(scope: Scope, chosen: Chosen, promoted: Array, prompts: Texts, fact
         scale = dictionary.scale(x.to(dictionary.device))
         size = factor * greatest * (1.0 if scale is None else float(scale[0, -1]))
         assert base.logits is not None
-        before += _likeliness(base.logits[0, -1:].cpu().expand(len(wanted), -1), wanted)
+        for number, ids in enumerate(wanted):
+            before[number] += _likeliness(base.logits[0, -1:].cpu().expand(n, -1), ids)
         step = per_forward(len(row), scope.model.vocab_size)
-        for start in range(0, len(wanted), step):
+        for start in range(0, n, step):
             index = chosen.index[start : start + step]
             change = size * dictionary.rows(index)
-            ids = torch.tensor(row).repeat(len(index), 1)
-            trace = scope.model.trace(ids, writes={dictionary.site_out: _AddLast(change)})
+            batch = torch.tensor(row).repeat(len(index), 1)
+            trace = scope.model.trace(batch, writes={dictionary.site_out: _AddLast(change)})
             assert trace.logits is not None
-            after[start : start + step] += _likeliness(trace.logits[:, -1].cpu(), wanted[start : start + step])
+            logits = trace.logits[:, -1].cpu()
+            for number, ids in enumerate(wanted):
+                after[number, start : start + step] += _likeliness(logits, ids[start : start + step])
     return (after / len(rows)).numpy(), (before / len(rows)).numpy()
 
 

@@ -2,7 +2,8 @@
 
 The page holds the static picture, the payload as base64 in an inert element, and the bundle. Its content security
 policy allows this one script by its hash and nothing else, so that even a fault of ours could not reach out.
-`js/src/page.ts` reads what is written here: `#saewidgets` to draw into, `#saewidgets-payload`, `#saewidgets-options`.
+`js/src/page.ts` reads what is written here: `#saewidgets` to draw into, `#saewidgets-payload`, `#saewidgets-options`;
+`js/src/engine/page.ts` also `#saewidgets-model` and `#saewidgets-weights`, of a page that computes by itself.
 """
 
 import base64
@@ -18,6 +19,7 @@ from saewidgets.errors import FigureError, shorten
 from saewidgets.figures.palette import palette
 from saewidgets.figures.views import view_of
 from saewidgets.payloads import encode
+from saewidgets.payloads.carried import Carried
 from saewidgets.payloads.codec import kind_of
 
 OPTIONS = {"theme": ("auto", "light", "dark"), "text_face": ("serif", "mono"), "lanes": ("full", "compact")}
@@ -43,13 +45,23 @@ body {{ margin: 0; padding: 16px; background: {light}; }}
 <div id="saewidgets">{picture}</div>
 <script type="application/x-saewidgets" id="saewidgets-payload">{payload}</script>
 <script type="application/json" id="saewidgets-options">{options}</script>
-<script type="module">{bundle}</script>
+{carried}<script type="module">{bundle}</script>
 </body>
 </html>
 """
 
+_CARRIED = """<script type="application/json" id="saewidgets-model">{header}</script>
+<script type="application/x-saewidgets" id="saewidgets-weights">{weights}</script>
+"""
 
-def to_page(payload: Any, theme: str = "auto", text_face: str = "serif", lanes: str = "full") -> str:
+
+def to_page(
+    payload: Any,
+    theme: str = "auto",
+    text_face: str = "serif",
+    lanes: str = "full",
+    carried: Carried | None = None,
+) -> str:
     """One HTML file with the live picture, for mail, a web site or an archive.
 
     Args:
@@ -57,6 +69,7 @@ def to_page(payload: Any, theme: str = "auto", text_face: str = "serif", lanes: 
         theme: `"auto"` follows the reader's system, `"light"` and `"dark"` do not.
         text_face: `"serif"`, or `"mono"` for prompts of code.
         lanes: `"full"`, or `"compact"`: lanes on the focused line and dots elsewhere.
+        carried: The model inside, for a heatmap that can be edited in the page.
 
     Returns:
         The whole page; it shows the static picture where scripts do not run.
@@ -74,15 +87,11 @@ def to_page(payload: Any, theme: str = "auto", text_face: str = "serif", lanes: 
     for name, value in options.items():
         if value not in OPTIONS[name]:
             raise FigureError(f"Unknown {name} {shorten(value)}.", f"Use one of {', '.join(OPTIONS[name])}.")
-    view, code = view_of(payload), _bundle(kind_of(payload))
-    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    kind = kind_of(payload)
+    view, code = view_of(payload), bundle(kind if carried is None else f"{kind}_live")
     dark = f"body {{ background: {palette('dark')['paper']}; }}"
     return _PAGE.format(
-        policy=policy,
+        policy=policy_of(code),
         description=escape(view.alt_text(payload)),
         title=escape(view.title(payload)),
         light=palette("light")["paper"],
@@ -90,6 +99,7 @@ def to_page(payload: Any, theme: str = "auto", text_face: str = "serif", lanes: 
         picture=_static(payload),
         payload=base64.b64encode(encode(payload)).decode(),
         options=json.dumps(options),
+        carried="" if carried is None else _carried(carried),
         bundle=code,
     )
 
@@ -122,6 +132,12 @@ def layered(payload: Any, height: int = 780, theme: str = "auto") -> str:
     return f'<div style="{style}">{_static(payload)}{_frame(payload, theme, cover)}</div>'
 
 
+def _carried(carried: Carried) -> str:
+    # In JSON, "<" is only found in strings, where the escape means the same.
+    header = carried.header.replace("<", "\\u003c")
+    return _CARRIED.format(header=header, weights=base64.b64encode(carried.weights).decode())
+
+
 def _static(payload: Any) -> str:
     return view_of(payload).fallback(payload, STATIC_BYTES)
 
@@ -137,9 +153,22 @@ def _frame(payload: Any, theme: str, style: str) -> str:
     return f'<iframe sandbox="allow-scripts" title="{title}" style="{style}" srcdoc="{source}"></iframe>'
 
 
+def policy_of(code: str) -> str:
+    """A content security policy that allows this one script by its hash, and no way to the network."""
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
 @cache
-def _bundle(kind: str) -> str:
-    """The built front end of a view, with nothing in it that could end its element."""
+def bundle(kind: str) -> str:
+    """The built front end of a view, with nothing in it that could end its element.
+
+    Raises:
+        FigureError: It was not built.
+    """
     source = files("saewidgets").joinpath("static", BUNDLE.format(kind))
     if not source.is_file():
         raise FigureError("The front end was not built, so there is no page.", "Run `make js` and try again.")

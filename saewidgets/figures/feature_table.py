@@ -55,7 +55,7 @@ def _spread(pen: Pen, payload: FeatureTablePayload, place: Place) -> float:
     """The charts, beside each other where there is room."""
     left, right, top = place
     drawn = [partial(_chart, pen, payload, chart) for chart in payload.charts if len(chart.all.counts)]
-    drawn += [partial(_scatter, pen, payload, payload.points)] if payload.points else []
+    drawn += [partial(_scatter, pen, payload, points) for points in payload.points]
     wide, y = right - left > 330 and len(drawn) > 1, top
     middle = (left + right) / 2
     ends = [(left, middle - 10), (middle + 10, right)]
@@ -101,12 +101,19 @@ def _chart(pen: Pen, payload: FeatureTablePayload, chart: TableChart, place: Pla
 def _scatter(pen: Pen, payload: FeatureTablePayload, points: TablePoints, place: Place) -> float:
     """A dot a feature; those that fit are dark, the chosen ones have their letters."""
     left, right, top = place
-    names = [text.plain(payload.statistic(name).title, 24) for name in (points.name_y, points.name_x)]
-    end = pen.say(left, top + NOTE, "What it reads, what it says", "ink", bold=True)
-    pen.say(end, top + NOTE, fonts.fit(f" · {names[0]} score over {names[1]} score", right - end, NOTE))
-    axis = Axis(0.0, 1.0, (0.0, 0.5, 1.0))
-    plot = Plot(pen, axis, axis, left + 22, top + 13, right - left - 24, 52)
-    plot.frame()
+    x, y = (payload.statistic(name) for name in (points.name_x, points.name_y))
+    is_map = x.unit == "place"
+    names = [text.plain(statistic.title, 24) for statistic in (y, x)]
+    heading = "Decoder map" if is_map else "What it reads, what it says"
+    about = " · near each other: directions alike" if is_map else f" · {names[0]} score over {names[1]} score"
+    end = pen.say(left, top + NOTE, heading, "ink", bold=True)
+    pen.say(end, top + NOTE, fonts.fit(about, right - end, NOTE))
+    unit = Axis(0.0, 1.0, (0.0, 0.5, 1.0))
+    # A map has no scale: distances across it mean nothing.
+    axes = (Axis(x.low, x.high, ()), Axis(y.low, y.high, ())) if is_map else (unit, unit)
+    plot = Plot(pen, *axes, left + 22, top + 13, right - left - 24, 52)
+    if not is_map:
+        plot.frame()
     chosen = slots(payload)
     dots = list(zip(points.index.tolist(), points.x.tolist(), points.y.tolist(), points.fit.tolist(), strict=True))
     for index, x, y, fit in sorted(dots, key=lambda dot: dot[3]):

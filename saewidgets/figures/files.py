@@ -41,6 +41,16 @@ def check_width(width_mm: float) -> None:
         raise FigureError(f"A width of {shorten(width_mm)} mm.", "Use 60 to 400: 85 for a column, 170 for a page.")
 
 
+def check_dpi(dpi: float) -> None:
+    """Refuse a resolution that is no printer's.
+
+    Raises:
+        FigureError: It is below 36 or above 1200 dpi.
+    """
+    if not 36 <= dpi <= 1200:
+        raise FigureError(f"A resolution of {shorten(dpi)} dpi.", "Use 36 to 1200.")
+
+
 @dataclass(frozen=True, slots=True)
 class Files:
     """Every file of one kind of figure.
@@ -76,8 +86,7 @@ class Files:
 
     def to_png(self, payload: Any, dpi: float = 144, width_mm: float = 170, theme: str = "light") -> bytes:
         """PNG with `dpi` (36 to 1200) pixels an inch. Other arguments and errors as for `to_figure`."""
-        if not 36 <= dpi <= 1200:
-            raise FigureError(f"A resolution of {shorten(dpi)} dpi.", "Use 36 to 1200.")
+        check_dpi(dpi)
         return draw.png(self.scene(payload, width_mm, theme), dpi)
 
     def preview(self, payload: Any, max_bytes: int = 30_000) -> bytes | None:

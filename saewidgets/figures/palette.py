@@ -32,12 +32,18 @@ class Palette:
         features: Chip colour of slots a to h.
         fills: Seven activation fills for each of these slots.
         activation: Seven fills for what belongs to no feature (error share, surprise).
+        effects: Eleven fills of effects from -1 to 1, the sixth for none.
     """
 
     neutral: dict[str, str]
     features: tuple[Ink, ...]
     fills: tuple[tuple[Ink, ...], ...]
     activation: tuple[Ink, ...]
+    effects: tuple[Ink, ...]
+
+    def effect(self, value: float) -> Ink:
+        """Fill of an effect; what is beyond -1 or 1 has the colour of the end."""
+        return self.effects[round(5 * max(-1.0, min(1.0, value))) + 5]
 
     def __getitem__(self, name: str) -> str:
         return self.neutral[name]
@@ -70,6 +76,7 @@ def palette(theme: str = "light") -> Palette:
         features=tuple(Ink(f["color"], f["on"]) for f in raw["feature"]),
         fills=tuple(tuple(map(Ink, f["fill"], f["text"])) for f in raw["feature"]),
         activation=tuple(Ink(step["fill"], step["text"]) for step in raw["activation"]),
+        effects=tuple(Ink(step["fill"], step["text"]) for step in raw["effect"]),
     )
 
 

@@ -17,6 +17,8 @@ from saewidgets.figures import (
     frame,
     frontier_text,
     html,
+    patch_map_text,
+    steering_text,
     text,
     training_text,
 )
@@ -65,6 +67,8 @@ _VIEWS = {
             ("feature_dashboard", feature_dashboard_text),
             ("feature_table", feature_table_text),
             ("circuit", circuit_text),
+            ("steering", steering_text),
+            ("patch_map", patch_map_text),
         )
     },
 }

@@ -22,17 +22,19 @@ def edit_features(
     x_out: Tensor,
     offset: int,
     references: References = NONE,
+    columns: Sequence[int] | None = None,
 ) -> Tensor:
     """Apply edits to an encoding.
 
     Args:
         dictionary: Whose features these are.
         edits: Edits on this dictionary, in order, each of one feature.
-        features: `[..., tokens, d_dict]` activations.
+        features: `[..., tokens, d_dict]` activations, or of `columns` only.
         x_in: `[..., tokens, d_in]` at `site_in`.
         x_out: `[..., tokens, d_out]` at `site_out`; both for norm-relative steering.
         offset: Prompt position of the first token.
         references: What the edits take from elsewhere.
+        columns: The features that the columns of `features` are; `None` for all.
 
     Returns:
         A new tensor, the edited activations.
@@ -40,7 +42,7 @@ def edit_features(
     edited = features.clone()
     for edit in edits:
         assert edit.feature is not None
-        index = edit.feature.index
+        index = edit.feature.index if columns is None else columns.index(edit.feature.index)
         rows = references.rows(edit, features.shape[-2], offset)
         column = edited[..., rows, index]
         if edit.source is not None:
@@ -51,7 +53,7 @@ def edit_features(
         elif edit.kind == "scale":
             column = column * edit.value
         elif edit.relative:
-            step = x_out[..., rows, :].norm(dim=-1) / dictionary.rows([index]).norm()
+            step = x_out[..., rows, :].norm(dim=-1) / dictionary.rows([edit.feature.index]).norm()
             # One that normalises each token multiplies what it writes by this.
             scale = dictionary.scale(x_in[..., rows, :])
             column = column + edit.value * (step if scale is None else step / scale[..., 0]).to(column.dtype)
@@ -97,18 +99,20 @@ def write_dictionary(
     source = x_in.to(dictionary.device)
     target = x_out.to(dictionary.device)
     local = edits[0].error == "keep" and edits[0].latents == "edit"
-    if local and all(edit.kind == "steer" for edit in edits):
-        # What steering adds does not depend on the activations: nothing is encoded for it.
-        features = torch.zeros(*source.shape[:-1], dictionary.d_dict, device=source.device)
-    else:
-        features = dictionary.encode(source)
-    edited = edit_features(dictionary, edits, features, source, target, offset, references)
     if local:
         columns = sorted({edit.feature.index for edit in edits if edit.feature})
-        change = (edited[..., columns] - features[..., columns]) @ dictionary.rows(columns)
+        # What steering adds does not depend on the activations: nothing is encoded for it.
+        if all(edit.kind == "steer" for edit in edits):
+            features = torch.zeros(*source.shape[:-1], len(columns), device=source.device)
+        else:
+            features = dictionary.encode_columns(source, columns)
+        edited = edit_features(dictionary, edits, features, source, target, offset, references, columns)
+        change = (edited - features) @ dictionary.rows(columns)
         scale = dictionary.scale(source)
         change = change if scale is None else change * scale
         return (x_out + change.to(x_out.device, x_out.dtype)).to(x_out.dtype)
+    features = dictionary.encode(source)
+    edited = edit_features(dictionary, edits, features, source, target, offset, references)
     result = x_out.clone()
     decoded = dictionary.decode(edited, source)
     if edits[0].latents == "re-encode":

@@ -77,18 +77,36 @@ def hold(model: TracedModel, ids: Sequence[int], propagation: str, writes: Itera
     Raises:
         EditError: No such mode, or this model does not show its patterns.
     """
+    return hold_at(model, ids, propagation, {site for write in writes for site in (write.site, *write.reads)})
+
+
+def hold_at(
+    model: TracedModel, ids: Sequence[int], propagation: str, sites: Iterable[Site],
+    base: Mapping[Site, Write] | None = None,
+) -> Held:  # fmt: skip
+    """What `hold` gives, for whoever writes at these sites without edits.
+
+    Args:
+        model: The traced model.
+        ids: The prompt.
+        propagation: One of `PROPAGATIONS`.
+        sites: Where something will be written.
+        base: Writes that are part of the run all is held at.
+
+    Raises:
+        EditError: As `hold`.
+    """
     check_propagation(propagation)
     if propagation == "free":
         return Held()
     if not model.patterns():
         raise EditError(f"The attention of {model.name} cannot be frozen.", "Use propagation='free'.")
     if propagation == "frozen_attention":
-        return Held(propagation, model.trace(ids, model.patterns(), logits=False).values)
-    used = {site for write in writes for site in (write.site, *write.reads)}
+        return Held(propagation, model.trace(ids, model.patterns(), base, logits=False).values)
     mlps = {site for site in model.sites() if site.stream == "mlp_out"}
     if not mlps:
         raise EditError(f"The MLPs of {model.name} cannot be frozen.", "Name mlp_out in sites=, or use another mode.")
-    trace = model.trace(ids, {*model.patterns(), *mlps, *used}, logits=False, scales=True)
+    trace = model.trace(ids, {*model.patterns(), *mlps, *sites}, base, logits=False, scales=True)
     return Held(propagation, trace.values, trace.scales)
 
 

@@ -99,10 +99,10 @@ class DifferentiatedModel:
         values = self.base.values
         leaves = {n: values[Site("mlp_out", n)].detach().clone().requires_grad_() for n in range(self.n_layers)}
         start = values[_START].detach().clone().requires_grad_()
-        return {-1: start, **leaves}, self._held(leaves, start, grad=True, change=True)
+        return {-1: start, **leaves}, self._held(leaves, start, grad=True)
 
-    def _held(self, written: Mapping[int, Tensor], start: Tensor, *, grad: bool, change: bool = False) -> Trace:
-        """A run in which MLPs write what they are told, besides their skip of what they read (or of its change)."""
+    def _held(self, written: Mapping[int, Tensor], start: Tensor, *, grad: bool) -> Trace:
+        """A run in which MLPs write what they are told, besides their skip of what they read."""
         sites = {site for site in self.model.sites() if site.stream in ("mlp_in", "resid_mid", "final")}
 
         def mlp(layer: int) -> Write:
@@ -110,8 +110,7 @@ class DifferentiatedModel:
                 total = written[layer].to(value)
                 if layer in self.skips:
                     weight, site = self.skips[layer]
-                    read = values[site] - self.base.values[site] if change else values[site]
-                    total = total + (read.float() @ weight).to(value)
+                    total = total + (values[site].float() @ weight).to(value)
                 return total
 
             return write

@@ -53,14 +53,17 @@ class Growth:
         self._model = model
         self._cached = cached and model.config is not None
         self._cache = memory.new_cache(None, model.n_layers) if self._cached else None
+        # Only what is run again is kept: with a cache that is nothing but the length.
         self._ids: Tensor | None = None
+        self._length = 0
+        self._device = model.device
         self._pass: _Pass | None = None
         self._takes_last = "logits_to_keep" in inspect.signature(type(model.module).forward).parameters
 
     @property
     def length(self) -> int:
         """Tokens so far."""
-        return 0 if self._ids is None else self._ids.shape[1]
+        return self._length
 
     def advance(
         self, ids: Tensor, writes: Mapping[Site, Write] | None = None, read: frozenset[Site] = frozenset()
@@ -82,20 +85,26 @@ class Growth:
         model, known = self._model, self._pass
         if known is None or known.writes is not writes or known.read != read:
             known = self._pass = _Pass.of(model, writes, read)
-        ids = ids.to(model.device)
-        text = model.check_ids(ids) if self._ids is None else torch.cat([self._ids, ids], 1)
-        tokens.check_length(text.shape[1], model.context_length)
-        offset = self.length if self._cached else 0
-        recorder = engine.Recorder(known.plan.read, known.plan.writes, offset, model.device, False)
-        inputs: dict[str, Any] = {"input_ids": text[:, offset:]}
+        ids = ids.to(self._device)
+        if self._length == 0:
+            ids = model.check_ids(ids)
+        length = self._length + ids.shape[1]
+        tokens.check_length(length, model.context_length)
+        if not self._cached and self._ids is not None:
+            ids = torch.cat([self._ids, ids], 1)
+        offset = self._length if self._cached else 0
+        recorder = engine.Recorder(known.plan.read, known.plan.writes, offset, self._device, False)
+        inputs: dict[str, Any] = {"input_ids": ids}
         if model.config is not None:
             inputs |= {"past_key_values": self._cache, "use_cache": self._cached}
         if self._takes_last:
             inputs["logits_to_keep"] = 1
         visits = {part: partial(recorder.visit, point) for point, part in known.patterns}
-        with model.lock, torch.no_grad(), attention.watched(model.module, visits), hooks.unwrapped(model.module):
+        with model.lock, torch.no_grad(), attention.watched(model.module, visits), hooks.unwrapped(known.controlled):
             hooks.run(model.module, inputs, known.points, recorder, whole=True)
-        self._ids = text
+        self._length = length
+        if not self._cached:
+            self._ids = ids
         return memory.logits_of(recorder.output)[:, -1]
 
 
@@ -108,6 +117,7 @@ class _Pass:
     plan: Plan
     points: list[tuple[Point, Any]]
     patterns: list[tuple[Point, Any]]
+    controlled: list[dict[str, Any]]
 
     @classmethod
     def of(cls, model: TracedModel, writes: Mapping[Site, Write] | None, read: frozenset[Site]) -> _Pass:
@@ -116,4 +126,4 @@ class _Pass:
         points, patterns = (
             [(point, module.get_submodule(point.path)) for point in some] for some in (plan.points, plan.patterns)
         )
-        return cls(writes, read, plan, points, patterns)
+        return cls(writes, read, plan, points, patterns, hooks.controlled(module))

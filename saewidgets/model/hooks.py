@@ -48,19 +48,30 @@ def run(
         return
 
 
-@contextmanager
-def unwrapped(module: Any) -> Iterator[None]:
-    """The model as it was before nnsight: its controllers, one a module, are out of the way and put back afterwards.
+def controlled(module: Any) -> list[dict[str, Any]]:
+    """The attributes of every part of a model that nnsight put a controller in.
 
-    They do nothing outside a trace, but a small model calls fifty of them for a token. Where accelerate moves values
-    between devices they do its work, and stay. The caller holds the model's lock.
+    Where accelerate moves values between devices the controllers do its work: these are left out.
     """
     parts = [part.__dict__ for part in module.modules() if isinstance(part.__dict__.get("forward"), Controller)]
-    taken = [(part, part.pop("forward")) for part in parts if "_hf_hook" not in part]
+    return [part for part in parts if "_hf_hook" not in part]
+
+
+@contextmanager
+def unwrapped(parts: Sequence[dict[str, Any]]) -> Iterator[None]:
+    """The model as it was before nnsight: its controllers are out of the way and put back afterwards.
+
+    They do nothing outside a trace, but a small model calls fifty of them for a token. The caller holds the model's
+    lock.
+
+    Args:
+        parts: What `controlled` found.
+    """
+    taken = [part.pop("forward") for part in parts]
     try:
         yield
     finally:
-        for part, controller in taken:
+        for part, controller in zip(parts, taken, strict=True):
             part["forward"] = controller
 
 

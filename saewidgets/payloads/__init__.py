@@ -49,6 +49,8 @@ from saewidgets.payloads.heatmap import (
     Tokens,
 )
 from saewidgets.payloads.histogram import Histogram, cosine_histogram, density_histogram
+from saewidgets.payloads.patch_map import PatchBlock, PatchDetail, PatchMapPayload, PatchPath, PatchRegion
+from saewidgets.payloads.steering import Doses, KeptRun, SteeringPayload, SteeringSlider, WrittenText
 from saewidgets.payloads.training import Curve, FormingFeature, Passage, TrainingPayload
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
     "Control",
     "Curve",
     "DictionaryReportPayload",
+    "Doses",
     "Estimate",
     "ExampleGroup",
     "FeatureDashboardPayload",
@@ -78,17 +81,25 @@ __all__ = [
     "FrontierPoint",
     "HeatmapPayload",
     "Histogram",
+    "KeptRun",
     "LabelMeter",
     "ListedFeature",
     "Measure",
     "NodeName",
     "OpenedFeature",
     "Passage",
+    "PatchBlock",
+    "PatchDetail",
+    "PatchMapPayload",
+    "PatchPath",
+    "PatchRegion",
     "Predictions",
     "RelatedFeature",
     "SiteView",
     "Sparse",
     "Statistic",
+    "SteeringPayload",
+    "SteeringSlider",
     "TableChart",
     "TableFilter",
     "TablePoints",
@@ -96,6 +107,7 @@ __all__ = [
     "Tokens",
     "TrainingPayload",
     "Word",
+    "WrittenText",
     "cosine_histogram",
     "decode",
     "density_histogram",

@@ -28,6 +28,7 @@ class ArrayType:
 
 Array = np.ndarray[Any, Any]
 U8 = Annotated[Array, ArrayType("uint8")]
+U8x2 = Annotated[Array, ArrayType("uint8", 2)]
 U32 = Annotated[Array, ArrayType("uint32")]
 U32x2 = Annotated[Array, ArrayType("uint32", 2)]
 F32 = Annotated[Array, ArrayType("float32")]

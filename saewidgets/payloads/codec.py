@@ -24,6 +24,8 @@ from saewidgets.payloads import (
     feature_table,
     frontier,
     heatmap,
+    patch_map,
+    steering,
     training,
 )
 from saewidgets.payloads.arrays import DTYPES, NAMES, Array
@@ -37,8 +39,10 @@ KINDS: dict[str, type] = {
     "frontier": frontier.FrontierPayload,
     "dictionary_report": dictionary_report.DictionaryReportPayload,
     "feature_dashboard": feature_dashboard.FeatureDashboardPayload,
+    "patch_map": patch_map.PatchMapPayload,
     "feature_table": feature_table.FeatureTablePayload,
     "circuit": circuit.CircuitPayload,
+    "steering": steering.SteeringPayload,
     # No view of its own: what scrolls into a feature table.
     "table_rows": feature_table.TableRows,
 }

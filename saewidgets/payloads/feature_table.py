@@ -17,8 +17,10 @@ from saewidgets.payloads.histogram import Histogram
 from saewidgets.payloads.record import check, same_length
 
 MAX_ROWS, MAX_COLUMNS, MAX_POINTS, MAX_CHOSEN, MAX_DASHBOARDS = 2_000, 64, 5_000, 64, 64
-# How a statistic is written: a plain number, a share in per cent, a score from 0 to 1, a count, where a word was found.
-UNITS = ("", "share", "score", "count", "match")
+# How a statistic is written: a plain number, a share in per cent, a score from 0 to 1, a count, where a word was found,
+# a coordinate of a map, which is only looked at.
+UNITS = ("", "share", "score", "count", "match", "place")
+MAX_SCATTERS = 2
 # Words of the statistic "match", from 0.
 MATCHES = ("", "examples", "fires on", "promotes", "label")
 
@@ -139,6 +141,7 @@ class TablePoints:
         x, y: `[P]`.
         fit: `[P]` whether each fits.
         total: Features that have both.
+        label: `[P]` labels, "" for none; empty where no feature has one.
     """
 
     name_x: str
@@ -148,10 +151,11 @@ class TablePoints:
     y: F32
     fit: U8
     total: int
+    label: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)
-        same_length(self, len(self.index), "x", "y", "fit")
+        same_length(self, len(self.index), "x", "y", "fit", *(["label"] if self.label else []))
         if len(self.index) > MAX_POINTS:
             raise PayloadError(f"{len(self.index)} points.", f"Give at most {MAX_POINTS}.")
 
@@ -200,7 +204,7 @@ class FeatureTablePayload:
         here, there: Texts: features that fire in the first and not in the second.
         filters: Bounds of statistics.
         charts: One or two.
-        points: Two statistics against each other, `None` without scores.
+        points: Two statistics against each other: the scores, the decoder map; as far as they are known.
         rows: The rows in view.
         words: What their words are: "promotes" or "fires on".
         selection: Ids of the chosen features, in the order of their letters.
@@ -226,7 +230,7 @@ class FeatureTablePayload:
     there: str = ""
     filters: tuple[TableFilter, ...] = ()
     charts: tuple[TableChart, ...] = ()
-    points: TablePoints | None = None
+    points: tuple[TablePoints, ...] = ()
     words: str = "fires on"
     selection: tuple[str, ...] = ()
     feature: str = ""
@@ -240,7 +244,9 @@ class FeatureTablePayload:
         if len(names) > MAX_COLUMNS or len(set(names)) < len(names) or self.rows.values.shape[1] != len(names):
             raise PayloadError(f"A table of {len(names)} statistics.", f"Give at most {MAX_COLUMNS}, each once.")
         used = [*self.columns, self.sort, *(f.name for f in self.filters), *(chart.name for chart in self.charts)]
-        used += [self.points.name_x, self.points.name_y] if self.points else []
+        used += [name for points in self.points for name in (points.name_x, points.name_y)]
+        if len(self.points) > MAX_SCATTERS:
+            raise PayloadError(f"{len(self.points)} scatter plots.", f"Give at most {MAX_SCATTERS}.")
         for name in used:
             if name not in names:
                 raise PayloadError(f"There is no statistic {shorten(name)}.", f"Known: {', '.join(names)}.")

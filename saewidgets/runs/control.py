@@ -25,6 +25,7 @@ from saewidgets.runs.run import Run, kl_divergence
 from saewidgets.sites import FeatureId, Site
 
 if TYPE_CHECKING:
+    from saewidgets.dictionaries.sparse import SparseActivations
     from saewidgets.scope import Scope
 
 N_CONTROLS = 8
@@ -62,13 +63,14 @@ def control_bands(
         Smallest and greatest effect over the draws.
     """
     generator = torch.Generator().manual_seed(seed)
-    lists = [like_edits(edits, base, generator, scope.model.n_heads) for _ in range(n)]
+    counts = {key: active_tokens(sparse) for key, sparse in base.features.items()}
+    lists = [like_edits(edits, counts, generator, scope.model.n_heads) for _ in range(n)]
     made = [make_writes(chosen, scope.dictionaries, scope.model, base.n_tokens) for chosen in lists]
     real = make_writes(edits, scope.dictionaries, scope.model, base.n_tokens)
     every = [write for row in (*made, real) for write in row.values()]
     held = hold(scope.model, base.token_ids, propagation, every)
     writes: list[Mapping[Site, Write]] = [*made]
-    writes += [{s: RandomDirection(w, seed * n + i) for s, w in real.items()} for i in range(n)]
+    writes += [turned(real, seed * n + i) for i in range(n)]
     read = {site for write in every for site in write.reads}
     log_p = base.log_probabilities(list(positions))
     low, high = torch.ones(words.shape), torch.zeros(words.shape)
@@ -93,26 +95,41 @@ def control_bands(
     return Control(n, seed, low.numpy(), high.numpy(), spread(kl[:n]).numpy(), spread(kl[n:]).numpy())
 
 
+def active_tokens(sparse: SparseActivations) -> Tensor:
+    """`[d_dict]` on how many tokens each feature is active."""
+    return torch.bincount(sparse.index, minlength=sparse.d_dict)
+
+
+def turned(writes: Mapping[Site, SiteWrite], seed: int) -> dict[Site, Write]:
+    """Writes that change each token by as much, in one random direction: the control of what is written."""
+    return {site: RandomDirection(write, seed) for site, write in writes.items()}
+
+
 def like_edits(
-    edits: Sequence[Edit], base: Run, generator: torch.Generator, n_heads: int = 0
+    edits: Sequence[Edit], counts: Mapping[str, Tensor], generator: torch.Generator, n_heads: int = 0
 ) -> tuple[Edit, ...]:  # fmt: skip
     """The same edits on random features of like density, random other heads, random directions as long.
 
     Each feature is drawn from the twenty of its dictionary (more for long lists of edits) whose number of active
-    tokens in this prompt is nearest to the edited feature's. An edit of a whole site or of all heads stays as it is.
+    tokens is nearest to the edited feature's. An edit of a whole site or of all heads stays as it is.
+
+    Args:
+        edits: The edits under test.
+        counts: Key of a dictionary -> `[d_dict]` on how many tokens each of its features is active.
+        generator: Of the draws.
+        n_heads: Heads of a layer.
     """
     taken = [feature for edit in edits for feature in edit.features]
     swapped: dict[FeatureId, FeatureId] = {}
     for feature in taken:
         if feature in swapped:
             continue
-        sparse = base.features[feature.dictionary]
-        counts = torch.bincount(sparse.index, minlength=sparse.d_dict)
-        target = int(counts[feature.index])
+        here = counts[feature.dictionary]
+        target = int(here[feature.index])
         used = {f.index for f in (*taken, *swapped.values()) if f.dictionary == feature.dictionary}
-        pool = [i for i in counts.nonzero()[:, 0].tolist() if i not in used]
-        pool.sort(key=lambda i: (abs(int(counts[i]) - target), i))
-        pool = pool[: max(20, 2 * len(taken))] or [i for i in range(sparse.d_dict) if i not in used][:20]
+        pool = [i for i in here.nonzero()[:, 0].tolist() if i not in used]
+        pool.sort(key=lambda i: (abs(int(here[i]) - target), i))
+        pool = pool[: max(20, 2 * len(taken))] or [i for i in range(len(here)) if i not in used][:20]
         if not pool:
             swapped[feature] = feature
             continue
@@ -148,18 +165,25 @@ class RandomDirection:
     def __init__(self, write: SiteWrite, seed: int) -> None:
         self.write = write
         self.seed = seed
+        self._drawn: dict[int, Tensor] = {}
 
     def __call__(self, value: Tensor, values: Mapping[Site, Tensor], offset: int) -> Tensor:
         """`[batch, tokens, d]` -> the same, changed."""
         size = (self.write(value, values, offset) - value).float().norm(dim=-1, keepdim=True)
-        direction = torch.randn(value.shape[-1], generator=torch.Generator().manual_seed(self.seed))
-        direction = (direction / direction.norm()).to(value.device).expand_as(value)
+        direction = self._direction(value.shape[-1]).to(value.device).expand_as(value)
         if self.write.site.stream == "attn_pattern":
             # No weight on tokens that come later; as long as before on those that are seen.
             seen = torch.ones_like(value, dtype=torch.bool).tril(value.shape[-1] - value.shape[-2])
             direction = direction * seen
             direction = direction / direction.norm(dim=-1, keepdim=True).clamp_min(1e-12)
         return (value + (size * direction).to(value.dtype)).to(value.dtype)
+
+    def _direction(self, width: int) -> Tensor:
+        """`[width]` of length 1; kept, for it is asked for at every token."""
+        if width not in self._drawn:
+            drawn = torch.randn(width, generator=torch.Generator().manual_seed(self.seed))
+            self._drawn[width] = drawn / drawn.norm()
+        return self._drawn[width]
 
 
 def _run_rows(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saewidgets.dictionaries import Dictionary
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import FeatureError, WidgetError, shorten
 from saewidgets.interventions.edits import Edit
@@ -275,11 +276,9 @@ def _labels(scope: Scope, sites: Sequence[SiteView], features: Sequence[ChosenFe
 def _context(scope: Scope, request: HeatmapRequest, milliseconds: float) -> Context:
     from saewidgets import __version__
 
-    dictionary = scope.dictionaries[request.site]
-    width = f"{_thousands(dictionary.d_dict)} features at {request.site}"
     return Context(
-        model=f"{scope.name} · {scope.model.n_layers} layers",
-        dictionaries=f"{dictionary.describe()}, {width}, {dictionary.scale_name}",
+        model=model_words(scope),
+        dictionaries=dictionary_words(request.site, scope.dictionaries[request.site]),
         error=request.error_term,
         propagation="free",
         seed=request.seed,
@@ -287,6 +286,17 @@ def _context(scope: Scope, request: HeatmapRequest, milliseconds: float) -> Cont
         version=__version__,
         code=code(request),
     )
+
+
+def model_words(scope: Scope) -> str:
+    """What the foot of a view says of the model."""
+    return f"{scope.name} · {scope.model.n_layers} layers"
+
+
+def dictionary_words(key: str, dictionary: Dictionary) -> str:
+    """What the foot of a view says of a dictionary."""
+    width = f"{_thousands(dictionary.d_dict)} features at {key}"
+    return f"{dictionary.describe()}, {width}, {dictionary.scale_name}"
 
 
 def _thousands(number: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from saewidgets.errors import EditError, PromptError, shorten
 from saewidgets.interventions.edits import Edit
@@ -14,6 +15,7 @@ from saewidgets.interventions.propagation import Held, hold
 from saewidgets.interventions.rows import RowWrites
 from saewidgets.interventions.writes import check_positions, group, make_writes
 from saewidgets.model import Write
+from saewidgets.runs.control import turned
 from saewidgets.runs.generation import Generation, Token
 from saewidgets.runs.sampling import Draws, Sampling
 from saewidgets.runs.tokens import token_strings
@@ -87,6 +89,9 @@ class Request:
         stop: Texts that end a text; they stay in it.
         propagation: `"free"`, or `"frozen_attention"`: the patterns of the prompt are those without edits.
         cancel: Asked before every token whether to stop.
+        directions: Of each version the seed of a random direction in which its changes are made instead, each as long
+            as it was: its control. `None` for its own; empty for no controls.
+        seen: Called at every token with the `[texts, vocab]` logits it is drawn from.
     """
 
     prompt: str
@@ -98,6 +103,8 @@ class Request:
     stop: tuple[str, ...] = ()
     propagation: str = "free"
     cancel: Callable[[], bool] | None = None
+    directions: tuple[int | None, ...] = ()
+    seen: Callable[[Tensor], None] | None = None
 
 
 def write_texts(model: TracedModel, dictionaries: dict[str, Dictionary], request: Request) -> Stream:
@@ -148,9 +155,13 @@ class _Writer:
         used = {key for edits in made for key in group(edits, dictionaries)}
         # A dictionary that reads the context must see every token at each step.
         self._cached = not any(dictionaries[key].reads_context for key in used)
-        writes = [held.held(made[row.edits]) for row in self.rows]
+        directions = [d for d in request.directions or (None,) * len(request.versions) for _ in request.seeds]
+        writes = [
+            held.held(made[row.edits] if seed is None else turned(made[row.edits], seed))
+            for row, seed in zip(self.rows, directions, strict=True)
+        ]
         read = frozenset(site for write in every for site in write.reads)
-        return (writes[0] if len(made) == 1 else RowWrites.of(writes)), read
+        return (writes[0] if len(made) == 1 and not request.directions else RowWrites.of(writes)), read
 
     def tokens(self) -> Iterator[Token]:
         growth = self.model.grow(self._cached)
@@ -161,11 +172,13 @@ class _Writer:
                 self._finish("cancelled")
                 return
             logits = growth.advance(ids, self._writes, self._read).float()
+            if self.request.seen is not None:
+                self.request.seen(logits)
             chosen = draws.next(logits)
-            log_p = logits.log_softmax(-1).gather(1, chosen[:, None])[:, 0]
+            log_p = logits.log_softmax(-1).gather(1, chosen[:, None])[:, 0].tolist()
             for r, (row, token) in enumerate(zip(self.rows, chosen.tolist(), strict=True)):
                 if not row.finished:
-                    yield self._add(r, row, index, token, float(log_p[r]))
+                    yield self._add(r, row, index, token, log_p[r])
             if all(row.finished for row in self.rows):
                 return
             ids = chosen[:, None]

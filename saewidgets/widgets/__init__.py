@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from saewidgets.widgets.files import open
     from saewidgets.widgets.frontier import Frontier
     from saewidgets.widgets.heatmap import TokenHeatmap
+    from saewidgets.widgets.patch_map import PatchMap
+    from saewidgets.widgets.steering import Steering
     from saewidgets.widgets.training import TrainingMonitor
 
 _HOMES = {
@@ -20,14 +22,16 @@ _HOMES = {
     "FeatureDashboard": "feature_dashboard",
     "FeatureTable": "feature_table",
     "Frontier": "frontier",
+    "PatchMap": "patch_map",
+    "Steering": "steering",
     "TokenHeatmap": "heatmap",
     "TrainingMonitor": "training",
     "open": "files",
 }
 
 __all__ = [
-    "BaseWidget", "CircuitGraph", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "TokenHeatmap",
-    "TrainingMonitor", "open",
+    "BaseWidget", "CircuitGraph", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "PatchMap",
+    "Steering", "TokenHeatmap", "TrainingMonitor", "open",
 ]  # fmt: skip
 
 

@@ -112,6 +112,14 @@ def position_list(name: str, value: Any) -> tuple[int, ...]:
     return tuple(sorted({check(name, v) for v in value}))
 
 
+def answers(name: str, value: Any) -> list[bool | None]:
+    """True, false or nothing for each question of a sheet."""
+    fits = isinstance(value, (list, tuple)) and len(value) <= MAX_POSITIONS
+    if not fits or not all(v is None or isinstance(v, bool) for v in value):
+        raise WidgetError(f"{name} is {brief(value)}.", "Give true, false or null for each question.")
+    return list(value)
+
+
 def edit_list(name: str, value: Any) -> tuple[Any, ...]:
     """Edits, given as such or as their JSON."""
     if not isinstance(value, (list, tuple)) or len(value) > MAX_EDITS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import traitlets
@@ -16,11 +17,12 @@ from saewidgets.widgets import checks
 from saewidgets.widgets import feature_parts as parts
 from saewidgets.widgets import feature_request as requests
 from saewidgets.widgets.base import BaseWidget, Step
+from saewidgets.widgets.blind import Judging
 from saewidgets.widgets.cache import ByIdentity, RunCache, cache_of
 from saewidgets.widgets.checks import Checked, refuse_unknown
 from saewidgets.widgets.feature_request import DashboardRequest
 from saewidgets.widgets.history import History
-from saewidgets.widgets.jobs import GUARD, Token
+from saewidgets.widgets.jobs import GUARD, Job, Token
 
 if TYPE_CHECKING:
     from saewidgets.atlas.atlas import Atlas
@@ -41,7 +43,7 @@ _VIEW_CHECKS: dict[str, checks.Check] = {
 _RELATED = ("near", "together", "alike")
 
 
-class FeatureDashboard(BaseWidget):
+class FeatureDashboard(Judging, BaseWidget):
     """One feature of a dictionary: its label, examples, histogram, tokens, neighbours, and a box to type into.
 
     `feature`, `text`, `scale` and `steer` can be set from Python too. So can `atlas`: the `report` of a sweep may give
@@ -86,6 +88,7 @@ class FeatureDashboard(BaseWidget):
     _front_traits: ClassVar[tuple[str, ...]] = ("shown", "position")
     _messages: ClassVar[dict[str, str]] = {
         "run": "_on_run", "undo": "_on_undo", "redo": "_on_redo", "positions": "_on_positions", "label": "_on_label",
+        "effect": "_on_effect", "quiz": "_on_quiz", "answers": "_on_answers",
         "cancel": "_on_cancel", "save": "_on_save", "payload": "_on_payload", "bundle": "_on_bundle",
     }  # fmt: skip
 
@@ -303,6 +306,9 @@ class FeatureDashboard(BaseWidget):
     def _name(self, feature: str, label: str) -> None:
         """Keep a label, "" for none, and show it."""
         with GUARD:
+            if label != self._picture.label:  # what was measured is of the other words
+                self._meters.pop(feature, None)
+                self._picture = replace(self._picture, meters=())
             self._own_labels.pop(feature, None)
             self._origins.pop(feature, None)
             if label:
@@ -313,6 +319,24 @@ class FeatureDashboard(BaseWidget):
                 error = self.error
                 self._put(payload, encode(payload))
                 self.label, self.error = payload.label, error
+
+    # -- examples ------------------------------------------------------------------------------------------------------
+
+    def _on_effect(self, request_id: Any, content: dict[str, Any]) -> None:
+        """What the tokens of an example owe to the feature; not here, for it runs the model."""
+        context, position = (checks.whole(0, 2**32)(name, content.get(name)) for name in ("context", "position"))
+        if self._scope is None or self._atlas is None or self._picture.live_note:
+            raise WidgetError("Effects need the model and an atlas.", "Give a scope and atlas=.")
+        work = partial(self._effect_job, self._picture.id, context, position, request_id)
+        self._runner.submit("effect", Job(work, partial(self._save_failed, request_id), request_id, True))
+
+    def _effect_job(self, feature: str, context: int, position: int, request_id: Any, token: Token) -> None:
+        key = ("effect", feature, context, position, ByIdentity(self._atlas), *self._identity(feature))
+        found = self._cache.get(key)
+        if found is None:
+            found = parts.passage_effects(self._scope, self._atlas, feature, context, position, token.check)
+            self._cache.put(key, found)
+        self._post({"type": "ok", "id": request_id, "result": found})
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 

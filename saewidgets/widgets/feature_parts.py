@@ -66,11 +66,12 @@ def meters_of(scores: Any) -> dict[str, tuple[LabelMeter, ...]]:
     for meter in [scores] if hasattr(scores, "meters") else scores if isinstance(scores, Iterable) else [scores]:
         if not hasattr(meter, "meters") or not hasattr(meter, "label"):
             raise WidgetError(f"scores holds a {type(meter).__name__}.", "Give what sw.explain.truth_meter returns.")
-        found[meter.label.feature] = tuple(_meter(m) for m in meter.meters if isfinite(m.score.value))
+        found[meter.label.feature] = tuple(meter_of(m) for m in meter.meters if isfinite(m.score.value))
     return found
 
 
-def _meter(meter: Any) -> LabelMeter:
+def meter_of(meter: Any) -> LabelMeter:
+    """A number of a `TruthMeter` as the dashboard draws it."""
     score = meter.score
     random = meter.random.value if meter.random is not None and isfinite(meter.random.value) else None
     return LabelMeter(meter.name, Estimate(score.value, score.low, score.high), random, score.n)
@@ -133,6 +134,35 @@ def example_text(payload: FeatureDashboardPayload) -> str:
     start = max((i + 1 for i in ends if i < passage.peak), default=0)
     stop = min((i for i in ends if i > passage.peak), default=len(words))
     return "".join(words[start:stop]).strip()
+
+
+def passage_effects(
+    scope: Any, atlas: Any, feature: str, context: int, position: int, check: Callable[[], None]
+) -> dict[str, Any]:
+    """What the next tokens of an example owe to a feature, for the tokens that are shown of it.
+
+    Args:
+        scope: The model with the feature's dictionary.
+        atlas: That holds the context.
+        feature: Its id.
+        context: Of the atlas.
+        position: Where the example stands in it.
+        check: Called between forwards.
+
+    Returns:
+        `change`, `low`, `high`: nats for each shown token but the last of the context.
+
+    Raises:
+        AtlasError: There is no such context.
+    """
+    from saewidgets.atlas.shown import span
+    from saewidgets.explain.token_effects import token_effects
+
+    ids = atlas.token_ids(context)
+    start, end = span(position, len(ids))
+    found = token_effects(scope, feature, ids[:end], check=check)
+    numbers = {"change": found.change, "low": found.low, "high": found.high}
+    return {name: np.round(values[start:].astype(float), 4).tolist() for name, values in numbers.items()}
 
 
 def _refuse_stranger(scope: Scope, feature: str) -> None:

@@ -13,6 +13,8 @@ from saewidgets.payloads import (
     FeatureTablePayload,
     FrontierPayload,
     HeatmapPayload,
+    PatchMapPayload,
+    SteeringPayload,
     TrainingPayload,
     decode,
 )
@@ -23,6 +25,8 @@ from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.feature_table import FeatureTable
 from saewidgets.widgets.frontier import Frontier
 from saewidgets.widgets.heatmap import TokenHeatmap
+from saewidgets.widgets.patch_map import PatchMap
+from saewidgets.widgets.steering import Steering
 from saewidgets.widgets.training import TrainingMonitor
 
 # No view needs more; a file that claims to is refused unread.
@@ -36,6 +40,8 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     FeatureDashboardPayload: FeatureDashboard,
     FeatureTablePayload: FeatureTable,
     CircuitPayload: CircuitGraph,
+    SteeringPayload: Steering,
+    PatchMapPayload: PatchMap,
 }
 
 

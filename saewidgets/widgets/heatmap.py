@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
@@ -18,7 +19,8 @@ from saewidgets.widgets.cache import ByIdentity, RunCache, cache_of
 from saewidgets.widgets.checks import Checked, refuse_unknown
 from saewidgets.widgets.history import History
 from saewidgets.widgets.jobs import Token
-from saewidgets.widgets.output import Code
+from saewidgets.widgets.livepage import live_page
+from saewidgets.widgets.output import Code, written
 
 if TYPE_CHECKING:
     from saewidgets.interventions import Edit
@@ -252,6 +254,34 @@ class TokenHeatmap(BaseWidget):
 
     def _release(self) -> None:
         self._scope, self._cache, self._shown, self._wanted = None, RunCache(0), None, None
+
+    def to_html(self, path: str | Path | None = None, *, live: bool | Sequence[str] = False) -> str | Path:
+        """One offline page with the view: hover, feature switching and selection work without a kernel.
+
+        Args:
+            path: Where to write it; `None` returns the text.
+            live: Put the model inside (Llama family, up to 5 M parameters), so that the prompt and the edits can be
+                changed in the page, computed there; with the dictionaries in view, and those of these keys.
+
+        Returns:
+            The page, or the path written.
+
+        Raises:
+            FigureError: The page cannot be made; with `live`, the model, tokenizer or a dictionary is of another kind
+                or too large.
+            SiteError: No dictionary of such a key.
+            DiskError: The file cannot be written.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> with sw.TokenHeatmap(sw.demo(), "Mira saw a red boat.") as view:
+            ...     len(view.to_html(live=True)) < 5_000_000
+            True
+        """
+        if live is False:
+            return super().to_html(path)
+        request = None if self._shown is None else self._shown.request
+        return written(path, live_page(self._scope, request, self.payload, () if live is True else live))
 
     def code(self) -> Code:
         """Python that makes this view again: version, scope, prompt, features, edits, selection.

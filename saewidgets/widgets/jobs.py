@@ -146,6 +146,18 @@ class JobRunner:
         self._drop(job)
         return True
 
+    def stop(self, lane: str) -> bool:
+        """Stop what is pending or running in a lane, whoever asked for it; `False` when there is nothing."""
+        with self._changed:
+            dropped = self._pending.pop(lane, None)
+            running = self._running is not None and self._running[0] == lane
+            if self._running is not None and running:
+                self._running[1].token.stopped = True
+            self._changed.notify_all()
+        if dropped is not None:
+            self._drop(dropped)
+        return running or dropped is not None
+
     def wait(self, timeout: float | None = None) -> bool:
         """Block until there is no work; `False` when `timeout` seconds were not enough."""
         with self._changed:

@@ -9,12 +9,14 @@ from typing import Any
 
 from saewidgets import disk
 from saewidgets.errors import WidgetError, shorten
+from saewidgets.figures.style import FigureStyle
 from saewidgets.figures.views import view_of
 from saewidgets.payloads import HeatmapPayload, encode
 
 # Bytes that the static copy may add to a notebook, PNG in base64: the whole figure of a prompt one reads in one go, or
 # the head of a long one.
 WHOLE_TOKENS, WHOLE_BUDGET, HEAD_BUDGET = 256, 32_000, 14_000
+PLAIN = FigureStyle()
 
 
 class Code(str):
@@ -55,27 +57,50 @@ class Outputs:
         """
         from saewidgets.export.page import to_page
 
-        return _written(path, to_page(self.payload))
+        return written(path, to_page(self.payload))
 
-    def to_svg(self, path: str | Path | None = None) -> str | Path:
-        """The picture as SVG. Arguments, result and errors as in `to_html`."""
-        return _written(path, self._figures.to_svg(self.payload))
+    def to_svg(self, path: str | Path | None = None, *, style: FigureStyle = PLAIN) -> str | Path:
+        """The picture as SVG, with real text.
 
-    def to_png(self, path: str | Path | None = None, *, dpi: int = 144) -> bytes | Path:
+        Args:
+            path: Where to write it; `None` returns the text.
+            style: Width and colours, from `saewidgets.figure_style`.
+
+        Returns:
+            The document, or the path written. Errors as in `to_html`.
+        """
+        from saewidgets.figures import draw
+
+        payload = self.payload
+        scene = style.scene(self._figures, payload, portable=True)
+        return written(path, draw.svg(scene, view_of(payload).alt_text(payload)))
+
+    def to_png(
+        self, path: str | Path | None = None, *, dpi: int = 144, style: FigureStyle = PLAIN
+    ) -> bytes | Path:  # fmt: skip
         """The picture as PNG.
 
         Args:
             path: Where to write it; `None` returns the bytes.
-            dpi: Pixels per inch.
+            dpi: Pixels per inch, 36 to 1200.
+            style: Width and colours, from `saewidgets.figure_style`.
 
         Returns:
             The bytes, or the path written. Errors as in `to_html`.
         """
-        return _written(path, self._figures.to_png(self.payload, dpi=dpi))
+        from saewidgets.figures import draw
+        from saewidgets.figures.files import check_dpi
 
-    def to_pdf(self, path: str | Path | None = None) -> bytes | Path:
-        """The picture as PDF. Arguments, result and errors as in `to_png`."""
-        return _written(path, self._figures.to_pdf(self.payload))
+        check_dpi(dpi)
+        return written(path, draw.png(style.scene(self._figures, self.payload), dpi=dpi))
+
+    def to_pdf(self, path: str | Path | None = None, *, style: FigureStyle = PLAIN) -> bytes | Path:
+        """The picture as PDF, with embedded fonts. Arguments, result and errors as in `to_svg`."""
+        from saewidgets.figures import draw
+
+        payload = self.payload
+        scene = style.scene(self._figures, payload)
+        return written(path, draw.pdf(scene, view_of(payload).alt_text(payload)))
 
     def to_frame(self) -> Any:
         """The numbers behind the picture, a `pandas.DataFrame`: of a heatmap one row a token."""
@@ -159,7 +184,8 @@ class Outputs:
             print(data["text/plain"])
 
 
-def _written(path: str | Path | None, content: Any) -> Any:
+def written(path: str | Path | None, content: Any) -> Any:
+    """The content, or the path it was written to."""
     if path is None:
         return content
     return disk.write_bytes(path, content.encode() if isinstance(content, str) else content)

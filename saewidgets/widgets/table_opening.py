@@ -40,9 +40,9 @@ class Opening(Inside):
         Arguments, result and errors as for the other widgets.
         """
         from saewidgets.export.page import to_page
-        from saewidgets.widgets.output import _written
+        from saewidgets.widgets.output import written
 
-        return _written(path, to_page(self._whole()))
+        return written(path, to_page(self._whole()))
 
     def _file(self: Any, format: str) -> bytes:
         return encode(self._whole()) if format == "sae" else super()._file(format)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 FIRST, DRAWN, IN_PAGE = 60, 20, 500
 # The columns without scores, and what is always shown beside them.
 PLAIN, SCORES = ("density", "maximum", "mean", "kurtosis"), ("input", "output")
+# Statistics that are drawn against each other, where both are known.
+SCATTERS = (SCORES, ("map_x", "map_y"))
 
 
 def picture(
@@ -47,7 +49,7 @@ def picture(
         there=request.there,
         filters=request.table_filters,
         charts=charts(source, found),
-        points=scatter(source, found, selection),
+        points=scatters(source, found, selection),
         rows=source.rows(number, found, 0, count),
         words="promotes" if source.promoted else "fires on",
         selection=selection,
@@ -67,17 +69,18 @@ def shown(source: TableSource, found: Found, columns: Sequence[str]) -> tuple[st
 
 
 def charts(source: TableSource, found: Found) -> tuple[TableChart, ...]:
-    """Density; and the greatest activation where there is no scatter."""
-    names = ["density"] if all(name in source.columns for name in SCORES) else ["density", "maximum"]
+    """Density; and the greatest activation where there is no scatter plot."""
+    drawn = any(all(name in source.columns for name in pair) for pair in SCATTERS)
+    names = ["density"] if drawn else ["density", "maximum"]
     return tuple(source.bins(name, log=True).chart(name, found.fit) for name in names)
 
 
-def scatter(source: TableSource, found: Found, selection: Sequence[str]) -> TablePoints | None:
-    """Input score against output score, where both are known."""
-    if not all(name in source.columns for name in SCORES):
-        return None
-    x, y = (source.columns[name] for name in SCORES)
-    return points(*SCORES, x, y, found.fit, places(selection, source.listing.site))
+def scatters(source: TableSource, found: Found, selection: Sequence[str]) -> tuple[TablePoints, ...]:
+    """Input score against output score, and the decoder map."""
+    chosen, columns = places(selection, source.listing.site), source.columns
+    labels = source.labels()
+    known = [(x, y) for x, y in SCATTERS if x in columns and y in columns]
+    return tuple(points(x, y, columns[x], columns[y], found.fit, chosen, labels) for x, y in known)
 
 
 def places(selection: Sequence[str], site: str) -> list[int]:

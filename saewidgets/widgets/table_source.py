@@ -25,8 +25,9 @@ Check = Callable[[], None]
 
 # Tokens on each side of an example's peak in which a phrase is found: those that a dashboard shows.
 REACH = 28
-_TITLES = {"n_active": "tokens", "maximum": "max", "minimum": "min"}
-_UNITS = {"density": "share", "n_active": "count", "input": "score", "output": "score", "before": "score"}
+_TITLES = {"n_active": "tokens", "maximum": "max", "minimum": "min", "map_x": "map x", "map_y": "map y"}
+_UNITS = {"density": "share", "n_active": "count", "input": "score", "output": "score", "before": "score",
+          "map_x": "place", "map_y": "place"}  # fmt: skip
 _ORDERS = 6
 
 
@@ -164,15 +165,16 @@ class TableSource:
         for feature, tokens in self.promoted.items():
             if any(token.strip().lower().startswith(word) for token in tokens):
                 found[feature] = MATCHES.index("promotes")
-        for feature, label in self._own_labels():
+        for feature, label in self.labels().items():
             if all(part in label.casefold() for part in words):
                 found[feature] = MATCHES.index("label")
         return found
 
-    def _own_labels(self) -> list[tuple[int, str]]:
+    def labels(self) -> dict[int, str]:
+        """Feature -> label, of those that have one."""
         start = f"{self.listing.site}/"
         own = [(name[len(start) :], label) for name, label in list(self._labels.items()) if name.startswith(start)]
-        return [(int(name), label) for name, label in own if name.isdigit() and int(name) < self.width]
+        return {int(name): label for name, label in own if name.isdigit() and int(name) < self.width}
 
     def _fires(self, text: str, check: Check) -> Array:
         """`[d_dict]` greatest activation in a text, position 0 left out; without a model, examples inside the text."""

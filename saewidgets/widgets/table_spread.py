@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ PER_DECADE, ENOUGH, LINEAR = (8, 16, 32), 24, 40
 MAX_DECADES = 8
 # Points drawn: those that fit come first, up to half.
 POINTS = 2_400
+# Letters of a label beside a point.
+MAX_LABEL = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +64,9 @@ class Bins:
         return TableChart(name, Histogram(self.edges, every[:n], outside, log=self.log), fitting[:n])
 
 
-def points(name_x: str, name_y: str, x: Array, y: Array, fit: Array, chosen: list[int]) -> TablePoints:
+def points(
+    name_x: str, name_y: str, x: Array, y: Array, fit: Array, chosen: list[int], labels: Mapping[int, str]
+) -> TablePoints:  # fmt: skip
     """Two statistics against each other: the chosen features, then a fair sample of those that fit and of the others.
 
     Args:
@@ -71,6 +76,7 @@ def points(name_x: str, name_y: str, x: Array, y: Array, fit: Array, chosen: lis
         y: The same of the other.
         fit: `[d_dict]` which features fit.
         chosen: Features that are drawn in any case.
+        labels: Feature -> label.
     """
     both = np.isfinite(x) & np.isfinite(y)
     fitting, others = np.flatnonzero(both & fit), np.flatnonzero(both & ~fit)
@@ -81,7 +87,9 @@ def points(name_x: str, name_y: str, x: Array, y: Array, fit: Array, chosen: lis
         _sample(others, POINTS - n_fitting),
     ]
     index = np.unique(np.concatenate(drawn))
-    return TablePoints(name_x, name_y, index, x[index], y[index], fit[index].astype(np.uint8), int(both.sum()))
+    names = tuple(labels.get(feature, "")[:MAX_LABEL] for feature in index.tolist()) if labels else ()
+    marks = fit[index].astype(np.uint8)
+    return TablePoints(name_x, name_y, index, x[index], y[index], marks, int(both.sum()), names)
 
 
 def _sample(features: Array, n: int) -> Array:

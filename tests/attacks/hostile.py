@@ -22,7 +22,10 @@ from saewidgets.payloads import (
     HeatmapPayload,
     NodeName,
     OpenedFeature,
+    PatchMapPayload,
+    PatchRegion,
     Predictions,
+    SteeringPayload,
     TableFilter,
     Tokens,
     TrainingPayload,
@@ -32,7 +35,15 @@ from saewidgets.payloads import (
 from saewidgets.payloads.heatmap import SPECIAL
 from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
-from tests.view_factory import make_dashboard, make_frontier, make_report, make_table, make_training
+from tests.view_factory import (
+    make_dashboard,
+    make_frontier,
+    make_patch_map,
+    make_report,
+    make_steering,
+    make_table,
+    make_training,
+)
 
 _SOURCE = json.loads(Path(__file__).parents[1].joinpath("hostile.json").read_text("ascii"))
 FIRING: list[str] = _SOURCE["firing"]
@@ -68,13 +79,11 @@ def hostile_payload(strings: list[str], edits: bool = True) -> HeatmapPayload:
 def hostile_views(
     text: str,
 ) -> tuple[
-    TrainingPayload,
-    FrontierPayload,
-    DictionaryReportPayload,
-    FeatureDashboardPayload,
-    FeatureTablePayload,
+    TrainingPayload, FrontierPayload, DictionaryReportPayload, FeatureDashboardPayload, FeatureTablePayload,
+    SteeringPayload,
+    PatchMapPayload,
     CircuitPayload,
-]:
+]:  # fmt: skip
     """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
     text = text[:2_000]
@@ -113,7 +122,51 @@ def hostile_views(
     ]
     frontier = frontier_payload(points, context, selected=f"{text}0", ce_name=text)
     dashboard = _hostile_dashboard(text, context)
-    return training, frontier, report, dashboard, _hostile_table(text, dashboard), _hostile_circuit(text, context)
+    table, patches = _hostile_table(text, dashboard), _hostile_patch_map(text, context)
+    return (
+        training,
+        frontier,
+        report,
+        dashboard,
+        table,
+        _hostile_steering(text, context),
+        patches,
+        _hostile_circuit(text, context),
+    )
+
+
+def _hostile_steering(text: str, context: Context) -> SteeringPayload:
+    steering = make_steering(words=[text, f" {text}", "a", text])
+    tokens = (text,) * len(steering.texts[0].tokens)
+    return replace(
+        steering, prompt=text, context=context, target=(text,), target_name=text, verdict=text,
+        sliders=tuple(replace(s, id=f"{text}{i}", label=text) for i, s in enumerate(steering.sliders)),
+        texts=tuple(replace(t, note=text, tokens=replace(t.tokens, text=tokens)) for t in steering.texts),
+        kept=tuple(replace(k, note=text, prompt=text, sliders=(text,) * 2, text=text) for k in steering.kept),
+        offers=tuple(replace(o, id=f"{text}{i}", label=text) for i, o in enumerate(steering.offers)),
+    )  # fmt: skip
+
+
+def _hostile_patch_map(text: str, context: Context) -> PatchMapPayload:
+    base = make_patch_map(texts=[text, f" {text}", "a" + text, text])
+    blocks = tuple(
+        replace(
+            block, name=f"{text}{i}", columns=tuple(f"{text}{c}" for c in block.columns), labels=(text,) * 4,
+            nodes=tuple(f"{text}{node}" for node in block.nodes), kind=("features", "heads", "resid")[i],
+        )
+        for i, block in enumerate(base.blocks)
+    )  # fmt: skip
+    node = blocks[0].nodes[2]
+    detail = replace(
+        base.details[0], node=node, words=tuple(f"{text}{w}" for w in base.details[0].words),
+        parts=tuple(f"{text}{part}" for part in base.details[0].parts),
+    )  # fmt: skip
+    path = replace(base.paths[0], sender=node, receiver=f"{text}!", propagation=text)
+    return replace(
+        base, clean=text, corrupt=f"{text}!", blocks=blocks, target=text, verdict=text,
+        cell=f"{node}:{detail.position}", details=(detail,),
+        paths=(path,), regions=(PatchRegion(f"{text}?", np.arange(2)),), context=context,
+    )  # fmt: skip
 
 
 def _hostile_dashboard(text: str, context: Context) -> FeatureDashboardPayload:
@@ -140,7 +193,6 @@ def _hostile_dashboard(text: str, context: Context) -> FeatureDashboardPayload:
 def _hostile_table(text: str, dashboard: FeatureDashboardPayload) -> FeatureTablePayload:
     table = make_table(texts=[text, f" {text}"])
     names = {s.name: f"{text}{s.name}" for s in table.statistics}
-    assert table.points is not None
     return replace(
         table, site=text, sites=(text, f"{text}1"), sort=names["density"], query=text, here=text, there=text, note=text,
         source=text, words=text, selection=(f"{text}/3", "", f"{text}/9"), context=dashboard.context,
@@ -148,7 +200,10 @@ def _hostile_table(text: str, dashboard: FeatureDashboardPayload) -> FeatureTabl
         columns=tuple(names[name] for name in table.columns), feature="",
         filters=tuple(TableFilter(names[f.name], f.low, f.high) for f in table.filters),
         charts=tuple(replace(chart, name=names[chart.name]) for chart in table.charts),
-        points=replace(table.points, name_x=names["input"], name_y=names["output"]),
+        points=tuple(
+            replace(dots, name_x=names[dots.name_x], name_y=names[dots.name_y], label=(text,) * len(dots.index))
+            for dots in table.points
+        ),
         dashboards=(OpenedFeature(f"{text}/3", np.frombuffer(encode(replace(dashboard, id=f"{text}/3")), np.uint8)),),
     )  # fmt: skip
 

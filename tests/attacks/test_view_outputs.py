@@ -15,7 +15,10 @@ from tests.attacks.hostile import FIRING, STRINGS, hostile_views
 from tests.attacks.test_static_outputs import INVISIBLE, pdf_faults, svg_faults
 from tests.export.test_page import Elements, links
 
-KINDS = ("training", "frontier", "dictionary_report", "feature_dashboard", "feature_table", "circuit")
+KINDS = (
+    "training", "frontier", "dictionary_report", "feature_dashboard", "feature_table", "steering", "patch_map",
+    "circuit",
+)  # fmt: skip
 
 
 def texts_of(value: Any) -> int:
@@ -30,7 +33,10 @@ def texts_of(value: Any) -> int:
 
 
 # Fields that hold one of a few words: anything else is refused.
-WORDS = {"phase", "scale_of_losses", "unit", "better", "kind", "shown", "x", "y", "mode", "side"}
+WORDS = {
+    "phase", "mode", "place", "control", "role", "finished", "scale_of_losses", "unit", "better", "kind", "shown",
+    "show", "corruption", "x", "y", "side",
+}  # fmt: skip
 
 
 def untouched(value: Any, text: str, name: str = "") -> list[str]:

@@ -75,7 +75,7 @@ def test_loads_lets_links_pass() -> None:
     assert loads('<a href="https://example.org">a</a><script src="_static/a.js"></script><img src="data:,">') == []
 
 
-@pytest.mark.parametrize("page", ["index", "api", "errors", "how-it-is-built", "heatmap", "judging"])
+@pytest.mark.parametrize("page", ["index", "api", "errors", "how-it-is-built", "heatmap", "judging", "live-page"])
 def test_page_exists(page: str, pages: list[Path]) -> None:
     assert SITE / f"{page}.html" in pages
 

@@ -9,7 +9,7 @@ from scipy import sparse
 import saewidgets as sw
 from saewidgets.circuits import AttributionGraph, Experiment, Target, measure
 from saewidgets.circuits.nodes import ERROR, FEATURE, LOGIT, TOKEN, Nodes
-from saewidgets.errors import CircuitError, EditError
+from saewidgets.errors import Cancelled, CircuitError, EditError, SaewidgetsError
 from saewidgets.scope import Scope
 from tests.circuits import cases
 from tests.model import tiny
@@ -215,3 +215,35 @@ def test_a_graph_of_another_model_is_refused() -> None:
     )
     with pytest.raises(CircuitError, match="no token"):
         Experiment(cases.scope("llama"), vector, dictionaries=cases.transcoders("relu"))
+
+
+def test_a_measurement_can_be_stopped() -> None:
+    graph, _ = made("llama", "relu")
+    asked: list[int] = []
+
+    def check() -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            raise Cancelled("Enough.")
+
+    experiment = Experiment(cases.scope("llama"), graph, dictionaries=cases.transcoders("relu"), check=check)
+    with pytest.raises(Cancelled):
+        measure(experiment, graph.columns.ids[0], controls=100)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [], {"ignored": "0"}, {"ignored": [-1]}, {"ignored": [10**30]}, {"ignored": [True]}, {"minus": [1.5]},
+        {"minus": [10**6]}, {"edits": "x"}, {"edits": [1]}, {"edits": [{"kind": "<script>"}]},
+        {"edits": [{"kind": "ablate", "target": "mlp_in.0/999999"}]},
+    ],
+)  # fmt: skip
+def test_settings_out_of_a_file_are_checked(settings: Any) -> None:
+    """What a file says about how its graph was made is used for measurements: none of it is trusted."""
+    from dataclasses import replace
+
+    graph, _ = made("llama", "relu")
+    hostile = replace(graph, info={**graph.info, "attribution": settings})
+    with pytest.raises(SaewidgetsError):
+        Experiment(cases.scope("llama"), hostile, dictionaries=cases.transcoders("relu"))

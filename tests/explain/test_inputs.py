@@ -7,6 +7,7 @@ import torch
 from saewidgets.errors import FeatureError, LabelError, PromptError
 from saewidgets.explain import (
     Example,
+    concept_scores,
     contexts,
     input_score,
     input_share,
@@ -193,6 +194,12 @@ def test_output_score_is_the_formula(small, twin, monkeypatch):
                 after[index] += score(twin(ids, change)[0], promoted[index]) / 2
                 before[index] += score(twin(ids)[0], promoted[index]) / 2
     np.testing.assert_allclose(output_score(small, KEY, prompts, k), after, atol=1e-4)
+    # The same formula with a concept's words, alike for all features; its column does not depend on the others.
+    both = concept_scores(small, KEY, {"own of 3": promoted[3].tolist(), "two": [7, 9]}, prompts)
+    assert both["own of 3"].iloc[3] == pytest.approx(after[3], abs=1e-4) and both.index[3] == f"{KEY}/3"
+    alone = concept_scores(small, KEY, {"two": [7, 9]}, prompts)
+    np.testing.assert_allclose(both["two"], alone["two"], atol=1e-6)
+    assert np.ptp(alone["two"]) > 1e-3
     monkeypatch.setattr(contexts, "_TOKENS", 30)  # several batches
     found = scores(small, KEY, TEXTS, prompts, k)
     np.testing.assert_allclose(found.output, after, atol=1e-4)

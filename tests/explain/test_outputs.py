@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from saewidgets.errors import CorpusError, FeatureError, PromptError
-from saewidgets.explain import contexts, influence, mutual_information, token_change, vocabulary
+from saewidgets.errors import Cancelled, CorpusError, FeatureError, PromptError
+from saewidgets.explain import contexts, influence, mutual_information, token_change, token_effects, vocabulary
 from saewidgets.explain.head import head_of
+from saewidgets.interventions import ablate
+from saewidgets.runs.control import like_edits
 from tests.explain.conftest import Twin
 
 TEXTS = ["a red boat", "the cat sat on the mat", "b", "naïve 北京", "once more", "the red red red cat"]
@@ -72,6 +74,44 @@ def test_token_change_refuses_what_it_cannot_do(small):
     for nothing in ([], [[]], [[1.5]], 7, [None]):
         with pytest.raises(CorpusError):
             token_change(small, "resid_post.1/1", nothing, 1.0)
+
+
+def test_token_effects_are_an_ablation_and_its_controls(small, twin):
+    """Every change of log p, and the range over the same random features, by one float64 run each."""
+    dictionary, ids = small.dictionaries["resid_post.1"], small.model.tokenize(TEXTS[1])
+    base = small.run_ids(ids)
+    counts = {"resid_post.1": torch.bincount(base.features["resid_post.1"].index, minlength=dictionary.d_dict)}
+    feature = int(counts["resid_post.1"].argmax())
+
+    def change(index):
+        after = clamped(twin, dictionary, ids, index, 0.0).log_softmax(-1) - twin(ids)[0].log_softmax(-1)
+        return after[torch.arange(len(ids) - 1), torch.tensor(ids[1:])].numpy()
+
+    found = token_effects(small, f"resid_post.1/{feature}", TEXTS[1], seed=3, controls=5)
+    with torch.no_grad():
+        np.testing.assert_allclose(found.change, change(feature), atol=2e-4)
+        generator = torch.Generator().manual_seed(3)
+        edits = [ablate(f"resid_post.1/{feature}")]
+        drawn = [like_edits(edits, counts, generator)[0].features[0].index for _ in range(5)]
+        others = np.array([change(index) for index in drawn])
+    assert np.abs(found.change).max() > 0.01, "there is something to see"
+    assert feature not in drawn
+    np.testing.assert_allclose(found.low, others.min(0), atol=2e-4)
+    np.testing.assert_allclose(found.high, others.max(0), atol=2e-4)
+    same = token_effects(small, f"resid_post.1/{feature}", ids, seed=3, controls=5)
+    np.testing.assert_array_equal(same.change, found.change)
+    assert found.to_frame()["next"].tolist() == list(base.tokens[1:])
+    with pytest.raises(FeatureError, match="one token"):
+        token_effects(small, "resid_post.1/7", [5])
+    stopped = []
+    with pytest.raises(Cancelled):
+        token_effects(small, "resid_post.1/7", TEXTS[1], check=lambda: stopped.append(1) or _cancel(len(stopped)))
+    assert len(stopped) == 2, "it is asked before each forward"
+
+
+def _cancel(n):
+    if n == 2:
+        raise Cancelled("stopped")
 
 
 @pytest.mark.parametrize("chosen", [None, [5, 9, 100, 200, 31]])

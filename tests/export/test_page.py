@@ -75,7 +75,7 @@ def test_what_is_in_it() -> None:
 
 def test_sizes() -> None:
     assert len(to_page(make_payload()).encode()) <= 250_000
-    bundle = len(page._bundle("heatmap").encode())
+    bundle = len(page.bundle("heatmap").encode())
     large = make_payload(10_000)
     assert len(to_page(large).encode()) <= bundle + 1.34 * len(encode(large)) + 12_000
 
@@ -108,9 +108,9 @@ def bundle(monkeypatch: pytest.MonkeyPatch, tmp_path):  # type: ignore[no-untype
     static = tmp_path / "static"
     static.mkdir()
     monkeypatch.setattr(page, "files", lambda package: tmp_path)
-    page._bundle.cache_clear()
+    page.bundle.cache_clear()
     yield static / page.BUNDLE.format("heatmap")
-    page._bundle.cache_clear()
+    page.bundle.cache_clear()
 
 
 def test_a_bundle_cannot_end_its_element(bundle) -> None:  # type: ignore[no-untyped-def]

@@ -19,7 +19,18 @@ from saewidgets.payloads import CircuitMarks, Estimate, decode, encode
 from tests.attacks.allowed import read
 from tests.circuit_factory import make_circuit
 from tests.payloads.test_codec import mutate, pack, parts
-from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_table, make_training
+from tests.view_factory import (
+    make_dashboard,
+    make_dead,
+    make_doses,
+    make_frontier,
+    make_nothing,
+    make_patch_map,
+    make_report,
+    make_steering,
+    make_table,
+    make_training,
+)
 
 PAYLOADS = {
     "training": make_training(),
@@ -32,7 +43,13 @@ PAYLOADS = {
     "dashboard without a text": make_dashboard(False, shown="top"),
     "dashboard of a dead feature": make_dead(),
     "table": make_table(),
-    "table where nothing fits": make_table(0, points=None, note="Nothing fits."),
+    "table where nothing fits": make_table(0, points=(), note="Nothing fits."),
+    "steering": make_steering(),
+    "steering at one strength": make_steering(doses=make_doses(n=1), now=-8.0),
+    "steering of nothing": make_steering(roles=(), sliders=(), doses=None, verdict="", kept=()),
+    "patch map": make_patch_map(),
+    "patch map that grows": make_patch_map(False),
+    "patch map of nothing": make_nothing(),
     "circuit": make_circuit(),
     "circuit before and after": make_circuit(side="both", keep_nodes=1.0, keep_edges=1.0),
     "circuit before": make_circuit(side="before"),
@@ -200,6 +217,31 @@ def test_table_says_the_numbers() -> None:
     empty = PAYLOADS["table where nothing fits"]
     assert "Nothing fits." in read(views.view_of(empty).fallback(empty, 12_800)).text
     assert views.view_of(empty).to_frame(empty).empty
+
+
+def test_patch_map_says_the_numbers() -> None:
+    payload = make_patch_map()
+    words = " ".join(svg_texts(views.view_of(payload).figures.to_svg(payload)))
+    text = read(views.view_of(payload).fallback(payload, 12_800)).text
+    for part in ("Mira − Tom", "0 = corrupt run (−2.9), 1 = clean run (+3.4)", "8 of each, at most ± 0.04", "0.96",
+                 "−0.21", "9 of 120 cells do more than every control.", "attention, layer 2, at to",
+                 "0.55 restored, its control −0.03 to 0.03", "free propagation, error kept, 1 prompt, seed 0",
+                 "the prediction: 0.31 restored, control −0.02 to 0.04"):  # fmt: skip
+        assert part in words, part
+        assert part in text, part
+    assert "Tom ← Mira" in words and "0.02" not in words.split("sum")[0], "what lies within the band is not printed"
+    assert "1.10" in words, "0.90 + 0.20: a sum over all tokens"
+    frame = views.view_of(payload).to_frame(payload)
+    assert len(frame) == 120 and frame["beats_control"].sum() == 9
+    last = frame[(frame["node"] == "attn_out.2") & (frame["position"] == 9)].iloc[0]
+    assert (last["restored"], last["token"], last["band"]) == (pytest.approx(0.55), " to", pytest.approx(0.04))
+    assert set(frame["error"]) == {"kept"} and set(frame["prompts"]) == {1}
+    nothing = make_nothing()
+    for said in (views.view_of(nothing).alt_text(nothing), read(views.view_of(nothing).fallback(nothing, 9_000)).text,
+                 " ".join(svg_texts(views.view_of(nothing).figures.to_svg(nothing)))):  # fmt: skip
+        assert "Nothing beats the control" in said
+    growing = make_patch_map(False)
+    assert "not measured yet" in read(views.view_of(growing).fallback(growing, 9_000)).text
 
 
 def test_tables() -> None:

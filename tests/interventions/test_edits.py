@@ -200,3 +200,18 @@ def test_features_and_dictionaries_that_are_not_there():
         make_writes([ablate("resid_post.1/20")], {"resid_post.1": DICTIONARY})
     with pytest.raises(EditError, match="both keep and drop"):
         make_writes([ablate(ID), ablate("resid_post.1/3", error="drop")], {"resid_post.1": DICTIONARY})
+
+
+@pytest.mark.parametrize("kind", ["relu", "jumprelu", "topk", "identity"])
+def test_some_columns_are_those_of_all(kind: str) -> None:
+    """`encode_columns` equals the columns of `encode`, gates and scales included."""
+    from dataclasses import replace
+
+    from saewidgets.dictionaries import Activation
+
+    threshold = torch.linspace(0, 1, DICTIONARY.d_dict) if kind == "jumprelu" else None
+    activation = Activation(kind, k=3 if kind == "topk" else None, threshold=threshold)
+    scale = torch.linspace(0.5, 2, DICTIONARY.d_dict)
+    made = replace(DICTIONARY, activation=activation, gate_scale=scale, value_scale=scale.flip(0))
+    columns = [7, 0, 3]
+    torch.testing.assert_close(made.encode_columns(X, columns), made.encode(X)[..., columns])

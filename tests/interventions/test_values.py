@@ -14,7 +14,7 @@ from saewidgets.interventions.features import final_features, write_dictionary
 from saewidgets.interventions.propagation import describe
 from saewidgets.interventions.targets import as_target
 from saewidgets.interventions.writes import group
-from saewidgets.runs.control import RandomDirection, control_bands, like_edits
+from saewidgets.runs.control import RandomDirection, active_tokens, control_bands, like_edits
 from saewidgets.sites import FeatureId, Site
 from tests.dictionaries.test_dictionary import make
 from tests.model import tiny
@@ -278,11 +278,15 @@ def test_features_of_an_edited_run_are_those_that_were_written(llama, propagatio
     torch.testing.assert_close(run.features["resid_post.1"].to_dense(), f, atol=1e-4, rtol=1e-4)
 
 
+def counts_of(run):
+    return {key: active_tokens(sparse) for key, sparse in run.features.items()}
+
+
 def test_controls_of_what_is_no_feature(llama):
     base = llama.scope.run_ids(IDS)
     direction = sw.Direction("resid_post.1", torch.arange(16.0))
     given_edits = [sw.ablate(["resid_post.1/3", "resid_post.0/4"]), sw.steer(direction, 2.0), sw.ablate("head.1.0")]
-    like = like_edits(given_edits, base, torch.Generator().manual_seed(0), n_heads=2)
+    like = like_edits(given_edits, counts_of(base), torch.Generator().manual_seed(0), n_heads=2)
     assert not set(like[0].features) & set(given_edits[0].features)
     assert [f.dictionary for f in like[0].features] == ["resid_post.1", "resid_post.0"]
     vector = like[1].target.vector
@@ -313,7 +317,7 @@ def test_the_control_travels_as_the_edit_does(llama, propagation):
     draw, kls = torch.Generator().manual_seed(0), []
     p = base.logits[13].double().log_softmax(-1)
     for _ in range(3):
-        like = like_edits(given_edits, base, draw, n_heads=2)
+        like = like_edits(given_edits, counts_of(base), draw, n_heads=2)
         q = llama.scope.run_ids(IDS, edits=like, propagation=propagation).logits[13].double().log_softmax(-1)
         kls.append(float((p.exp() * (p - q)).sum()))
     np.testing.assert_allclose(control.kl_features[0], [min(kls), max(kls)], rtol=1e-3, atol=1e-5)

@@ -7,7 +7,7 @@ from saewidgets.errors import EditError, ModelError, PromptError
 from saewidgets.interventions import ablate
 from saewidgets.model import TracedModel
 from saewidgets.model.attention import attend
-from saewidgets.model.hooks import unwrapped
+from saewidgets.model.hooks import controlled, unwrapped
 from saewidgets.scope import Scope
 from saewidgets.sites import Site
 from tests.model import tiny
@@ -67,7 +67,7 @@ def test_the_model_is_plain_while_it_is_unwrapped(llama):
     assert wrapped
 
     def fail():
-        with unwrapped(module):
+        with unwrapped(controlled(module)):
             assert not any("forward" in part.__dict__ for part in module.modules())
             raise KeyError
 

@@ -30,8 +30,11 @@ from tests.view_factory import (
     make_dashboard,
     make_dead,
     make_frontier,
+    make_nothing,
+    make_patch_map,
     make_report,
     make_rows,
+    make_steering,
     make_table,
     make_training,
 )
@@ -45,11 +48,16 @@ ALL = {
     "dashboard": make_dashboard(),
     "dashboard of a dead feature": make_dead(),
     "table": make_table(),
-    "table where nothing fits": make_table(0, points=None, note="Nothing fits."),
+    "table where nothing fits": make_table(0, points=(), note="Nothing fits."),
     "rows of a table": make_rows(80, 160),
     "circuit": make_circuit(40, 200),
     "circuit of one graph": make_circuit(12, 40, before=False, live=False),
     "circuit without nodes": make_circuit(0, 0, before=False, live=False),
+    "steering": make_steering(),
+    "steering of nothing": make_steering(roles=("base",), sliders=(), doses=None, kept=(), texts=()),
+    "patch map": make_patch_map(),
+    "patch map that grows": make_patch_map(False),
+    "patch map of nothing": make_nothing(),
 }
 
 
@@ -179,10 +187,37 @@ def test_a_dashboard_that_does_not_fit() -> None:
         replace(payload.groups[0], positions=np.arange(7))
 
 
+def test_a_patch_map_that_does_not_fit() -> None:
+    payload = make_patch_map()
+    block, column, place = payload.where("attn_out.2:9")
+    assert (block.name, column, place) == ("attention", 2, 9)
+    assert payload.changed() == [6]
+    assert payload.detail("attn_out.2:9").words[0] == " Mira"
+    assert [int(b.beyond().sum()) for b in payload.blocks] == [5, 2, 2]
+    assert not any(b.beyond().any() for b in make_patch_map(False).blocks)
+    for cell in ("", "attn_out.2", "attn_out.2:10", "attn_out.9:1", "attn_out.2:-1", "attn_out.2:" + "9" * 30):
+        assert payload.where(cell) is None
+    detail, region = payload.details[0], payload.regions[0]
+    wrong: list[dict[str, Any]] = [
+        {"show": "neurons"}, {"corruption": "ice"}, {"blocks": payload.blocks * 200}, {"details": payload.details * 65},
+        {"details": (replace(detail, position=10),)}, {"regions": (replace(region, positions=[10]),)},
+        {"corrupt_tokens": make_patch_map(texts=["a", "b"]).corrupt_tokens}, {"low": float("inf")},
+    ]  # fmt: skip
+    for fields in wrong:
+        with pytest.raises(PayloadError):
+            replace(payload, **fields)
+    for fields in ({"values": np.zeros((10, 3))}, {"measured": np.zeros((9, 4))}, {"band": -1.0}, {"labels": ("a",)}):
+        with pytest.raises(PayloadError):
+            replace(payload.blocks[0], **fields)
+    for fields in ({"before": np.zeros(3)}, {"parts": ("head.2.0",)}):
+        with pytest.raises(PayloadError):
+            replace(detail, **fields)
+
+
 def test_a_table_that_does_not_fit() -> None:
     payload = make_table()
     rows = payload.rows
-    assert [rows.value(4, column) for column in range(5)][3] is None
+    assert [rows.value(4, column) for column in range(7)][3] is None
     assert rows.words_of(1) == (" Nora", " four", " und")
     assert payload.dashboards[0].payload.id == "resid_post.2/3"
     wrong: list[dict[str, Any]] = [
@@ -203,8 +238,7 @@ def test_a_table_that_does_not_fit() -> None:
             replace(rows, **fields)
     with pytest.raises(PayloadError, match="at most 2000"):
         make_rows(2_001)
-    chart, dots = payload.charts[0], payload.points
-    assert dots is not None
+    chart, (dots, _) = payload.charts[0], payload.points
     changes: list[tuple[Any, dict[str, Any]]] = [
         (chart, {"fit": chart.all.counts + 1}), (chart, {"fit": chart.fit[1:]}), (dots, {"x": dots.x[1:]}),
         (payload.statistics[0], {"unit": "miles"}),

@@ -8,7 +8,7 @@ import saewidgets as sw
 from saewidgets.errors import Cancelled, SaewidgetsError
 from saewidgets.interventions import make_writes
 from saewidgets.payloads import decode, encode
-from saewidgets.runs.control import RandomDirection, like_edits
+from saewidgets.runs.control import RandomDirection, active_tokens, like_edits
 from saewidgets.runs.heatmap import HeatmapRequest, code, default_features, heatmap_payload
 
 PROMPT = "the red boat"
@@ -109,13 +109,14 @@ def test_a_glance_is_the_whole_picture_without_the_dictionaries_out_of_view(tiny
 
 def test_the_control_is_the_same_edit_on_other_features(tiny, payload):
     base = tiny.run(PROMPT)
+    counts = {key: active_tokens(sparse) for key, sparse in base.features.items()}
     draw = torch.Generator().manual_seed(0)
     n = payload.control.n
     kls, probabilities = [], []
     p = base.logits.double().log_softmax(-1)
     ids = torch.maximum(base.log_probabilities(), tiny.run(PROMPT, EDITS).log_probabilities()).topk(8).indices
     for _ in range(n):
-        edits = like_edits(EDITS, base, draw)
+        edits = like_edits(EDITS, counts, draw)
         assert [e.kind for e in edits] == ["clamp"] and edits[0].feature != EDITS[0].feature
         q = tiny.run(PROMPT, edits).logits.double().log_softmax(-1)
         kls.append((p.exp() * (p - q)).sum(-1))

@@ -21,12 +21,18 @@ pytestmark = pytest.mark.browser
 
 VIEWS: dict[str, FeatureTablePayload] = {
     "table": make_table(),
-    "without scores": make_table(points=None, filters=(), selection=(), dashboards=()),
-    "nothing fits": make_table(0, points=None, note="No feature fits. What removes most: input, which 3 of 1024 fit."),
+    "without scores": make_table(points=(), filters=(), selection=(), dashboards=()),
+    "nothing fits": make_table(0, points=(), note="No feature fits. What removes most: input, which 3 of 1024 fit."),
     "searched": make_table(query="Mira", here="", filters=()),
     "contrast": make_table(here="a red lantern", there="went home", filters=()),
 }
 MILLION = 1_000_000
+# Left, top, right and bottom of all dots of a plot, in px of the plot.
+ENDS = """(plot) => {
+  const all = [...plot.querySelectorAll("path.dots")].map((e) => e.getBBox()).filter((b) => b.width > 0);
+  return [Math.min(...all.map((b) => b.x)), Math.min(...all.map((b) => b.y)),
+          Math.max(...all.map((b) => b.x + b.width)), Math.max(...all.map((b) => b.y + b.height))];
+}"""
 # Elements of the table, besides those of the other views.
 OWN = {"form", "option", "select"}
 
@@ -191,6 +197,43 @@ def test_a_brush_and_a_corner(open_page: Open) -> None:
     filters = [m["state"] for m in sent(page) if m["type"] == "run"][-1]["filters"]
     name, low, high = filters[-1]
     assert (name, low, high) == ("density", pytest.approx(edges[0], rel=1e-5), pytest.approx(edges[4], rel=1e-5))
+
+
+def test_the_decoder_map(open_page: Open) -> None:
+    """A drag takes the features of a region, a click on a dot opens its feature, one beside it lets the region go."""
+    payload = make_table(filters=())
+    page = open_page(live_page(payload))
+    area = page.locator(".brushed .plot").nth(2)
+    box = area.bounding_box()
+    assert box is not None
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        left, top, right, bottom = area.evaluate(ENDS)
+        (x0, x1), (y0, y1) = ((float(v.min()), float(v.max())) for v in (points.x, points.y))
+        place = box["x"] + left + (x - x0) / (x1 - x0) * (right - left)
+        return place, box["y"] + bottom - (y - y0) / (y1 - y0) * (bottom - top)
+
+    points = payload.points[1]
+    page.mouse.move(*at(0, 0.6))
+    page.mouse.down()
+    page.mouse.move(*at(0.5, 1), steps=4)
+    page.mouse.up()
+    page.evaluate("host.reply({ type: 'ok', id: host.sent.find((m) => m.type === 'run').id, result: null })")
+    filters = [m["state"]["filters"] for m in sent(page) if m["type"] == "run"][-1]
+    assert [name for name, _, _ in filters] == ["map_x", "map_y"]
+    np.testing.assert_allclose([bound for _, *both in filters for bound in both], [0, 0.5, 0.6, 1], atol=0.03)
+    expect(page.get_by_role("button", name="region of the map")).to_be_visible()
+
+    page = open_page(live_page(payload))
+    far = int(np.hypot(points.x, points.y).argmax())
+    page.mouse.click(*at(float(points.x[far]), float(points.y[far])))
+    assert sent(page)[-1] == {"type": "open", "feature": f"resid_post.2/{points.index[far]}"}
+    page.mouse.move(*at(float(points.x[far]), float(points.y[far])))
+    expect(page.locator(".charthead").nth(2)).to_contain_text(f"feature {points.index[far]}")
+    before = len(sent(page))
+    page.mouse.click(*at(0, 0))
+    assert [m["type"] for m in sent(page)[before:]] == ["run"], "an empty place opens nothing"
+    assert page.locator("option", has_text="map").count() == 0, "a place is not a statistic to sort by"
 
 
 def test_keys_choose_and_open(open_page: Open) -> None:

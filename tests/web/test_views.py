@@ -10,7 +10,17 @@ from playwright.sync_api import Page, expect
 from saewidgets.payloads import CircuitMarks
 from tests.attacks.hostile import STRINGS, hostile_views
 from tests.circuit_factory import make_circuit
-from tests.view_factory import make_dashboard, make_dead, make_frontier, make_report, make_training
+from tests.view_factory import (
+    make_dashboard,
+    make_dead,
+    make_frontier,
+    make_nothing,
+    make_patch_map,
+    make_report,
+    make_steering,
+    make_training,
+    written,
+)  # fmt: skip
 from tests.web.conftest import Open
 from tests.web.host import live_page, saved_page
 from tests.web.test_hostile import ELEMENTS
@@ -29,6 +39,18 @@ VIEWS: dict[str, Any] = {
     "dashboard": make_dashboard(),
     "dashboard without a text": make_dashboard(False, live_note="No model.", written_note="No model."),
     "dashboard of a dead feature": make_dead(),
+    "steering": make_steering(),
+    "steering with three columns": make_steering(roles=("base", "steered", "direction", "feature")),
+    "steering while it writes": make_steering(
+        phase="writing",
+        doses=None,
+        verdict="",
+        texts=tuple(written(role, measured=False) for role in ("base", "steered")),
+    ),
+    "steering with nothing": make_steering(sliders=(), texts=(), doses=None, verdict="", kept=()),
+    "patch map": make_patch_map(),
+    "patch map that grows": make_patch_map(False),
+    "patch map of nothing": make_nothing(),
     "circuit": make_circuit(),
     "circuit of two graphs": make_circuit(side="both"),
     "circuit of many layers": make_circuit(400, 3_000, 30, before=False, live=False, marks=CircuitMarks()),
@@ -36,9 +58,9 @@ VIEWS: dict[str, Any] = {
 }
 # Elements of these views, besides those of the heatmap.
 OURS = {
-    "b", "button", "canvas", "circle", "dd", "details", "div", "dl", "dt", "g", "h2", "h3", "i", "input", "kbd", "li",
-    "line", "p", "path", "rect", "s", "section", "span", "style", "summary", "svg", "table", "tbody", "td", "text",
-    "textarea", "th", "thead", "title", "tr", "tspan", "u", "ul",
+    "b", "button", "canvas", "circle", "dd", "details", "div", "dl", "dt", "fieldset", "g", "h2", "h3", "i",
+    "input", "kbd", "label", "li", "line", "option", "p", "path", "rect", "s", "section", "select", "span", "style",
+    "summary", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "title", "tr", "tspan", "u", "ul",
 }  # fmt: skip
 BASES = {"style"}
 
@@ -263,17 +285,68 @@ def test_a_report_says_its_definitions_and_takes_clicks(open_page: Open) -> None
     expect(dense.locator("li")).to_have_count(33)
 
 
+# ------------------------------------------------------------------------------------------------------------ dashboard
+
+
+def test_an_example_says_its_effect_when_the_pointer_rests(open_page: Open) -> None:
+    payload = make_dashboard()
+    page = open_page(live_page(payload))
+    row = page.locator(".passage").first
+    token = row.locator(".peak .pt")
+    before = token.get_attribute("title") or ""
+    assert "at position" in before
+    assert "nats" not in before
+    row.hover()
+    page.wait_for_function("host.sent.some((m) => m.type === 'effect')")
+    asked = [m for m in sent(page) if m["type"] == "effect"]
+    group = payload.groups[0]
+    assert asked == [{"type": "effect", "context": int(group.contexts[0]), "position": int(group.positions[0])}]
+    peak, n = group.passages[0].peak, len(group.passages[0].text)
+    result = {"change": [0.0] * n, "low": [-0.05] * n, "high": [0.02] * n}
+    result["change"][peak] = -1.25
+    page.evaluate(
+        "(result) => host.reply({ type: 'ok', id: host.sent.find((m) => m.type === 'effect').id, result })", result
+    )
+    expect(token).to_have_attribute("title", re.compile("ablated, the next token −1.25 nats .random features −0.05 to"))
+    page.locator(".passage").nth(1).hover()
+    page.wait_for_function("host.sent.filter((m) => m.type === 'effect').length === 2")
+    row.hover()
+    page.wait_for_timeout(300)
+    assert len([m for m in sent(page) if m["type"] == "effect"]) == 2, "what is known is not asked again"
+
+
+def test_a_label_is_judged_blind(open_page: Open) -> None:
+    page = open_page(live_page(make_dashboard()))
+    page.get_by_role("button", name="Judge it blind").click()
+    questions = [{"kind": "detection", "text": "Tom <b>went</b> home"}, {"kind": "fuzzing", "text": "Ada <<gave>> it"}]
+    reply = "(r) => host.reply({ type: 'ok', id: host.sent.findLast((m) => m.type === r.of).id, result: r.result })"
+    page.evaluate(reply, {"of": "quiz", "result": {"label": "giving", "questions": questions}})
+    quiz = page.get_by_role("region", name="Judge it blind")
+    expect(quiz).to_contain_text("1 of 2 · said to mean “giving”")
+    expect(quiz.locator("blockquote")).to_have_text("Tom <b>went</b> home")
+    expect(page.get_by_role("region", name="Where it fires")).to_have_count(0)
+    assert violations(page) == []
+    page.keyboard.press("y")
+    expect(quiz.locator("blockquote")).to_have_text("Ada <<gave>> it")
+    quiz.get_by_role("button", name="No").click()
+    assert sent(page)[-1] == {"type": "answers", "answers": [True, False]}
+    page.evaluate(reply, {"of": "answers", "result": {"scores": [{"name": "detection by you", "value": 0.5, "n": 2}]}})
+    expect(quiz).to_contain_text("detection by you 0.50, 2 answers. Guessing gives 0.50.")
+    page.get_by_role("button", name="close").click()
+    expect(page.get_by_role("region", name="Where it fires")).to_be_visible()
+
+
 # ---------------------------------------------------------------------------------------------------------------- pages
 
 
-@pytest.mark.parametrize("name", ["training", "frontier", "report"])
+@pytest.mark.parametrize("name", ["training", "frontier", "report", "steering"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme: str) -> None:
     markup = saved_page(VIEWS[name], theme)
     assert len(markup.encode()) <= 250_000
     page = open_page(markup)
     assert violations(page) == []
-    plot = page.get_by_role("slider").first
+    plot = page.locator(".plot").first
     plot.focus()
     page.keyboard.press("Home")
     assert plot.get_attribute("aria-valuenow") == "0"
@@ -283,6 +356,12 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
     elif name == "frontier":
         page.keyboard.press("Enter")
         expect(page.get_by_role("region", name="Report")).to_be_visible()
+    elif name == "steering":
+        page.get_by_role("radio", name="feature").click()
+        expect(page.get_by_role("group", name="Control")).to_contain_text("saw a bell")
+        expect(page.get_by_role("textbox", name="Prompt")).to_be_disabled()
+        page.get_by_role("button", name="saw the harbour").first.click()
+        expect(page.locator(".told .whole")).to_be_visible()
     else:
         button = page.locator(".listed button").first
         button.click()
@@ -294,7 +373,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
 
 
 def test_keyboard_help(open_page: Open) -> None:
-    for name in ("training", "frontier", "report", "dashboard", "circuit"):
+    for name in ("training", "frontier", "report", "dashboard", "steering", "patch map", "circuit"):
         page = open_page(live_page(VIEWS[name]))
         page.get_by_role("slider").first.focus()
         page.keyboard.press("?")
@@ -307,7 +386,8 @@ def test_keyboard_help(open_page: Open) -> None:
 # -------------------------------------------------------------------------------------------------------------- hostile
 
 
-HOSTILE = {"training": 0, "frontier": 1, "dictionary_report": 2, "feature_dashboard": 3, "circuit": 5}
+HOSTILE = {"training": 0, "frontier": 1, "dictionary_report": 2, "feature_dashboard": 3, "steering": 5, "patch_map": 6,
+           "circuit": 7}  # fmt: skip
 
 
 @pytest.mark.parametrize("number", HOSTILE.values(), ids=HOSTILE)
@@ -340,7 +420,7 @@ def test_a_payload_of_another_kind_gives_a_sentence(open_page: Open) -> None:
 
 
 def test_the_view_lets_go_of_its_model(open_page: Open) -> None:
-    for name in ("training", "frontier", "report", "circuit"):
+    for name in ("training", "frontier", "report", "steering", "circuit"):
         page = open_page(live_page(replace(VIEWS[name])))
         assert page.evaluate("host.listeners()") > 0
         page.evaluate("host.end()")

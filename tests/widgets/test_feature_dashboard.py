@@ -307,6 +307,31 @@ def test_the_front_end_may_set_the_view_only(scope: Scope, atlas: Atlas, feature
         assert view.payload.position == -1
 
 
+def test_the_effect_on_an_example(scope: Scope, atlas: Atlas, feature: str) -> None:
+    """What an example's tokens owe to the feature: the run of the whole context, cut to what is shown."""
+    with dashboard(scope, feature, atlas=atlas, text=TEXT) as view:
+        group = view.payload.groups[0]
+        context, position = int(group.contexts[0]), int(group.positions[0])
+        view.comm.receive({"type": "effect", "id": 1, "context": context, "position": position})
+        assert view.wait(60)
+        result = view.comm.reply(1)["result"]
+        ids = atlas.token_ids(context)
+        logs = [scope.run_ids(ids, edits=edits).log_probabilities() for edits in ([], [sw.ablate(feature)])]
+        after = (logs[1] - logs[0])[range(len(ids) - 1), ids[1:]].numpy()
+        start = max(0, position - 28)
+        assert len(result["change"]) == min(len(ids), position + 29) - start - 1
+        assert result["change"] == pytest.approx(after[start : start + len(result["change"])], abs=2e-3)
+        assert np.abs(after).max() > 0.01
+        assert all(low <= high for low, high in zip(result["low"], result["high"], strict=True))
+        for number, wrong in enumerate([{"context": -1, "position": 0}, {"context": 10**9, "position": 0}, {}], 2):
+            view.comm.receive({"type": "effect", "id": number, **wrong})
+            assert view.wait(60)
+            assert view.comm.reply(number)["type"] == "error"
+    with dashboard(atlas, feature) as alone:
+        alone.comm.receive({"type": "effect", "id": 1, "context": context, "position": position})
+        assert "model" in alone.comm.reply(1)["what"]
+
+
 def test_the_label_is_kept_in_python(scope: Scope, atlas: Atlas, feature: str) -> None:
     with dashboard(scope, feature, atlas=atlas, text=TEXT) as view:
         view.comm.receive({"type": "label", "id": 1, "feature": feature, "text": HOSTILE})
@@ -338,6 +363,63 @@ def test_the_label_is_kept_in_python(scope: Scope, atlas: Atlas, feature: str) -
         assert view.payload.near[0].label == "a neighbour"
         view.label = ""
         assert feature not in scope.labels
+
+
+def test_judging_blind(scope: Scope, atlas: Atlas, feature: str) -> None:
+    """Who knows the truth gets 1, who answers the opposite 0; nothing that goes out tells an answer."""
+    with dashboard(scope, feature, atlas=atlas, text=TEXT) as view:
+        view.comm.receive({"type": "quiz", "id": 1})
+        assert "label" in view.comm.reply(1)["what"]
+        view.label = "the object"
+        for number, right in ((2, True), (4, False)):
+            view.comm.receive({"type": "quiz", "id": number})
+            assert view.wait(60)
+            result = view.comm.reply(number)["result"]
+            questions = [(q["kind"], q["text"]) for q in result["questions"]]
+            assert set(result) == {"label", "questions"} and {kind for kind, _ in questions} >= {"fuzzing"}
+            answers = [_fires(scope, feature, kind, text) == right for kind, text in questions]
+            view.comm.receive({"type": "answers", "id": number + 1, "answers": answers})
+            scores = view.comm.reply(number + 1)["result"]["scores"]
+            assert [s["value"] for s in scores] == pytest.approx([float(right)] * len(scores))
+            meters = view.payload.meters
+            assert [(m.name, m.score.value) for m in meters] == [(s["name"], s["value"]) for s in scores]
+            assert all(m.name.endswith("by you") for m in meters)
+        view.comm.receive({"type": "answers", "id": 6, "answers": answers})
+        assert view.comm.reply(6)["type"] == "error", "a sheet is graded once"
+        view.comm.receive({"type": "quiz", "id": 7})
+        assert view.wait(60)
+        for number, wrong in enumerate([["yes"], 3, [True] * 3], 8):
+            view.comm.receive({"type": "answers", "id": number, "answers": wrong})
+            assert view.comm.reply(number)["type"] == "error"
+        view.label = "something else"
+        assert view.payload.meters == (), "what was measured is of the other words"
+
+
+def _fires(scope: Scope, feature: str, kind: str, text: str) -> bool:
+    """Whether a text has the feature; or whether its marks stand where it is strongest."""
+    if kind == "detection":
+        return bool(_activation(scope, feature, text.replace("<<", "").replace(">>", "")).max() > 0)
+    plain, marked = "", set()
+    for i, part in enumerate(text.replace(">>", "<<").split("<<")):
+        marked |= set(range(len(plain), len(plain) + len(part))) if i % 2 else set()
+        plain += part
+    run = scope.run(plain)
+    values, start = run.activation(feature).abs(), 0
+    best, place = -1.0, 0
+    for token, value in zip(run.tokens, values.tolist(), strict=True):
+        if token.startswith("<|"):
+            continue
+        if value > best:
+            best, place = value, start + len(token) - 1
+        start += len(token)
+    return place in marked
+
+
+def _activation(scope: Scope, feature: str, text: str) -> Any:
+    run = scope.run(text)
+    values = run.activation(feature).abs()
+    values[[i for i, token in enumerate(run.tokens) if token.startswith("<|")]] = 0
+    return values
 
 
 def test_scores_stand_with_their_feature_only(scope: Scope, feature: str) -> None:
@@ -441,7 +523,7 @@ def test_a_note_needs_its_label() -> None:
 
 @pytest.mark.parametrize("make", [make_dashboard, make_dead])
 def test_every_file_format(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saewidgets.export.page._bundle", lambda kind: f"// {kind}")
+    monkeypatch.setattr("saewidgets.export.page.bundle", lambda kind: f"// {kind}")
     with dashboard(make()) as view:
         assert view.live is False
         starts = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF", "html": b"<!do", "sae": b"SAEW"}

@@ -241,7 +241,7 @@ def test_scores_and_scatter(atlas: Atlas) -> None:
         found, payload = view.to_frame(), view.payload
     assert found["input"].sort_index().tolist() == pd.Series(x, ids(range(1024)))[found.index].sort_index().tolist()
     assert sorted(found.index) == sorted(ids(i for i in range(1024) if x[i] >= 0.5))
-    dots = payload.points
+    (dots,) = payload.points
     assert (dots.total, len(dots.index)) == (1023, 1023)
     assert dots.x == pytest.approx(x[dots.index], abs=1e-6)
     assert dots.fit.tolist() == [int(x[i] >= 0.5) for i in dots.index.tolist()]
@@ -289,12 +289,12 @@ def test_bars_count_every_feature_once() -> None:
 def test_points_are_a_bounded_sample_with_the_chosen_ones() -> None:
     source = np.random.default_rng(2)
     x, y, fit = source.random(100_000), source.random(100_000), source.random(100_000) < 0.001
-    found = points("a", "b", x, y, fit, [77, 99_999])
+    found = points("a", "b", x, y, fit, [77, 99_999], {})
     assert len(found.index) <= 2_402
     assert {77, 99_999} <= set(found.index.tolist())
     assert set(np.flatnonzero(fit)) <= set(found.index.tolist()), "what fits is drawn before the others"
     assert found.x == pytest.approx(x[found.index], abs=1e-6)
-    assert encode_points(found) == encode_points(points("a", "b", x, y, fit, [77, 99_999]))
+    assert encode_points(found) == encode_points(points("a", "b", x, y, fit, [77, 99_999], {}))
 
 
 def encode_points(found: Any) -> bytes:

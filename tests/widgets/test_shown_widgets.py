@@ -47,7 +47,7 @@ def test_nothing_else_is_asked(message: Any) -> None:
 @pytest.mark.parametrize("make", [lambda: Frontier(make_frontier(2)), lambda: DictionaryReport(make_report()),
                                   lambda: TrainingMonitor(make_training())])  # fmt: skip
 def test_every_file_format(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saewidgets.export.page._bundle", lambda kind: f"// {kind}")
+    monkeypatch.setattr("saewidgets.export.page.bundle", lambda kind: f"// {kind}")
     with make() as view:
         starts = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF", "html": b"<!do", "sae": b"SAEW"}
         for suffix, start in starts.items():

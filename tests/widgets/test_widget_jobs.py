@@ -159,6 +159,24 @@ def test_lanes_do_not_replace_each_other_and_errors_are_reported() -> None:
     assert isinstance(log[1], ValueError)
 
 
+def test_a_lane_is_stopped_whoever_asked() -> None:
+    runner, going, failed = JobRunner(), threading.Event(), []
+
+    def work(token: Token) -> None:
+        going.set()
+        while True:
+            token.check()
+
+    assert not runner.stop("run")
+    runner.submit("run", Job(work, failed.append, None, True))
+    assert going.wait(20)
+    assert not runner.stop("save")
+    runner.submit("save", Job(lambda token: None, failed.append, None, True))
+    assert runner.stop("save"), "it waits behind the other"
+    assert runner.stop("run") and runner.wait(20)
+    assert [type(error) for error in failed] == [Cancelled, Cancelled]
+
+
 def test_a_closed_runner_takes_nothing_and_its_thread_ends() -> None:
     runner, log = JobRunner(), []
     entered = threading.Event()

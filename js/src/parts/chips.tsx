@@ -4,6 +4,7 @@ import { activation, factor, plural } from "../format";
 import { sliderOf } from "../model";
 import { letter } from "../palette";
 import type { ChosenFeature } from "../payloads";
+import { searchHere } from "../search";
 import { plain } from "../signs";
 import { disabledReason, type View } from "../view";
 import { Key } from "./key";
@@ -144,7 +145,7 @@ export function Features({ view }: { view: View }) {
         ))}
       </div>
       <div class="add">
-        <SearchBox view={view} />
+        <SearchBox view={view} here={(text) => searchHere(state, text)} />
         <fieldset
           class="bare"
           disabled={off !== ""}

@@ -5,7 +5,7 @@ import type { ExampleGroup, FeatureDashboardPayload } from "../payloads";
 import { tickLabel } from "../scale";
 import { plain } from "../signs";
 import type { DashboardView } from "../views/featuredashboard";
-import { PassageRow } from "./passages";
+import { type Effect, PassageRow } from "./passages";
 import { shown } from "./predictions";
 import { Segments } from "./segments";
 
@@ -93,14 +93,28 @@ export function Examples({ view, payload }: Props) {
         {fires_on.length > 5 && " …"}
       </p>
       {groups.map((group, i) => (
-        <Group key={`${payload.id} ${group.kind} ${i}`} group={group} payload={payload} first={i === 0} />
+        <Group
+          key={`${payload.id} ${group.kind} ${i}`}
+          group={group}
+          payload={payload}
+          first={i === 0}
+          measure={state.off ? undefined : state.effect}
+        />
       ))}
       <p class="sub how">{NOTES[state.kind.value]}</p>
     </section>
   );
 }
 
-function Group({ group, payload, first }: { group: ExampleGroup; payload: FeatureDashboardPayload; first: boolean }) {
+interface GroupProps {
+  group: ExampleGroup;
+  payload: FeatureDashboardPayload;
+  first: boolean;
+  /** Asks what the tokens of an example owe to the feature. */
+  measure?: ((context: number, position: number) => Promise<Effect | null>) | undefined;
+}
+
+function Group({ group, payload, first, measure }: GroupProps) {
   const all = useSignal(false);
   const some = all.value ? group.passages : group.passages.slice(0, FEW);
   const more = group.passages.length - FEW;
@@ -112,7 +126,13 @@ function Group({ group, payload, first }: { group: ExampleGroup; payload: Featur
         </div>
       )}
       {some.map((passage, i) => (
-        <PassageRow key={i} passage={passage} feature={payload} position={group.positions[i]} />
+        <PassageRow
+          key={i}
+          passage={passage}
+          feature={payload}
+          position={group.positions[i]}
+          measure={measure && (() => measure(group.contexts[i] as number, group.positions[i] as number))}
+        />
       ))}
       {more > 0 && (
         <button type="button" class="link sub" onClick={() => (all.value = !all.value)}>

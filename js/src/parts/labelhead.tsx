@@ -62,6 +62,11 @@ function Label({ view, payload, children }: Props & { children?: ComponentChildr
             {payload.label ? "Edit label" : "Write a label"}
           </button>
         )}
+        {payload.label && payload.n_active > 0 && state.off === "" && (
+          <button type="button" class="btn" disabled={state.quiz.value !== null} onClick={() => state.judge()}>
+            Judge it blind
+          </button>
+        )}
         {children}
       </div>
     </div>

@@ -1,5 +1,7 @@
 // Contexts in which a feature fires, as a concordance: peaks in one column, so that patterns read downwards.
-import { activation } from "../format";
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { activation, signed } from "../format";
 import { ramp, step } from "../palette";
 import type { FormingFeature, Passage } from "../payloads";
 import { draw, plain } from "../signs";
@@ -49,23 +51,52 @@ interface RowProps {
   passage: Passage;
   feature: Fill;
   /** Where the peak stands in its context, if that is known: a hover says value and position of each token. */
-  position?: number;
+  position?: number | undefined;
+  /** Asks for the effects, once the pointer rests on the row. */
+  measure?: (() => Promise<Effect | null>) | undefined;
 }
 
+/** What ablating the feature does to the log probability of each next token, nats; and random features, low to high. */
+export interface Effect {
+  change: number[];
+  low: number[];
+  high: number[];
+}
+
+/** A pointer that rests this long wants to know, ms. */
+const REST = 120;
+
 /** One context, its peak in the middle column. */
-export function PassageRow({ passage, feature, position }: RowProps) {
+export function PassageRow({ passage, feature, position, measure }: RowProps) {
   const { text, values, peak } = passage;
+  const effect = useSignal<Effect | null>(null);
+  const timer = useRef<ReturnType<typeof setTimeout>>();
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const enter = () => {
+    if (!measure || effect.value) return;
+    timer.current = setTimeout(async () => {
+      effect.value = await measure();
+    }, REST);
+  };
+  const owed = (at: number): string => {
+    const found = effect.value;
+    const change = found?.change[at];
+    if (!found || change === undefined) return "";
+    const band = `${signed(found.low[at] ?? 0, 2, true)} to ${signed(found.high[at] ?? 0, 2, true)}`;
+    return `; ablated, the next token ${signed(change, 2, true)} nats (random features ${band})`;
+  };
   const tokens = (from: number, to: number) =>
     text.slice(from, to).map((word, i) => {
       const at = from + i;
       const value = values[at] as number;
-      const title = position === undefined ? undefined : `${small(value)} at position ${position + at - peak}`;
+      const title =
+        position === undefined ? undefined : `${small(value)} at position ${position + at - peak}${owed(at)}`;
       const fill = ramp(feature.slot, step(value, feature.maximum));
       const far = Math.abs(at - peak) > NEAR;
       return <Token key={at} text={word} fill={fill} title={title} far={far} first={at === Math.max(0, peak - NEAR)} />;
     });
   return (
-    <div class="passage">
+    <div class="passage" onPointerEnter={enter} onPointerLeave={() => clearTimeout(timer.current)}>
       <div class="before">
         <div>{tokens(0, peak)}</div>
       </div>

@@ -120,7 +120,7 @@ export function Plot({ x, y, tickX, tickY, nameX, height = 130, summary, ...rest
             </g>
           ))}
         </g>
-        <line class="axis" x1={left} x2={frame.width} y1={frame.height} y2={frame.height} />
+        {x.ticks.length > 0 && <line class="axis" x1={left} x2={frame.width} y1={frame.height} y2={frame.height} />}
         <g>
           {thinned(x.ticks, frame, tickX).map((tick) => (
             <text key={tick} x={frame.x(tick)} y={frame.height + 15} text-anchor={anchor(frame.x(tick), left, frame)}>

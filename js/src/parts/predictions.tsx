@@ -47,6 +47,47 @@ function useMissing(state: Predicting, missing: boolean): void {
   }, [missing, token]);
 }
 
+export interface PredictionRow {
+  text: string;
+  before: number;
+  now: number;
+  /** Least and greatest under the control, where there is one. */
+  control: readonly [number, number] | null;
+}
+
+/** Tokens with their probabilities: bar now, tick before, grey band control. */
+export function PredictionRows({ rows, edited }: { rows: readonly PredictionRow[]; edited: boolean }) {
+  const most = Math.max(1e-9, ...rows.flatMap(({ before, now, control }) => [before, now, control?.[1] ?? 0]));
+  const x = (p: number) => `${Math.min(100, Math.max(0, (FULL * p) / most))}%`;
+  return (
+    <div class="pr">
+      {rows.map(({ text, before, now, control }, k) => {
+        const inside = control !== null && now >= control[0] && now <= control[1];
+        // What is written as 0.00 has no direction.
+        const sign = Math.abs(now - before) < UNSEEN ? "q" : now > before ? "up" : "down";
+        return (
+          <div class={edited ? "prow" : "prow one"} key={k}>
+            <div class="tk clip">{shown(text)}</div>
+            <div class="pb" aria-hidden="true">
+              {control && (
+                <u
+                  class="bd"
+                  style={{ left: x(control[0]), width: x(Math.max(most * 0.012, control[1] - control[0])) }}
+                />
+              )}
+              <u class="bar" style={{ width: x(now) }} />
+              {edited && <s style={{ left: x(before) }} />}
+            </div>
+            {edited && <div class="num q">{probability(before)}</div>}
+            <div class={inside ? "num q" : "num b"}>{probability(now)}</div>
+            {edited && <div class={inside ? "num q" : `num ${sign}`}>{change(now - before)}</div>}
+          </div>
+        );
+      })}
+    </div>
+  );
+}
+
 export function NextToken({ view, few = MOST }: { view: { state: Predicting }; few?: number }) {
   const { state } = view;
   const payload = state.payload.value;
@@ -73,40 +114,18 @@ export function NextToken({ view, few = MOST }: { view: { state: Predicting }; f
   const at = (matrix: { data: Float32Array } | null | undefined, k: number): number => matrix?.data[start + k] ?? 0;
   const after = predictions.after ?? predictions.before;
   const rows = Array.from({ length: Math.min(few, predictions.token.columns) }, (_, k) => k);
-  const most = Math.max(1e-9, ...rows.flatMap((k) => [at(predictions.before, k), at(after, k), at(control?.high, k)]));
-  const x = (p: number) => `${Math.min(100, Math.max(0, (FULL * p) / most))}%`;
   return (
     <section aria-label="Next token">
       {head}
-      <div class="pr">
-        {rows.map((k) => {
-          const [before, now] = [at(predictions.before, k), at(after, k)];
-          const inside = control !== null && now >= at(control.low, k) && now <= at(control.high, k);
-          // What is written as 0.00 has no direction.
-          const sign = Math.abs(now - before) < UNSEEN ? "q" : now > before ? "up" : "down";
-          return (
-            <div class={predictions.after ? "prow" : "prow one"} key={k}>
-              <div class="tk clip">{shown(predictions.vocabulary[predictions.token.data[start + k] ?? 0] ?? "")}</div>
-              <div class="pb" aria-hidden="true">
-                {control && (
-                  <u
-                    class="bd"
-                    style={{
-                      left: x(at(control.low, k)),
-                      width: x(Math.max(most * 0.012, at(control.high, k) - at(control.low, k))),
-                    }}
-                  />
-                )}
-                <u class="bar" style={{ width: x(now) }} />
-                {predictions.after && <s style={{ left: x(before) }} />}
-              </div>
-              {predictions.after && <div class="num q">{probability(before)}</div>}
-              <div class={inside ? "num q" : "num b"}>{probability(now)}</div>
-              {predictions.after && <div class={inside ? "num q" : `num ${sign}`}>{change(now - before)}</div>}
-            </div>
-          );
-        })}
-      </div>
+      <PredictionRows
+        edited={predictions.after !== null}
+        rows={rows.map((k) => ({
+          text: predictions.vocabulary[predictions.token.data[start + k] ?? 0] ?? "",
+          before: at(predictions.before, k),
+          now: at(after, k),
+          control: control && [at(control.low, k), at(control.high, k)],
+        }))}
+      />
       <Divergence view={view} row={row} />
     </section>
   );

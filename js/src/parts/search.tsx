@@ -1,14 +1,33 @@
 // "Add a feature": a combobox over the payload's labels at once, and over all labels when there is a model.
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { type Found, merge, searchHere } from "../search";
+import type { Requests } from "../requests";
+import { type Found, merge } from "../search";
 import { plain } from "../signs";
-import type { View } from "../view";
 
 const WAIT = 120;
 let instances = 0;
 
-export function SearchBox({ view }: { view: View }) {
+/** What a view must have to be added to. */
+export interface Searching {
+  state: {
+    live: { value: boolean };
+    requests: Requests;
+    /** Dictionary that a bare number belongs to, "" for the default one. */
+    site: { value: string };
+    addFeatures: (ids: readonly string[]) => void;
+  };
+  said: { value: string };
+  focusStrip: () => void;
+}
+
+interface Props {
+  view: Searching;
+  /** What the payload itself can answer. */
+  here: (text: string) => Found[];
+}
+
+export function SearchBox({ view, here }: Props) {
   const { state } = view;
   const query = useSignal("");
   const hits = useSignal<Found[]>([]);
@@ -21,14 +40,13 @@ export function SearchBox({ view }: { view: View }) {
     query.value = text;
     open.value = text.trim() !== "";
     active.value = 0;
-    hits.value = searchHere(state, text);
+    hits.value = here(text);
     clearTimeout(timer.current);
     if (!state.live.value || text.trim() === "") return;
     timer.current = setTimeout(async () => {
       try {
         const { result } = await state.requests.ask({ type: "search", query: text, site: state.site.value });
-        if (query.value === text)
-          hits.value = merge(searchHere(state, text), (result as { features?: unknown } | null)?.features);
+        if (query.value === text) hits.value = merge(here(text), (result as { features?: unknown } | null)?.features);
       } catch {
         // The payload's own labels stay as the answer.
       }

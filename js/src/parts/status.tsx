@@ -1,4 +1,5 @@
 // One line that says whether the picture is true: counts, progress with a stop, stale, disabled. Its height is reserved.
+import type { ComponentChildren } from "preact";
 import { count, plural } from "../format";
 import { plain } from "../signs";
 import { type BaseView, disabledReason, type View } from "../view";
@@ -10,13 +11,36 @@ function left(seconds: number): string {
 const started = new WeakMap<object, number>();
 
 export function Status({ view }: { view: View }) {
+  const payload = view.state.payload.value;
+  return (
+    <Working view={view} stale="showing the text before your last edit">
+      {payload && plural(payload.tokens.text.length, "token")}
+      {payload && payload.context.milliseconds > 0 && ` · ${count(payload.context.milliseconds)} ms`}
+    </Working>
+  );
+}
+
+interface WorkingProps {
+  view: BaseView;
+  /** What is in view while it is not what was asked. */
+  stale: string;
+  /** What is said at rest. */
+  children?: ComponentChildren;
+}
+
+/** Why nothing can be asked, how far the work is, that the picture is stale; at rest its children. */
+export function Working({ view, stale: words, children }: WorkingProps) {
   const { state } = view;
   const { stale, busy, progress } = state.requests;
-  const payload = state.payload.value;
   const reason = state.live.value ? disabledReason(state) : "";
   if (reason) return <span class="sub status">{reason}</span>;
   if (!busy.value) started.delete(state);
   else if (!started.has(state)) started.set(state, performance.now());
+  const stop = (
+    <button type="button" class="link" onClick={() => state.requests.cancel()}>
+      stop
+    </button>
+  );
   if (progress.value && busy.value) {
     const { done, total, note } = progress.value;
     const passed = (performance.now() - (started.get(state) ?? 0)) / 1000;
@@ -26,29 +50,18 @@ export function Status({ view }: { view: View }) {
         {total > 0 && ` ${count(done)} of ${count(total)}`}
         {done > 0 && passed > 2 && left((passed * (total - done)) / done)}
         {" · "}
-        <button type="button" class="link" onClick={() => state.requests.cancel()}>
-          stop
-        </button>
+        {stop}
       </span>
     );
   }
   if (stale.value) {
     return (
       <span class="sub status">
-        showing the text before your last edit ·{" "}
-        <button type="button" class="link" onClick={() => state.requests.cancel()}>
-          stop
-        </button>
+        {words} · {stop}
       </span>
     );
   }
-  if (!payload) return <span class="sub status">{state.requests.busy.value ? "working" : ""}</span>;
-  return (
-    <span class="sub status">
-      {plural(payload.tokens.text.length, "token")}
-      {payload.context.milliseconds > 0 && ` · ${count(payload.context.milliseconds)} ms`}
-    </span>
-  );
+  return <span class="sub status">{state.payload.value ? children : busy.value ? "working" : ""}</span>;
 }
 
 /** The top edge: solid while refining, dashed while stale. Takes no room. */

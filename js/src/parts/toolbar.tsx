@@ -3,37 +3,14 @@ import { siteParts, siteWith } from "../commands";
 import { letter } from "../palette";
 import { plain } from "../signs";
 import type { View } from "../view";
+import { Choose } from "./choose";
 import { Menu } from "./menu";
-import { type Choice, Segments } from "./segments";
+import { Segments } from "./segments";
 import { Status } from "./status";
+import { Steps } from "./steps";
 
 /** More layers than this make a menu instead of a row of buttons. */
 const MAX_BUTTONS = 8;
-
-function Choose({
-  label,
-  choices,
-  value,
-  set,
-}: {
-  label: string;
-  choices: Choice[];
-  value: string;
-  set: (value: string) => void;
-}) {
-  return (
-    <span class="seg choose">
-      <select aria-label={label} value={value} onChange={(event) => set(event.currentTarget.value)}>
-        {choices.map((choice) => (
-          <option key={choice.value} value={choice.value}>
-            {choice.label}
-          </option>
-        ))}
-      </select>
-      <span aria-hidden="true">▾</span>
-    </span>
-  );
-}
 
 const unique = (values: string[]): string[] => [...new Set(values)];
 
@@ -86,37 +63,8 @@ function Fill({ view }: { view: View }) {
   );
 }
 
-/** Undo and redo. */
-function Steps({ view }: { view: View }) {
-  const { state } = view;
-  const step = (type: "undo" | "redo") => state.requests.step(type);
-  return (
-    <>
-      <button
-        type="button"
-        class="btn bare"
-        title="Undo (Ctrl+Z)"
-        aria-label="Undo"
-        disabled={!state.live.value || state.undoDepth.value === 0}
-        onClick={() => step("undo")}
-      >
-        ↶
-      </button>
-      <button
-        type="button"
-        class="btn bare"
-        title="Redo (Ctrl+Shift+Z)"
-        aria-label="Redo"
-        disabled={!state.live.value || state.redoDepth.value === 0}
-        onClick={() => step("redo")}
-      >
-        ↷
-      </button>
-    </>
-  );
-}
-
 export function Toolbar({ view }: { view: View }) {
+  const { state } = view;
   return (
     <div class="bar0">
       <Site view={view} />
@@ -124,7 +72,7 @@ export function Toolbar({ view }: { view: View }) {
       <span class="sp" />
       <Status view={view} />
       <span class="steps">
-        <Steps view={view} />
+        <Steps state={state} />
         <Menu view={view} label="⋯" name="Menu" bare full />
       </span>
     </div>

@@ -88,6 +88,7 @@ export function Conditions({ view, payload }: Props) {
   ] as const;
   const asked = texts.filter(([, text]) => text.trim() !== "");
   const any = asked.length + filters.length > 0;
+  const isPlace = (name: string) => state.statistic(name)?.unit === "place";
   return (
     <div class="conditions">
       <span class="fits">
@@ -112,7 +113,18 @@ export function Conditions({ view, payload }: Props) {
           {`${before}${plain(text, 40)}”`} <span aria-hidden="true">×</span>
         </button>
       ))}
+      {filters.some(({ name }) => isPlace(name)) && (
+        <button
+          type="button"
+          class="btn"
+          title="take away"
+          onClick={() => state.want({ filters: filters.filter(({ name }) => !isPlace(name)) })}
+        >
+          region of the map <span aria-hidden="true">×</span>
+        </button>
+      )}
       {filters.map((filter) => {
+        if (isPlace(filter.name)) return null;
         const statistic = state.statistic(filter.name);
         return (
           statistic && (
@@ -197,11 +209,13 @@ function More({ view, payload }: Props) {
                 name.value = event.currentTarget.value;
               }}
             >
-              {payload.statistics.map((other) => (
-                <option key={other.name} value={other.name}>
-                  {above(other)}
-                </option>
-              ))}
+              {payload.statistics
+                .filter(({ unit }) => unit !== "place")
+                .map((other) => (
+                  <option key={other.name} value={other.name}>
+                    {above(other)}
+                  </option>
+                ))}
             </select>
             <span aria-hidden="true">▾</span>
           </span>

@@ -99,6 +99,11 @@ export class TableState extends Picture<FeatureTablePayload> {
     this.want({ filters: withFilter(this.asked.value.filters, { name, low, high }) }, soon);
   }
 
+  /** Bounds of two statistics at once. */
+  boundBoth(x: TableFilter, y: TableFilter, soon = false): void {
+    this.want({ filters: withFilter(withFilter(this.asked.value.filters, x), y) }, soon);
+  }
+
   sortBy(name: string): void {
     const { sort, descending } = this.asked.value;
     this.want(sort === name ? { sort, descending: !descending } : { sort: name, descending: true });

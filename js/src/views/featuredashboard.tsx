@@ -1,6 +1,7 @@
 // The FeatureDashboard: what one feature means, where it fires, what it writes, and a text of one's own.
 import { computed, signal } from "@preact/signals";
 import css from "../css/dashboard.css";
+import mirror from "../css/mirror.css";
 import type { Draw } from "../mount";
 import { Aside } from "../parts/aside";
 import { Examples, GROUPS } from "../parts/examples";
@@ -9,8 +10,11 @@ import { Help, helpKey } from "../parts/help";
 import { LabelHead } from "../parts/labelhead";
 import { LiveText } from "../parts/livetext";
 import { Menu } from "../parts/menu";
+import type { Effect } from "../parts/passages";
 import { NextToken, type Predicting } from "../parts/predictions";
+import { Judge, type Quiz, scored } from "../parts/quiz";
 import { Edge, Failed } from "../parts/status";
+import { Steps } from "../parts/steps";
 import type { FeatureDashboardPayload } from "../payloads";
 import { type AnyModel, Picture, whole, words } from "../picture";
 import { plain } from "../signs";
@@ -87,6 +91,39 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
     this.share("shown", kind);
   };
 
+  /** What the tokens of an example owe to the feature; null where that cannot be said. */
+  effect = async (context: number, position: number): Promise<Effect | null> => {
+    try {
+      const { result } = await this.requests.ask({ type: "effect", context, position });
+      return result as Effect;
+    } catch {
+      return null;
+    }
+  };
+
+  /** The open sheet, while a label is judged blind. */
+  readonly quiz = signal<Quiz | null>(null);
+
+  async judge(): Promise<void> {
+    try {
+      const { result } = await this.requests.ask({ type: "quiz" });
+      this.quiz.value = result as Quiz;
+    } catch (failure) {
+      this.requests.failure.value = failure as { what: string; todo: string };
+    }
+  }
+
+  /** What the answers are worth, in words. */
+  async grade(answers: (boolean | null)[]): Promise<string> {
+    try {
+      const { result } = await this.requests.ask({ type: "answers", answers });
+      return scored((result as { scores: { name: string; value: number; n: number }[] }).scores);
+    } catch (failure) {
+      const { what, todo } = failure as { what: string; todo: string };
+      return `${what} ${todo}`;
+    }
+  }
+
   async rename(text: string): Promise<void> {
     try {
       await this.requests.ask({ type: "label", feature: this.payload.value?.id ?? "", text });
@@ -154,15 +191,19 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
   };
   return (
     <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
-      <style>{css}</style>
+      <style>{mirror + css}</style>
       <Edge view={view} />
       {payload && (
         <>
           <LabelHead key={payload.id} view={view} payload={payload}>
-            <Steps view={view} />
+            <span class="steps">
+              <Steps state={state} />
+              <Menu view={view} label="⋯" name="Menu" bare full />
+            </span>
           </LabelHead>
           <Failed view={view} />
-          <div class={`dashboard${state.requests.stale.value ? " drained" : ""}`}>
+          {state.quiz.value && <Judge view={view} quiz={state.quiz.value} />}
+          <div hidden={state.quiz.value !== null} class={`dashboard${state.requests.stale.value ? " drained" : ""}`}>
             <div>
               <LiveText view={view} payload={payload} />
               {payload.live && (
@@ -184,28 +225,5 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
         {view.said}
       </div>
     </div>
-  );
-}
-
-function Steps({ view }: { view: DashboardView }) {
-  const { state } = view;
-  const button = (type: "undo" | "redo", sign: string, name: string, depth: number) => (
-    <button
-      type="button"
-      class="btn bare"
-      title={name}
-      aria-label={name}
-      disabled={!state.live.value || depth === 0}
-      onClick={() => state.requests.step(type)}
-    >
-      {sign}
-    </button>
-  );
-  return (
-    <span class="steps">
-      {button("undo", "↶", "Undo", state.undoDepth.value)}
-      {button("redo", "↷", "Redo", state.redoDepth.value)}
-      <Menu view={view} label="⋯" name="Menu" bare full />
-    </span>
   );
 }

@@ -11,8 +11,9 @@ import type { FeatureTablePayload } from "../payloads";
 import type { AnyModel } from "../picture";
 import { plain } from "../signs";
 import { Conditions, Search } from "../table/asking";
-import { Scatter, Spread } from "../table/charts";
+import { Spread } from "../table/charts";
 import { List } from "../table/list";
+import { DecoderMap, Scatter } from "../table/scatter";
 import { TableState } from "../table/state";
 import { type BaseView, makeBaseView } from "../view";
 import { featureDashboard } from "./featuredashboard";
@@ -89,8 +90,6 @@ function Table({ view, payload }: { view: TableView; payload: FeatureTablePayloa
     if (box.current) observer.observe(box.current);
     return () => observer.disconnect();
   }, []);
-  const { points } = payload;
-  const [x, y] = [points && state.statistic(points.name_x), points && state.statistic(points.name_y)];
   return (
     <>
       <div class="bar0">
@@ -102,12 +101,16 @@ function Table({ view, payload }: { view: TableView; payload: FeatureTablePayloa
       </div>
       <Failed view={view} />
       <div class={state.requests.stale.value ? "drained" : ""} ref={box}>
-        <div class="charts halves over">
+        <div class={`charts halves over${payload.charts.length + payload.points.length > 2 ? " thirds" : ""}`}>
           {payload.charts.map((chart) => {
             const statistic = state.statistic(chart.name);
             return statistic && <Spread key={chart.name} view={view} chart={chart} statistic={statistic} />;
           })}
-          {points && x && y && <Scatter view={view} points={points} x={x} y={y} />}
+          {payload.points.map((points) => {
+            const [x, y] = [state.statistic(points.name_x), state.statistic(points.name_y)];
+            const Chart = x?.unit === "place" ? DecoderMap : Scatter;
+            return x && y && <Chart key={points.name_x} view={view} points={points} x={x} y={y} />;
+          })}
         </div>
         <Conditions view={view} payload={payload} />
         {state.n.value === 0 ? (

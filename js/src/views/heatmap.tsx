@@ -1,5 +1,6 @@
 // The TokenHeatmap: bar, strip, legend, features beside predictions, strongest at the token, foot.
 import { useComputed } from "@preact/signals";
+import type { ComponentChild } from "preact";
 import { KEYS, viewKey } from "../commands";
 import { HeatmapState } from "../model";
 import type { Draw } from "../mount";
@@ -20,12 +21,19 @@ import { makeView, type View } from "../view";
 /** More tokens than this are drawn as blocks of text, with a rail above. */
 export const LONG = 400;
 
-export const heatmap: Draw = (model, root, ended) => {
-  const state = new HeatmapState(model);
-  return { state, element: <Heatmap view={makeView(state, root, ended)} /> };
-};
+/** Another part of the view, below features and predictions. */
+export type Part = (props: { view: View }) => ComponentChild;
 
-function Heatmap({ view }: { view: View }) {
+export const heatmapWith =
+  (More?: Part): Draw =>
+  (model, root, ended) => {
+    const state = new HeatmapState(model);
+    return { state, element: <Heatmap view={makeView(state, root, ended)} More={More} /> };
+  };
+
+export const heatmap = heatmapWith();
+
+function Heatmap({ view, More }: { view: View; More?: Part }) {
   const { state } = view;
   const { requests } = state;
   const long = useComputed(() => (state.payload.value?.tokens.text.length ?? 0) > LONG);
@@ -60,6 +68,7 @@ function Heatmap({ view }: { view: View }) {
           <NextToken view={view} />
         </div>
       )}
+      {!empty && More && <More view={view} />}
       {!empty && <Strongest view={view} />}
       <Foot view={view} editable>
         <span>{plain(state.payload.value?.context.propagation ?? "")} propagation</span>

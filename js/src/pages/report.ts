@@ -1,0 +1,4 @@
+import { startAll } from "../page";
+import { VIEWS } from "../views";
+
+startAll(document, VIEWS);

@@ -1,0 +1,4 @@
+import { start } from "../page";
+import { steering } from "../views/steering";
+
+start(document, "steering", steering);

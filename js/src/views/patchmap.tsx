@@ -1,0 +1,302 @@
+// The PatchMap: two prompts, what each cell of the clean run restores in the corrupted one, and the chosen cell.
+import { signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import mirror from "../css/mirror.css";
+import css from "../css/patchmap.css";
+import { plural, probability, signed } from "../format";
+import type { Draw } from "../mount";
+import { CellMap, inWords } from "../parts/cellmap";
+import { CellSide } from "../parts/cellside";
+import { Choose } from "../parts/choose";
+import { Foot } from "../parts/foot";
+import { Help, helpKey } from "../parts/help";
+import { Menu } from "../parts/menu";
+import { PairText } from "../parts/pairtext";
+import { type Choice, Segments } from "../parts/segments";
+import { Edge, Failed, Working } from "../parts/status";
+import { Steps } from "../parts/steps";
+import type { PatchMapPayload } from "../payloads";
+import { type AnyModel, Picture, whole, words } from "../picture";
+import { plain } from "../signs";
+import { type BaseView, makeBaseView } from "../view";
+
+const KEYS = [
+  ["← → ↑ ↓", "go to a cell and patch it"],
+  ["p", "patch a path from the cell"],
+  ["Enter", "the cell takes the path"],
+  ["Esc", "leave the path or the text"],
+  ["Ctrl Z", "undo, outside the text"],
+  ["?", "this help"],
+] as const;
+const SHOWS = [
+  { value: "streams", label: "stream · attention · MLP" },
+  { value: "heads", label: "heads" },
+  { value: "features", label: "features" },
+];
+const CORRUPTIONS = [
+  { value: "swap", label: "clean → corrupt" },
+  { value: "noise", label: "noise" },
+];
+const PROPAGATIONS = [
+  { value: "free", label: "free propagation" },
+  { value: "frozen_attention", label: "frozen attention" },
+  { value: "direct", label: "direct effect" },
+];
+const ERRORS = [
+  { value: "kept", label: "error kept" },
+  { value: "dropped", label: "error dropped" },
+];
+
+/** State of one map: the prompts as they are typed, the chosen cell, a path that is being laid. */
+export class PatchState extends Picture<PatchMapPayload> {
+  readonly clean = signal("");
+  readonly corrupt = signal("");
+  readonly show = signal("streams");
+  readonly corruption = signal("swap");
+  readonly propagation = signal("free");
+  readonly errorTerm = signal("kept");
+  readonly cell = signal("");
+  readonly hover = signal("");
+  /** Where a path begins while its end is being chosen, else "". */
+  readonly pathing = signal("");
+  readonly undoDepth = signal(0);
+  readonly redoDepth = signal(0);
+
+  constructor(model: AnyModel) {
+    super(model);
+    this.start([
+      "undo_depth",
+      "redo_depth",
+      "clean",
+      "corrupt",
+      "show",
+      "corruption",
+      "propagation",
+      "error_term",
+      "cell",
+    ]);
+  }
+
+  type(name: "clean" | "corrupt", text: string): void {
+    this[name].value = text;
+    if (this.live.value) this.requests.run({ clean: this.clean.value, corrupt: this.corrupt.value }, true);
+  }
+
+  set = (name: "show" | "corruption" | "propagation" | "error_term", value: string): void => {
+    const own = name === "error_term" ? this.errorTerm : this[name];
+    if (!this.live.value || own.value === value) return;
+    own.value = value;
+    this.requests.run({ [name]: value });
+  };
+
+  /** A click: the cell is patched, or takes the path. */
+  choose(cell: string): void {
+    if (this.pathing.value) this.arrive(cell);
+    else {
+      this.cell.value = cell;
+      if (this.live.value) this.requests.run({ cell });
+    }
+  }
+
+  /** A key: the next cell, patched once the keys rest. */
+  step(cell: string): void {
+    this.cell.value = cell;
+    if (this.live.value && !this.pathing.value) this.requests.run({ cell }, true);
+  }
+
+  /** Begin a path here; again: leave it. */
+  begin(): void {
+    this.pathing.value = this.pathing.value || !this.live.value ? "" : this.cell.value;
+  }
+
+  arrive(receiver: string): void {
+    const sender = this.pathing.value;
+    if (!sender || receiver === sender) return;
+    this.pathing.value = "";
+    this.cell.value = sender;
+    this.requests.run({ cell: sender, path: [sender, receiver] });
+  }
+
+  /** A head of the chosen attention, in the map of heads. */
+  open(cell: string): void {
+    if (!this.live.value) return;
+    this.show.value = "heads";
+    this.cell.value = cell;
+    this.requests.run({ show: "heads", cell });
+  }
+
+  protected override settled(failed: boolean): void {
+    // Prompts that were refused stay in their boxes, to be made of one length.
+    this.#adopt(!failed);
+  }
+
+  protected override view(): void {
+    super.view();
+    this.undoDepth.value = whole(this.model.get("undo_depth"));
+    this.redoDepth.value = whole(this.model.get("redo_depth"));
+    // What is being typed or chosen is newer than what Python says.
+    if (!this.requests.busy.value) this.#adopt(this.failure.value === null);
+  }
+
+  #adopt(texts: boolean): void {
+    const payload = this.payload.value;
+    const said = (name: string, other: string) => words(this.model.get(name)) || other;
+    if (texts || !this.clean.value) {
+      this.clean.value = said("clean", payload?.clean ?? "");
+      this.corrupt.value = said("corrupt", payload?.corrupt ?? "");
+    }
+    this.show.value = said("show", payload?.show ?? "");
+    this.corruption.value = said("corruption", payload?.corruption ?? "");
+    this.propagation.value = said("propagation", payload?.context.propagation ?? "");
+    this.errorTerm.value = said("error_term", payload?.context.error ?? "");
+    const cell = words(this.model.get("cell"));
+    // A page keeps the cell that was chosen in it.
+    if (this.live.value || !this.cell.value) this.cell.value = cell || (payload?.cell ?? "");
+  }
+}
+
+export type PatchView = BaseView<PatchState>;
+
+export const patchMap: Draw = (model, root, ended) => {
+  const state = new PatchState(model);
+  return { state, element: <PatchMap view={makeBaseView(state, root, ended)} /> };
+};
+
+function PatchMap({ view }: { view: PatchView }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const help = helpKey(view);
+  const key = (event: KeyboardEvent) => {
+    const { tagName } = event.composedPath()[0] as HTMLElement;
+    if (tagName === "TEXTAREA") return;
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && state.live.value) {
+      state.requests.step(event.shiftKey ? "redo" : "undo");
+      event.preventDefault();
+      event.stopPropagation();
+    } else help(event);
+  };
+  const drained = state.requests.stale.value || state.failure.value !== null;
+  return (
+    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
+      <style>{mirror + css}</style>
+      <Edge view={view} />
+      <Bar view={view} payload={payload} />
+      {payload && <PairText view={view} payload={payload} />}
+      <Failed view={view} />
+      {payload && (
+        <div class={drained ? "drained" : ""}>
+          <Scale payload={payload} />
+          <p class="sub reading clip">
+            {inWords(payload, state.hover.value) || <Verdict view={view} payload={payload} />}
+          </p>
+          <div class="patched">
+            <CellMap view={view} payload={payload} />
+            <CellSide view={view} payload={payload} />
+          </div>
+        </div>
+      )}
+      <Foot view={view}>{payload && <Conditions view={view} payload={payload} />}</Foot>
+      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".pm")?.focus()} />
+      <div class="hear" role="status" aria-live="polite">
+        {payload && !state.requests.busy.value && (inWords(payload, state.cell.value) || plain(payload.verdict, 200))}{" "}
+        {view.said}
+      </div>
+    </div>
+  );
+}
+
+function Bar({ view, payload }: { view: PatchView; payload: PatchMapPayload | null }) {
+  const { state } = view;
+  return (
+    <div class="bar0">
+      <fieldset class="bare" disabled={!state.live.value}>
+        <Segments label="Map" choices={SHOWS} value={state.show.value} set={(value) => state.set("show", value)} />{" "}
+        <Segments
+          label="Corrupted run"
+          choices={CORRUPTIONS}
+          value={state.corruption.value}
+          set={(value) => state.set("corruption", value)}
+        />
+      </fieldset>
+      <span class="sp" />
+      <Working view={view} stale="showing the map before your last change">
+        {payload &&
+          `${plural(payload.n_patches, "cell")}${
+            payload.context.milliseconds > 0 ? ` · ${(payload.context.milliseconds / 1000).toFixed(1)} s` : ""
+          }`}
+      </Working>
+      <span class="steps">
+        <Steps state={state} />
+        <Menu view={view} label="⋯" name="Menu" bare full />
+      </span>
+    </div>
+  );
+}
+
+/** The colours, their ends, and what is not printed. */
+function Scale({ payload }: { payload: PatchMapPayload }) {
+  const bands = payload.blocks.flatMap(({ band }) => (band === null ? [] : [band]));
+  const most = Math.max(0, ...bands);
+  const known = bands.length > 0 && bands.length === payload.blocks.length;
+  return (
+    <div class="legend">
+      <span>
+        restored share of {plain(payload.target, 80)}: {signed(-1, 0)}
+        <span class="sw1 ends" aria-hidden="true">
+          {Array.from({ length: 11 }, (_, n) => (
+            <i key={n} style={{ background: `var(--d${n})` }} />
+          ))}
+        </span>
+        +1
+      </span>
+      <span>
+        0 = corrupt run ({signed(payload.low, 1)}), 1 = clean run ({signed(payload.high, 1, true)})
+      </span>
+      <span>
+        {known
+          ? `control: random directions and positions, ${payload.controls} of each, at most ± ${probability(most)}; within a block's control nothing is printed`
+          : "control: reading …"}
+      </span>
+    </div>
+  );
+}
+
+function Verdict({ view, payload }: { view: PatchView; payload: PatchMapPayload }): ComponentChildren {
+  const nothing = payload.verdict.startsWith("Nothing");
+  if (!payload.verdict) return view.state.live.value ? "measuring …" : "";
+  return nothing ? <b>{plain(payload.verdict, 300)}</b> : plain(payload.verdict, 300);
+}
+
+/** Under what the numbers hold; each can be changed. */
+function Conditions({ view, payload }: { view: PatchView; payload: PatchMapPayload }) {
+  const { state } = view;
+  const { context, show } = payload;
+  const live = state.live.value;
+  const chosen = (
+    label: string,
+    name: "propagation" | "error_term",
+    choices: Choice[],
+    value: string,
+    free: boolean,
+  ) =>
+    free ? (
+      <Choose label={label} choices={choices} value={value} set={(value) => state.set(name, value)} />
+    ) : (
+      <span>{choices.find((choice) => choice.value === value)?.label ?? plain(value, 40)}</span>
+    );
+  return (
+    <>
+      <span>patch one place, one position</span>
+      {chosen("Propagation", "propagation", PROPAGATIONS, live ? state.propagation.value : context.propagation, live)}
+      {chosen(
+        "Error term",
+        "error_term",
+        ERRORS,
+        live && show === "features" ? state.errorTerm.value : context.error,
+        live && show === "features",
+      )}
+      <span>{plural(payload.n_prompts, "prompt")}</span>
+      <span>seed {context.seed}</span>
+    </>
+  );
+}

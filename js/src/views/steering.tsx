@@ -1,0 +1,326 @@
+// Steering: what a model writes as it is, steered, and under the controls, while it writes; what each strength buys.
+import { signal } from "@preact/signals";
+import css from "../css/steering.css";
+import { count, plural } from "../format";
+import type { Draw } from "../mount";
+import { DoseCharts } from "../parts/dosecharts";
+import { Foot } from "../parts/foot";
+import { Help, helpKey } from "../parts/help";
+import { KeptRuns } from "../parts/keptruns";
+import { Menu } from "../parts/menu";
+import { Segments } from "../parts/segments";
+import { Edge, Failed } from "../parts/status";
+import { Steers } from "../parts/steers";
+import { Columns } from "../parts/written";
+import type { SteeringPayload } from "../payloads";
+import { type AnyModel, Picture, whole, words } from "../picture";
+import type { Failure } from "../requests";
+import { tickLabel } from "../scale";
+import { plain } from "../signs";
+import { type BaseView, disabledReason, makeBaseView } from "../view";
+
+const KEYS = [
+  ["← →", "move a slider, read a chart point by point"],
+  ["/", "search a feature"],
+  ["Esc", "stop writing"],
+  ["Ctrl Z", "undo, outside of text fields"],
+  ["?", "this help"],
+] as const;
+
+export interface SliderDraft {
+  id: string;
+  value: number;
+}
+
+interface Draft {
+  prompt: string;
+  sliders: SliderDraft[];
+  mode: string;
+  place: string;
+  seed: number;
+  temperature: number;
+  frozen: boolean;
+  target: string;
+}
+
+const EMPTY: Draft = {
+  prompt: "",
+  sliders: [],
+  mode: "additive",
+  place: "both",
+  seed: 0,
+  temperature: 1,
+  frozen: false,
+  target: "",
+};
+
+/** State of one view: what is asked, and how it is looked at. */
+export class SteeringState extends Picture<SteeringPayload> {
+  readonly draft = signal<Draft>(EMPTY);
+  readonly control = signal("direction");
+  readonly undoDepth = signal(0);
+  readonly redoDepth = signal(0);
+  /** Features are searched in the default dictionary. */
+  readonly site = signal("");
+  /** All charts are read at the same strength. */
+  readonly cursor = signal<number | null>(null);
+
+  constructor(model: AnyModel) {
+    super(model);
+    this.start(["control", "undo_depth", "redo_depth"]);
+  }
+
+  /** Something is being written or measured. */
+  get working(): boolean {
+    const phase = this.payload.value?.phase ?? "";
+    return this.live.value && (this.requests.busy.value || phase === "writing" || phase === "measuring");
+  }
+
+  want(change: Partial<Draft>, soon = false): void {
+    if (!this.live.value) return;
+    this.draft.value = { ...this.draft.value, ...change };
+    const { target, sliders, ...rest } = this.draft.value;
+    // Requests replace each other, so each carries all that was asked. But words that nobody typed are Python's choice,
+    // and so is what becomes of the sliders in another mode.
+    this.requests.run(
+      {
+        ...rest,
+        ...(change.target !== undefined && { target }),
+        ...((change.mode === undefined || change.sliders) && { sliders }),
+      },
+      soon,
+    );
+  }
+
+  setSlider(id: string, value: number, dragging: boolean): void {
+    this.want({ sliders: this.draft.value.sliders.map((s) => (s.id === id ? { id, value } : s)) }, dragging);
+  }
+
+  addFeatures = (ids: readonly string[]): void => {
+    const { sliders, mode } = this.draft.value;
+    const fresh = ids.filter((id) => !sliders.some((slider) => slider.id === id));
+    this.want({ sliders: [...sliders, ...fresh.map((id) => ({ id, value: mode === "scale" ? 1 : 0 }))] });
+  };
+
+  remove(id: string): void {
+    this.want({ sliders: this.draft.value.sliders.filter((slider) => slider.id !== id) });
+  }
+
+  setControl = (control: string): void => {
+    this.control.value = control;
+    this.share("control", control);
+  };
+
+  stop = (): void => {
+    if (this.requests.busy.value) this.requests.cancel();
+    else this.tell({ type: "stop" });
+  };
+
+  /** Keep the run in view, or drop one. */
+  async tell(message: Record<string, unknown>): Promise<void> {
+    this.requests.failure.value = null;
+    try {
+      await this.requests.ask(message);
+    } catch (failure) {
+      this.requests.failure.value = failure as Failure;
+    }
+  }
+
+  protected override settled(): void {
+    this.#adopt();
+  }
+
+  protected override view(): void {
+    super.view();
+    this.undoDepth.value = whole(this.model.get("undo_depth"));
+    this.redoDepth.value = whole(this.model.get("redo_depth"));
+    this.control.value = words(this.model.get("control")) || (this.payload.value?.control ?? "direction");
+    // What the user is doing is newer than what Python says.
+    if (!this.requests.busy.value) this.#adopt();
+  }
+
+  #adopt(): void {
+    const payload = this.payload.value;
+    if (!payload) return;
+    const { prompt, mode, place, seed, temperature, frozen, sliders, target } = payload;
+    this.draft.value = {
+      prompt,
+      mode,
+      place,
+      seed,
+      temperature,
+      frozen,
+      sliders: sliders.map(({ id, value }) => ({ id, value })),
+      target: target.map((word) => word.trim()).join(", "),
+    };
+  }
+}
+
+export type SteeringView = BaseView<SteeringState> & { focusStrip: () => void };
+
+export const steering: Draw = (model, root, ended) => {
+  const state = new SteeringState(model);
+  const focusStrip = () => root.querySelector<HTMLElement>(".prompt")?.focus();
+  return { state, element: <Steering view={{ ...makeBaseView(state, root, ended), focusStrip }} /> };
+};
+
+function Steering({ view }: { view: SteeringView }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const help = helpKey(view);
+  const key = (event: KeyboardEvent) => {
+    const input = event.composedPath()[0] as HTMLInputElement;
+    const typing = input.tagName === "INPUT" && input.type !== "range";
+    if (typing && event.key !== "Escape") {
+      // Enter takes what was typed; to the notebook it would mean to edit its cell.
+      if (event.key === "Enter") input.blur();
+      event.stopPropagation();
+      return;
+    }
+    if (!typing && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && state.live.value)
+      state.requests.step(event.shiftKey ? "redo" : "undo");
+    else if (event.key === "Escape" && !view.help.value && state.working) state.stop();
+    else if (event.key === "/" && !typing) view.root.querySelector<HTMLElement>(".search input")?.focus();
+    else return help(event);
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
+      <style>{css}</style>
+      <Edge view={view} />
+      {payload && <Bar view={view} payload={payload} />}
+      <span class="corner">
+        <Menu view={view} label="⋯" name="Menu" bare full />
+      </span>
+      <Failed view={view} />
+      {payload && (
+        <>
+          <Steers view={view} payload={payload} />
+          <div class={state.requests.stale.value ? "drained" : ""}>
+            <Columns view={view} payload={payload} />
+            <DoseCharts view={view} payload={payload} />
+          </div>
+          <KeptRuns view={view} payload={payload} />
+        </>
+      )}
+      <Foot view={view} editable>
+        {payload && (
+          <>
+            <span>temperature {tickLabel(payload.temperature)}</span>
+            <span>error {plain(payload.context.error, 20)}</span>
+            <span>{plain(payload.context.propagation, 20)} attention</span>
+          </>
+        )}
+      </Foot>
+      <Help view={view} keys={KEYS} back={view.focusStrip} />
+      <div class="hear" role="status" aria-live="polite">
+        {payload && !state.working && heard(payload)} {view.said}
+      </div>
+    </div>
+  );
+}
+
+/** What a screen reader hears when all is written. */
+function heard({ texts, verdict, phase }: SteeringPayload): string {
+  const steered = texts.find((text) => text.role === "steered");
+  const told = steered?.tokens.text.slice(steered.n_prompt).join("") ?? "";
+  return `${phase === "stopped" ? "Stopped. " : ""}${told && `Steered: ${plain(told, 400)}. `}${plain(verdict)}`;
+}
+
+function Bar({ view, payload }: { view: SteeringView; payload: SteeringPayload }) {
+  const { state } = view;
+  const off = disabledReason(state);
+  const draft = state.draft.value;
+  const number = (name: "seed" | "temperature", value: number, step: string, whole: boolean) => (
+    <label class="i2 number">
+      {name}
+      <input
+        type="number"
+        min="0"
+        step={step}
+        value={value}
+        onChange={(event) => {
+          const typed = Number(event.currentTarget.value);
+          if (Number.isFinite(typed) && typed >= 0) state.want({ [name]: whole ? Math.round(typed) : typed });
+        }}
+      />
+    </label>
+  );
+  const step = (type: "undo" | "redo", sign: string, label: string, depth: number) => (
+    <button
+      type="button"
+      class="btn bare"
+      title={label}
+      aria-label={label}
+      disabled={off !== "" || depth === 0}
+      onClick={() => state.requests.step(type)}
+    >
+      {sign}
+    </button>
+  );
+  return (
+    <fieldset class="bare" disabled={off !== ""} title={off}>
+      <div class="bar0">
+        <input
+          class="prompt"
+          type="text"
+          aria-label="Prompt"
+          spellcheck={false}
+          autocomplete="off"
+          value={draft.prompt}
+          onInput={(event) => state.want({ prompt: event.currentTarget.value }, true)}
+        />
+        <Segments
+          label="What a slider does"
+          choices={[
+            { value: "additive", label: "additive", title: "adds to the feature" },
+            { value: "clamp", label: "clamp", title: "sets the feature" },
+            { value: "scale", label: "scale", title: "multiplies the feature" },
+          ]}
+          value={draft.mode}
+          set={(mode) => state.want({ mode })}
+        />
+        <Segments
+          label="Where"
+          choices={[
+            { value: "prompt", label: "prompt" },
+            { value: "new", label: "new" },
+            { value: "both", label: "both" },
+          ]}
+          value={draft.place}
+          set={(place) => state.want({ place })}
+        />
+        {number("seed", draft.seed, "1", true)}
+        {number("temperature", draft.temperature, "0.1", false)}
+        {state.working ? (
+          <button type="button" class="btn k" onClick={state.stop}>
+            Stop
+          </button>
+        ) : (
+          <button type="button" class="btn" onClick={() => state.want({ seed: draft.seed + 1 })}>
+            New seed
+          </button>
+        )}
+        <span class="sub status">{standing(state, payload)}</span>
+        <span class="steps">
+          {step("undo", "↶", "Undo", state.undoDepth.value)}
+          {step("redo", "↷", "Redo", state.redoDepth.value)}
+        </span>
+      </div>
+    </fieldset>
+  );
+}
+
+/** Whether the picture is true, in one line. */
+function standing(state: SteeringState, { phase, doses, texts }: SteeringPayload): string {
+  if (state.requests.silent.value) return disabledReason(state);
+  if (state.requests.stale.value) return "showing the text before your last change";
+  if (phase === "writing") {
+    const n = texts.reduce((most, text) => Math.max(most, text.tokens.text.length - text.n_prompt), 0);
+    return `writing · ${plural(n, "token")}`;
+  }
+  if (phase === "measuring")
+    return doses ? `measuring ${count(doses.n_texts)} of ${count(doses.n_planned)}` : "measuring";
+  return phase === "stopped" ? "stopped" : "";
+}
