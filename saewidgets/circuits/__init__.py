@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 # Looked up late: a graph opens without torch, computing one needs it.
 _HOMES = {
     "AttributionGraph": "saewidgets.circuits.graph",
-    "GraphScores": "saewidgets.circuits.influence",
+    "GraphScores": "saewidgets.payloads.influence",
     "GraphDifference": "saewidgets.circuits.difference",
     "Grouping": "saewidgets.circuits.grouping",
     "Marks": "saewidgets.circuits.marks",
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from saewidgets.circuits.graph import AttributionGraph as AttributionGraph
     from saewidgets.circuits.grouping import Grouping as Grouping
     from saewidgets.circuits.heads import head_edges as head_edges
-    from saewidgets.circuits.influence import GraphScores as GraphScores
     from saewidgets.circuits.marks import Marks as Marks
     from saewidgets.circuits.node_effects import NodeEffects as NodeEffects
     from saewidgets.circuits.node_effects import measure as measure
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from saewidgets.circuits.shared import knock_out as knock_out
     from saewidgets.circuits.shared import shared_features as shared_features
     from saewidgets.circuits.targets import Target as Target
+    from saewidgets.payloads.influence import GraphScores as GraphScores
 
 
 def __getattr__(name: str) -> Any:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from saewidgets.circuits import influence
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.nodes import ERROR, FEATURE, LOGIT, TOKEN, Nodes
 from saewidgets.circuits.rows import Rows
+from saewidgets.payloads import influence
 from saewidgets.payloads.arrays import Array
 from saewidgets.runs.run import vocabulary_of
 

@@ -14,7 +14,6 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from saewidgets.circuits import influence
 from saewidgets.circuits.feature_effects import Effects, Place, place_of
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.nodes import ERROR, FEATURE, LOGIT, TOKEN, Nodes
@@ -23,6 +22,7 @@ from saewidgets.circuits.targets import Targets, resolve
 from saewidgets.circuits.transcoders import dictionaries_of
 from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
 from saewidgets.errors import CircuitError, DictionaryError, PromptError, shorten
+from saewidgets.payloads import influence
 from saewidgets.payloads.arrays import Array
 from saewidgets.runs.run import vocabulary_of
 

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from saewidgets.circuits import influence
-from saewidgets.circuits.influence import GraphScores, Matrix
 from saewidgets.circuits.marks import Marks
 from saewidgets.circuits.nodes import FEATURE, KINDS, LOGIT, TOKEN, Nodes
 from saewidgets.errors import CircuitError, shorten
+from saewidgets.payloads import influence
 from saewidgets.payloads.arrays import Array
+from saewidgets.payloads.influence import GraphScores, Matrix
 
 if TYPE_CHECKING:
     from saewidgets.circuits.difference import GraphDifference

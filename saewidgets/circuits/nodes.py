@@ -12,7 +12,12 @@ import numpy as np
 from saewidgets.errors import CircuitError, shorten
 from saewidgets.payloads.arrays import Array
 
-FEATURE, ERROR, TOKEN, LOGIT = range(4)
+# Of a node, in a graph and in its picture.
+from saewidgets.payloads.circuit import ERROR as ERROR
+from saewidgets.payloads.circuit import FEATURE as FEATURE
+from saewidgets.payloads.circuit import LOGIT as LOGIT
+from saewidgets.payloads.circuit import TOKEN as TOKEN
+
 KINDS = ("feature", "error", "token", "logit")
 _KEY = re.compile(r"[a-z_]+(?:\.\d{1,4})?(?:@[A-Za-z0-9_-]{1,40})?")
 

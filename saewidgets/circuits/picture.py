@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from saewidgets.circuits import influence
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.layout import Layout, place
 from saewidgets.circuits.nodes import ERROR, FEATURE, LOGIT, TOKEN
+from saewidgets.payloads import influence
 from saewidgets.payloads.arrays import Array
 from saewidgets.payloads.circuit import CHANGED, GONE, NEW, SAME, CircuitNodes, CircuitPayload, CircuitSide
 from saewidgets.payloads.context import Context

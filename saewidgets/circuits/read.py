@@ -26,7 +26,6 @@ from saewidgets.circuits.entries import (
     order_of,
 )
 from saewidgets.circuits.graph import AttributionGraph
-from saewidgets.circuits.influence import GraphScores, Matrix
 from saewidgets.circuits.marks import Marks
 from saewidgets.circuits.nodes import LOGIT, TOKEN, Nodes
 from saewidgets.circuits.settings import KEY
@@ -34,6 +33,7 @@ from saewidgets.circuits.write import OURS
 from saewidgets.dictionaries.formats.configs import parse_json
 from saewidgets.errors import CircuitError, DictionaryError, shorten
 from saewidgets.payloads.arrays import Array
+from saewidgets.payloads.influence import GraphScores, Matrix
 
 MAX_BYTES, MAX_NODES, MAX_LINKS, MAX_TOKENS, MAX_DEPTH = 128 << 20, 200_000, 2_000_000, 1 << 20, 1000
 
@@ -179,7 +179,7 @@ def _given(entries: list[dict[str, Any]], name: str) -> bool:
 def _with_influence(columns: Nodes, adjacency: Matrix) -> Nodes:
     from dataclasses import replace
 
-    from saewidgets.circuits import influence
+    from saewidgets.payloads import influence
 
     reached = influence.influence(influence.normalise(adjacency), columns.weight)
     return replace(columns, cumulative=influence.cumulative(reached).astype("float32"))

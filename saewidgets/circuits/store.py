@@ -14,12 +14,12 @@ import numpy as np
 from scipy import sparse
 
 from saewidgets import disk
-from saewidgets.circuits.influence import GraphScores
 from saewidgets.circuits.marks import Marks
 from saewidgets.circuits.nodes import COLUMNS, Nodes
 from saewidgets.dictionaries.formats.configs import parse_json
 from saewidgets.errors import CircuitError, DictionaryError, shorten
 from saewidgets.payloads.arrays import Array
+from saewidgets.payloads.influence import GraphScores
 
 if TYPE_CHECKING:
     from saewidgets.circuits.graph import AttributionGraph

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from saewidgets.circuits import influence
 from saewidgets.figures import text
+from saewidgets.payloads import influence
 from saewidgets.payloads.arrays import Array
 from saewidgets.payloads.circuit import ERROR, FEATURE, LOGIT, TOKEN, CircuitPayload, CircuitSide
 

@@ -420,7 +420,7 @@ def test_networkx() -> None:
 
 def test_pinned_scores_by_hand() -> None:
     """token -> f1 (3) and f2 (1); error -> f1 (1); f1 -> logit (3), f2 -> logit (1)."""
-    from saewidgets.circuits import influence
+    from saewidgets.payloads import influence
 
     kind = np.array([FEATURE, FEATURE, ERROR, TOKEN, LOGIT], dtype="uint8")
     a = np.zeros((5, 5))

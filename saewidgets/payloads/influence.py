@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from saewidgets.circuits.nodes import ERROR, FEATURE, LOGIT, TOKEN
 from saewidgets.errors import CircuitError, shorten
 from saewidgets.payloads.arrays import Array
+from saewidgets.payloads.circuit import ERROR, FEATURE, LOGIT, TOKEN
 
 Matrix = Any  # scipy.sparse.csr_array, whose types scipy does not ship
 _FLOOR = 1e-10
