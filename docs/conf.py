@@ -51,3 +51,5 @@ def fences(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", fences)
+# The analysis and the widget that shows it are both a `PatchMap`; each is named in full where it is documented.
+suppress_warnings = ["ref.python"]
