@@ -21,6 +21,8 @@ html_title = "saewidgets"
 html_static_path = ["_static"]
 html_show_sourcelink = False
 
+# The analysis and the widget that shows it are both a `PatchMap`; each is named in full where it is documented.
+suppress_warnings = ["ref.python"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
@@ -51,5 +53,3 @@ def fences(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", fences)
-# The analysis and the widget that shows it are both a `PatchMap`; each is named in full where it is documented.
-suppress_warnings = ["ref.python"]
