@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,6 +17,11 @@ _LOG = logging.getLogger(__name__)
 # One lock for the state of all widgets, because linked widgets set each other's traits and comm handlers may come from
 # any thread (subshells). Never take it while holding a scope's lock.
 GUARD = threading.RLock()
+
+
+# Every runner there is, so that none is in the middle of a forward when Python ends: torch would abort the process.
+_RUNNERS: weakref.WeakSet[JobRunner] = weakref.WeakSet()
+_LAST = 10.0  # seconds that a job has to notice that Python ends
 
 
 class Token:
@@ -102,6 +109,7 @@ class JobRunner:
         self._running: tuple[str, Job] | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
+        _RUNNERS.add(self)
 
     def submit(self, lane: str, job: Job) -> Token:
         """Queue a job; what is pending or running in the same lane is stopped.
@@ -217,3 +225,14 @@ class JobRunner:
             job.failed(error)
         except Exception:  # the comm may be gone; the thread must go on
             _LOG.exception("A job's error could not be reported.")
+
+
+def _end() -> None:
+    runners = list(_RUNNERS)
+    for runner in runners:
+        runner.close()
+    for runner in runners:
+        runner.wait(_LAST)
+
+
+atexit.register(_end)

@@ -223,3 +223,17 @@ def test_an_error_that_cannot_be_reported_does_not_end_the_thread(caplog: pytest
     assert runner.wait(5)
     assert log == ["b"]
     assert "could not be reported" in caplog.text
+
+
+def test_a_script_that_ends_while_a_job_runs_ends_well() -> None:
+    """torch aborts a process whose thread is in the middle of a forward when Python ends."""
+    import subprocess
+    import sys
+
+    script = (
+        "import saewidgets as sw\n"
+        "view = sw.Steering(sw.demo(), 'Mira saw a', [sw.steer('resid_post.2/131', 8)])\n"
+        "assert not view.wait(0.2), 'it is still measuring'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
