@@ -15,7 +15,7 @@ from saewidgets.circuits.features import METHODS
 from saewidgets.circuits.nodes import FEATURE
 from saewidgets.errors import CircuitError, PromptError
 from saewidgets.interventions.make import ablate
-from saewidgets.runs.control import active_tokens, like_edits
+from saewidgets.runs.control import active_counts, like_edits
 
 if TYPE_CHECKING:
     from saewidgets.circuits.graph import AttributionGraph
@@ -141,7 +141,7 @@ def knock_out(
         tokens = [_token(scope, token) for token in pair]
         base = scope.run(prompt)
         generator = torch.Generator().manual_seed(seed + number)
-        counts = {key: active_tokens(sparse) for key, sparse in base.features.items()}
+        counts = active_counts(base)
         drawn = [like_edits(edits, counts, generator, scope.model.n_heads) for _ in range(controls)]
         runs = [base, scope.run(prompt, edits, sites=[]), *(scope.run(prompt, one, sites=[]) for one in drawn)]
         margins, firsts = zip(*(_judge(run, *tokens) for run in runs), strict=True)

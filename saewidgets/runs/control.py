@@ -63,7 +63,7 @@ def control_bands(
         Smallest and greatest effect over the draws.
     """
     generator = torch.Generator().manual_seed(seed)
-    counts = {key: active_tokens(sparse) for key, sparse in base.features.items()}
+    counts = active_counts(base)
     lists = [like_edits(edits, counts, generator, scope.model.n_heads) for _ in range(n)]
     made = [make_writes(chosen, scope.dictionaries, scope.model, base.n_tokens) for chosen in lists]
     real = make_writes(edits, scope.dictionaries, scope.model, base.n_tokens)
@@ -103,6 +103,11 @@ def active_tokens(sparse: SparseActivations) -> Tensor:
 def turned(writes: Mapping[Site, SiteWrite], seed: int) -> dict[Site, Write]:
     """Writes that change each token by as much, in one random direction: the control of what is written."""
     return {site: RandomDirection(write, seed) for site, write in writes.items()}
+
+
+def active_counts(run: Run) -> dict[str, Tensor]:
+    """Key of a dictionary -> `[d_dict]` on how many tokens of a run each of its features is active."""
+    return {key: active_tokens(sparse) for key, sparse in run.features.items()}
 
 
 def like_edits(

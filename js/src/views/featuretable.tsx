@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import css from "../css/table.css";
 import type { Draw } from "../mount";
+import { Choose } from "../parts/choose";
 import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
 import { Menu } from "../parts/menu";
@@ -127,20 +128,12 @@ function Dictionary({ view, payload }: { view: TableView; payload: FeatureTableP
   const { state } = view;
   if (!state.live.value || payload.sites.length < 2) return <span class="sub">{plain(payload.site, 60)}</span>;
   return (
-    <span class="seg choose">
-      <select
-        aria-label="Dictionary"
-        value={payload.site}
-        onChange={(event) => state.requests.run({ site: event.currentTarget.value, filters: [] })}
-      >
-        {payload.sites.map((site) => (
-          <option key={site} value={site}>
-            {plain(site, 60)}
-          </option>
-        ))}
-      </select>
-      <span aria-hidden="true">▾</span>
-    </span>
+    <Choose
+      label="Dictionary"
+      choices={payload.sites.map((site) => ({ value: site, label: plain(site, 60) }))}
+      value={payload.site}
+      set={(site) => state.requests.run({ site, filters: [] })}
+    />
   );
 }
 
