@@ -176,7 +176,10 @@ class FeedForward(Dictionary):
 
     def encode_sparse(self, x: Tensor) -> SparseActivations:
         """Features of `[tokens, d_in]`; where the dense ones would be many, a block of columns at a time."""
-        if self.d_dict * max(len(x), 1) <= BLOCK or self.activation.kind in ("groupmax", "batchtopk"):
+        kind = self.activation.kind
+        # The k greatest are read off the pre-activations: dense features need not be made and searched.
+        dense = self.d_dict * max(len(x), 1) <= BLOCK and kind not in ("topk", "abstopk")
+        if dense or kind in ("groupmax", "batchtopk"):
             return SparseActivations.from_dense(self.encode(x))
         return encode_in_blocks(self.blocks(x), self.activation, self.value_scale, len(x))
 
