@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 class Growth:
     """A batch of equally long texts; made by `TracedModel.grow`.
 
-    Every step runs under plain hooks and holds the model's lock only while it runs: between two tokens the model is
-    free for others.
+    Every step runs under plain hooks, in PyTorch's inference mode, and holds the model's lock only while it runs:
+    between two tokens the model is free for others.
 
     Args:
         model: The traced model.
@@ -72,7 +73,8 @@ class Growth:
 
         Args:
             ids: `[batch, tokens]`: the prompt at first, then usually one token a row.
-            writes: Site -> write, as in `TracedModel.trace`; `offset` counts from the start of the text.
+            writes: Site -> write, as in `TracedModel.trace`; `offset` counts from the start of the text. What they are
+                handed cannot be differentiated.
             read: Other sites whose values the writes need.
 
         Returns:
@@ -100,12 +102,13 @@ class Growth:
         if self._takes_last:
             inputs["logits_to_keep"] = 1
         visits = {part: partial(recorder.visit, point) for point, part in known.patterns}
-        with model.lock, torch.no_grad(), attention.watched(model.module, visits), hooks.unwrapped(known.controlled):
-            hooks.run(model.module, inputs, known.points, recorder, whole=True)
+        with model.lock, known.normal_buffers(), torch.inference_mode():
+            with attention.watched(model.module, visits), hooks.unwrapped(known.controlled):
+                hooks.run(model.module, inputs, known.points, recorder, whole=True)
         self._length = length
         if not self._cached:
             self._ids = ids
-        return memory.logits_of(recorder.output)[:, -1]
+        return memory.logits_of(recorder.output)[:, -1].clone()
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class _Pass:
     points: list[tuple[Point, Any]]
     patterns: list[tuple[Point, Any]]
     controlled: list[dict[str, Any]]
+    buffers: list[tuple[dict[str, Any], str]]
 
     @classmethod
     def of(cls, model: TracedModel, writes: Mapping[Site, Write] | None, read: frozenset[Site]) -> _Pass:
@@ -126,4 +130,15 @@ class _Pass:
         points, patterns = (
             [(point, module.get_submodule(point.path)) for point in some] for some in (plan.points, plan.patterns)
         )
-        return cls(writes, read, plan, points, patterns, hooks.controlled(module))
+        buffers = [(part._buffers, name) for part in module.modules() for name in part._buffers]
+        return cls(writes, read, plan, points, patterns, hooks.controlled(module), buffers)
+
+    @contextmanager
+    def normal_buffers(self) -> Iterator[None]:
+        """A buffer that a model replaces in inference mode (rotary frequencies may) can be differentiated through."""
+        try:
+            yield
+        finally:
+            for owner, name in self.buffers:
+                if owner[name] is not None and owner[name].is_inference():
+                    owner[name] = owner[name].clone()
