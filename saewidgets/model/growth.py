@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -102,8 +101,8 @@ class Growth:
         if self._takes_last:
             inputs["logits_to_keep"] = 1
         visits = {part: partial(recorder.visit, point) for point, part in known.patterns}
-        with model.lock, known.normal_buffers(), torch.inference_mode():
-            with attention.watched(model.module, visits), hooks.unwrapped(known.controlled):
+        with model.lock, hooks.inference(known.buffers), hooks.unwrapped(known.controlled):
+            with attention.watched(model.module, visits):
                 hooks.run(model.module, inputs, known.points, recorder, whole=True)
         self._length = length
         if not self._cached:
@@ -121,7 +120,7 @@ class _Pass:
     points: list[tuple[Point, Any]]
     patterns: list[tuple[Point, Any]]
     controlled: list[dict[str, Any]]
-    buffers: list[tuple[dict[str, Any], str]]
+    buffers: hooks.Buffers
 
     @classmethod
     def of(cls, model: TracedModel, writes: Mapping[Site, Write] | None, read: frozenset[Site]) -> _Pass:
@@ -130,15 +129,4 @@ class _Pass:
         points, patterns = (
             [(point, module.get_submodule(point.path)) for point in some] for some in (plan.points, plan.patterns)
         )
-        buffers = [(part._buffers, name) for part in module.modules() for name in part._buffers]
-        return cls(writes, read, plan, points, patterns, hooks.controlled(module), buffers)
-
-    @contextmanager
-    def normal_buffers(self) -> Iterator[None]:
-        """A buffer that a model replaces in inference mode (rotary frequencies may) can be differentiated through."""
-        try:
-            yield
-        finally:
-            for owner, name in self.buffers:
-                if owner[name] is not None and owner[name].is_inference():
-                    owner[name] = owner[name].clone()
+        return cls(writes, read, plan, points, patterns, hooks.controlled(module), hooks.buffers(module))

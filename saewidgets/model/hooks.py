@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from nnsight.intervention.source import Controller
 from torch import Tensor
 
 from saewidgets.model.engine import Recorder
 from saewidgets.model.points import Point
+
+Buffers = list[tuple[dict[str, Any], str]]
 
 
 class _Stopped(BaseException):
@@ -73,6 +76,28 @@ def unwrapped(parts: Sequence[dict[str, Any]]) -> Iterator[None]:
     finally:
         for part, controller in zip(parts, taken, strict=True):
             part["forward"] = controller
+
+
+def buffers(module: Any) -> Buffers:
+    """The table and the name of every buffer of a model."""
+    return [(part._buffers, name) for part in module.modules() for name in part._buffers]
+
+
+@contextmanager
+def inference(buffers: Buffers) -> Iterator[None]:
+    """PyTorch's inference mode, a tenth faster for a small model than `no_grad`.
+
+    Args:
+        buffers: What `buffers` found. One that the model replaces meanwhile (rotary frequencies may be) is made a
+            plain tensor again, so that the model can be differentiated afterwards.
+    """
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for table, name in buffers:
+            if table[name] is not None and table[name].is_inference():
+                table[name] = table[name].clone()
 
 
 @contextmanager
