@@ -191,11 +191,11 @@ def _predictions(base: Run, edited: Run | None, positions: Sequence[int]) -> tup
         log_p, log_q = base.log_probabilities(positions), edited.log_probabilities(positions)
         ids = torch.maximum(log_p, log_q).topk(base.likely.shape[1], dim=-1).indices
         before, after, kl = log_p.gather(1, ids), log_q.gather(1, ids), kl_divergence(log_p, log_q)
-    distinct, places = ids.unique(return_inverse=True)
+    distinct, places = np.unique(ids.numpy(), return_inverse=True)
     payload = Predictions(
         positions=np.asarray(positions),
         vocabulary=tuple(base.vocabulary.strings(distinct.tolist())),
-        token=places.numpy(),
+        token=places,
         before=before.exp().numpy(),
         after=None if after is None else after.exp().numpy(),
         kl=None if kl is None else kl.numpy(),
