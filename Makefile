@@ -117,7 +117,7 @@ js-test: setup
 	cd js && npm test --silent
 
 notebooks: setup
-	$(PYTEST) tests/test_notebooks.py
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 tests/test_notebooks.py
 
 e2e: setup browser
 	$(PYTEST) tests/e2e
