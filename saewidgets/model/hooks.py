@@ -1,7 +1,8 @@
 """A pass under plain PyTorch hooks: the same visits as `engine`, without nnsight.
 
-Two kinds of pass need it. One token of a growing text takes a millisecond in a small model, as much as nnsight's own
-work. And scales that are held (`norms`) must be in place before a point at the same module is visited.
+Two kinds of pass need it. One token, of a growing text or after a known prefix, takes a millisecond in a small model,
+as much as nnsight's own work. And scales that are held (`norms`) must be in place before a point at the same module is
+visited.
 """
 
 from __future__ import annotations
