@@ -1,4 +1,4 @@
-"""Pages that load widgets as VS Code and Colab do: a manager for each output, the module from a `blob:` or `data:` URL."""
+"""Pages that load widgets as VS Code and Colab do: a manager for each output, our module from a `blob:` or `data:`."""
 
 import base64
 import json
@@ -12,7 +12,10 @@ from tests.web.host import live_traits
 
 # What VS Code's notebook webview allows when `notebook.experimental.enableCsp` is on, and `blob:` or `data:` besides:
 # without one of these two no widget of anywidget could be imported at all. No network, no font, no worker.
-POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' {how}; style-src 'unsafe-inline'; img-src data:"
+POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval' {how}; "
+    "style-src 'unsafe-inline'; img-src data:"
+)
 
 _PAGE = """<!doctype html><html lang="en" {html}><head><meta charset="utf-8"><title>host</title>
 <meta http-equiv="Content-Security-Policy" content="{policy}">

@@ -29,7 +29,8 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Any:
     widgets = types.SimpleNamespace(_installed_url=MANAGER)
     colab = types.SimpleNamespace(enable_custom_widget_manager=enable, _widgets=widgets)
     monkeypatch.setitem(sys.modules, "google.colab.output", colab)
-    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: found))
+    ipython = types.SimpleNamespace(get_ipython=lambda: found, version_info=(9, 0))  # matplotlib asks for its version
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     anywidget._util.enable_custom_widget_manager_once.cache_clear()
     yield found
     anywidget._util.enable_custom_widget_manager_once.cache_clear()
