@@ -1,0 +1,132 @@
+"""What every view must do alike: fit any screen, hold still when data arrives, help, be heard, stay quick and calm."""
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from saewidgets.payloads import encode
+from tests.e2e.heatmap import Heatmap
+from tests.payload_factory import make_payload
+from tests.view_factory import make_table
+from tests.web.conftest import Open
+from tests.web.host import live_page
+from tests.web.test_views import VIEWS
+
+pytestmark = pytest.mark.browser
+
+EVERY: dict[str, Any] = {"heatmap": make_payload(), "table": make_table(), **VIEWS}
+# One of each kind of view, with all its parts.
+KINDS = {name: EVERY[name] for name in ("heatmap", "table", "training", "frontier with a report", "report", "dashboard",
+                                        "steering", "patch map", "circuit")}  # fmt: skip
+kinds = pytest.mark.parametrize("payload", KINDS.values(), ids=KINDS)
+
+
+# ------------------------------------------------------------------------------------------------------------- any size
+
+
+@pytest.mark.parametrize("payload", EVERY.values(), ids=EVERY)
+@pytest.mark.parametrize(("width", "height"), [(320, 640), (3840, 2160)])
+def test_nothing_overflows(open_page: Open, payload: Any, width: int, height: int) -> None:
+    page = open_page(live_page(payload), viewport={"width": width, "height": height})
+    for fold in page.locator(".fold > button, summary").all():
+        fold.click()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), wide(page)
+    assert page.locator(".saewidgets .w").first.evaluate("(e) => e.getBoundingClientRect().width") >= min(width, 700) - 60
+
+
+def wide(page: Page) -> list[str]:
+    """What stands out to the right."""
+    return page.evaluate(  # type: ignore[no-any-return]
+        "[...document.querySelector('.saewidgets').shadowRoot.querySelectorAll('.sw *')]"
+        ".filter((e) => e.getBoundingClientRect().right > innerWidth)"
+        ".map((e) => `${e.tagName} .${e.className?.baseVal ?? e.className} ${Math.round(e.getBoundingClientRect().right)}`)"
+        ".slice(0, 12)"
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- holds still
+
+SHIFTS = """window.shifts = [];
+new PerformanceObserver((list) => list.getEntries().forEach((entry) => shifts.push(...entry.sources.map(
+  ({node}) => `${entry.value.toFixed(4)} ${node?.nodeName} .${node?.className}`)))
+).observe({ type: "layout-shift", buffered: true });"""
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+BOX = "() => JSON.stringify(document.querySelector('.saewidgets').getBoundingClientRect())"
+
+
+@kinds
+def test_nothing_moves_when_data_arrives(open_page: Open, payload: Any) -> None:
+    page = open_page(live_page(payload))
+    page.evaluate(SHIFTS)
+    page.evaluate(FRAMES)
+    before = page.evaluate(BOX)
+    raw = base64.b64encode(encode(payload)).decode()
+    for revision in (2, 3):
+        page.evaluate("([raw, n]) => host.set({ _payload: raw, _revision: n })", [raw, revision])
+        page.evaluate(FRAMES)
+    assert page.evaluate("shifts") == []
+    assert page.evaluate(BOX) == before
+
+
+def test_shifts_control(open_page: Open) -> None:
+    page = open_page(live_page(make_payload()))
+    page.evaluate(SHIFTS)
+    page.evaluate("document.querySelector('.saewidgets').shadowRoot.querySelector('.w').style.paddingTop = '90px'")
+    page.wait_for_function("shifts.length > 0")
+
+
+# ---------------------------------------------------------------------------------------------------------------- helps
+
+
+@kinds
+def test_a_question_mark_shows_the_keys(open_page: Open, payload: Any) -> None:
+    page = open_page(live_page(payload))
+    first = page.locator(".saewidgets [tabindex='0'], .saewidgets button:enabled").first
+    first.focus()
+    page.keyboard.press("?")
+    help_sheet = page.get_by_role("dialog", name="Keyboard")
+    expect(help_sheet).to_be_visible()
+    expect(help_sheet).to_contain_text("this help")
+    expect(help_sheet.get_by_role("button", name="Close")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(help_sheet).to_have_count(0)
+    assert page.evaluate("document.querySelector('.saewidgets').shadowRoot.activeElement !== null"), "focus was lost"
+
+
+# ------------------------------------------------------------------------------------------------------------- is heard
+
+
+@kinds
+def test_every_picture_is_heard(open_page: Open, payload: Any) -> None:
+    page = open_page(live_page(payload))
+    mute = page.evaluate("""() => {
+      const root = document.querySelector(".saewidgets").shadowRoot;
+      const named = (e) => (e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.getAttribute("aria-valuetext")
+        || e.querySelector?.(":scope > title")?.textContent || "").length > 3;
+      const heard = (e) => { for (let at = e; at && at !== root; at = at.parentElement) if (named(at)) return true; return false; };
+      const small = (e) => e.getBoundingClientRect().height < 24;  // a sign in a line of text
+      const pictures = [...root.querySelectorAll("svg, canvas")].filter((e) => !small(e));
+      return pictures.filter((e) => !heard(e)).map((e) => e.outerHTML.slice(0, 120));
+    }""")
+    assert mute == []
+    assert page.locator(".saewidgets [role='status'][aria-live='polite']").count() >= 1
+
+
+# -------------------------------------------------------------------------------------------------------------- is calm
+
+
+@kinds
+def test_reduced_motion_is_respected(open_page: Open, payload: Any) -> None:
+    moving = """() => [...document.querySelector(".saewidgets").shadowRoot.querySelectorAll("*")].filter((e) => {
+      const { transitionDuration, animationName, scrollBehavior } = getComputedStyle(e);
+      return transitionDuration.split(", ").some((t) => t !== "0s") || animationName !== "none" || scrollBehavior === "smooth";
+    }).length"""
+    assert open_page(live_page(payload), reduced_motion="reduce").evaluate(moving) == 0
+
+
+def test_motion_control(open_page: Open) -> None:
+    page = open_page(live_page(make_payload()))
+    assert page.locator(".saewidgets .t").first.evaluate("(e) => getComputedStyle(e).transitionDuration") != "0s"
