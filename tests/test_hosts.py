@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HOSTS = ("JupyterLab 4", "Notebook 7", "marimo", "Voila", "VS Code", "Colab", "stored state", "no stored state", "to PDF",
-         "Quarto", "MyST", "Sphinx", "nbviewer", "GitHub", "untrusted", "file://")  # fmt: skip
+HOSTS = (
+    "JupyterLab 4", "Notebook 7", "marimo", "Voila", "VS Code", "Colab", "HTML, stored state", "HTML, no stored state",
+    "to PDF", "Quarto", "MyST", "Sphinx", "nbviewer", "GitHub", "untrusted", "file://",
+)  # fmt: skip
 
 
 def table() -> list[list[str]]:
