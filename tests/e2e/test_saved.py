@@ -1,5 +1,7 @@
 """What a notebook keeps of a view: a picture that needs neither kernel nor trust, and not the code."""
 
+import shutil
+
 import nbformat
 from playwright.sync_api import Browser, expect
 
@@ -60,3 +62,18 @@ def test_a_cleaned_notebook_shows_its_pictures(tour: Tour, view: Heatmap, browse
         assert page.locator(".saewidgets").count() == 0
     assert watch.outside() == []
     assert watch.errors == []
+
+
+def test_a_trusted_notebook_of_a_kernel_that_ended_says_so(tour: Tour, view: Heatmap, browser: Browser) -> None:
+    tour.notebook.save()
+    path = tour.notebook.server.folder / "again.ipynb"
+    shutil.copy(tour.notebook.path, path)  # trusted, for a signature is of the content
+    watch = Watch()
+    with new_page(browser, watch) as page:
+        notebook = Notebook(page, tour.notebook.server, path.name).open()
+        output = notebook.cell(tour.view_cell).locator(".jp-OutputArea-output").first
+        expect(output).to_contain_text("model not found")
+        notebook.run_all()
+        Heatmap(notebook.cell(tour.view_cell)).drawn()
+    assert watch.outside() == []
+    assert watch.ours() == []
