@@ -67,8 +67,8 @@ export function Toolbar({ view }: { view: View }) {
   const { state } = view;
   return (
     <div class="bar0">
-      <Site view={view} />
-      <Fill view={view} />
+      {state.payload.value && <Site view={view} />}
+      {state.payload.value && <Fill view={view} />}
       <span class="sp" />
       <Status view={view} />
       <span class="steps">

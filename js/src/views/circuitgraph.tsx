@@ -240,22 +240,23 @@ function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw
       {state.opened.value && dashboard && (
         <Inner key={state.feature.value} view={view} model={state.opened.value} draw={dashboard} />
       )}
-      <Foot view={view} editable>
-        {payload && (
-          <>
-            <span>replacement {probability(payload.replacement)}</span>
-            <span>completeness {probability(payload.completeness)}</span>
-            <span>error share {probability(1 - payload.completeness)}</span>
-            {payload.residual > 0 && <span>additivity residual {significant(payload.residual)}</span>}
-            {payload.note && <span>{plain(payload.note, 200)}</span>}
-          </>
-        )}
-      </Foot>
+      {late.value && (
+        <Foot view={view} editable>
+          {payload && (
+            <>
+              <span>replacement {probability(payload.replacement)}</span>
+              <span>completeness {probability(payload.completeness)}</span>
+              <span>error share {probability(1 - payload.completeness)}</span>
+              {payload.residual > 0 && <span>additivity residual {significant(payload.residual)}</span>}
+              {payload.note && <span>{plain(payload.note, 200)}</span>}
+            </>
+          )}
+        </Foot>
+      )}
       <Help
         view={view}
         keys={KEYS}
         note="Letters act while the graph has focus. Drag to move, Ctrl and click to pin, Shift and click to choose several."
-        back={() => view.focus("graph")}
       />
       <div class="hear" role="status" aria-live="polite">
         {view.said}

@@ -59,7 +59,7 @@ function DictionaryReport({ view }: { view: BaseView<ReportState> }) {
       <Failed view={view} />
       {report && <Report report={report} feature={state.feature.value} choose={state.choose} />}
       <Foot view={view} />
-      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".plot")?.focus()} />
+      <Help view={view} keys={KEYS} />
       <div class="hear" role="status" aria-live="polite">
         {state.feature.value && `Feature ${plain(state.feature.value, 60)} chosen.`} {view.said}
       </div>

@@ -219,7 +219,7 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
       )}
       {!payload && <Failed view={view} />}
       <Foot view={view}>{payload?.source && <span>{plain(`atlas of ${payload.source}`, 120)}</span>}</Foot>
-      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".plot")?.focus()} />
+      <Help view={view} keys={KEYS} />
       <div class="hear" role="status" aria-live="polite">
         {payload && !state.requests.busy.value && `Feature ${plain(payload.id, 60)} ${plain(payload.label, 80)}.`}{" "}
         {view.said}

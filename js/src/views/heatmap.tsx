@@ -75,12 +75,7 @@ function Heatmap({ view, More }: { view: View; More?: Part }) {
         <span>seed {state.payload.value?.context.seed}</span>
       </Foot>
       <Tooltip view={view} />
-      <Help
-        view={view}
-        keys={KEYS}
-        note="Letters act while the strip has focus and the text is not being edited."
-        back={view.focusStrip}
-      />
+      <Help view={view} keys={KEYS} note="Letters act while the strip has focus and the text is not being edited." />
       <Announcer view={view} />
     </div>
   );

@@ -196,7 +196,7 @@ function PatchMap({ view }: { view: PatchView }) {
         </div>
       )}
       <Foot view={view}>{payload && <Conditions view={view} payload={payload} />}</Foot>
-      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".pm")?.focus()} />
+      <Help view={view} keys={KEYS} />
       <div class="hear" role="status" aria-live="polite">
         {payload && !state.requests.busy.value && (inWords(payload, state.cell.value) || plain(payload.verdict, 200))}{" "}
         {view.said}

@@ -213,7 +213,7 @@ function Steering({ view }: { view: SteeringView }) {
           </>
         )}
       </Foot>
-      <Help view={view} keys={KEYS} back={view.focusStrip} />
+      <Help view={view} keys={KEYS} />
       <div class="hear" role="status" aria-live="polite">
         {payload && !state.working && heard(payload)} {view.said}
       </div>
