@@ -166,7 +166,7 @@ def gallery(shown: dict[str, object]) -> str:
             f'<figure><a href="_static/live/{name}.html"><img src="_static/live/{name}.svg" alt="{words}"></a>'
             f'<figcaption><a href="{page}">{title}</a></figcaption></figure>'
         )
-    return f"<style>{_STYLE}</style>\n<div class=\"gallery\">\n" + "\n".join(cards) + "\n</div>\n"
+    return f'<style>{_STYLE}</style>\n<div class="gallery">\n' + "\n".join(cards) + "\n</div>\n"
 
 
 def write_live(static: Path) -> None:
