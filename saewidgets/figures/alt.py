@@ -51,5 +51,5 @@ def _effect(payload: HeatmapPayload, row: int) -> list[str]:
     said = f"KL {text.probability(float(kl[row]))} nats"
     if control is None:
         return [said]
-    band = text.interval(*map(float, control.kl_features[row]))
-    return [f"{said}, {band} for the same on {control.n} random features"]
+    features, directions = (text.interval(*map(float, band[row])) for band in (control.kl_features, control.kl_directions))
+    return [f"{said}; the same on {control.n} random features {features}, on random directions {directions}"]
