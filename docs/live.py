@@ -36,8 +36,9 @@ GALLERY = {
 _STYLE = """
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1.5rem; }
 .gallery figure { margin: 0; }
-.gallery img { width: 100%; height: 15rem; object-fit: cover; object-position: top left; background: #fff; }
-.gallery img { border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: 4px; }
+.gallery figure > a { display: block; height: 15rem; overflow: hidden; background: #fff; border-radius: 4px; }
+.gallery figure > a { border: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
+.gallery img { display: block; width: 100%; height: auto; }
 """
 
 
