@@ -144,8 +144,9 @@ def error_classes() -> set[str]:
 
 def test_every_error_has_its_row_in_the_documentation() -> None:
     page = (ROOT / "docs" / "errors.md").read_text()
-    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    rows = set(re.findall(r"^\| \[`(\w+)`\]\(errors/\1\.md\) \|", page, re.MULTILINE))
     assert rows == error_classes() - {"SaewidgetsError"}
+    assert rows == {path.stem for path in (ROOT / "docs" / "errors").glob("*.md")}
 
 
 class TestNoOutsideNetwork:

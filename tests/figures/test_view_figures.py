@@ -264,6 +264,17 @@ def test_tables() -> None:
     assert views.view_of(empty).to_frame(empty).empty
 
 
+def test_charts_of_a_table_never_lie_on_each_other() -> None:
+    """Three of them in two columns: the third stood in the place of the first."""
+    table = make_table()
+    for charts, points in ((1, 2), (2, 2), (2, 0), (0, 1)):
+        shown = replace(table, charts=table.charts * charts, points=table.points[:points])
+        for width in (170.0, 60.0):
+            labels = scene_of(shown, width_mm=width).labels
+            places = [(label.x, label.y) for label in labels if label.bold and label.text != table.site]
+            assert len(set(places)) == len(places) >= charts + points == len(shown.charts) + len(shown.points)
+
+
 @pytest.mark.parametrize("name", ["training", "frontier", "report", "dashboard", "table"])
 def test_whatever_a_payload_holds_is_drawn(name: str) -> None:
     """Numbers and texts replaced by strange ones: what the decoder lets through has a figure and words."""
