@@ -84,7 +84,10 @@ export function Bar({ view, payload }: Props) {
             aria-pressed={view.full.value}
             onClick={view.grow}
           >
-            ⤢
+            {/* No sign: a browser would look through its fonts for one. */}
+            <svg width="11" height="11" stroke="currentColor" fill="none" aria-hidden="true">
+              <path d="M6.5 1H10V4.5M10 1L1 10M1 6.5V10H4.5" />
+            </svg>
           </button>
           <Menu view={view} label="⋯" name="Menu" bare full more={["json"]} />
         </span>
