@@ -212,7 +212,12 @@ class Maker:
         key, making = self._unfinished
         if key != self._key(request) or making is None:
             making = Attribution(
-                self.scope, request.prompt, targets, max_features=request.max_features, **_edited(request)
+                self.scope,
+                request.prompt,
+                targets,
+                max_features=request.max_features,
+                first=self.pinned,
+                **_edited(request),
             )
         # What was stopped goes on where it was.
         self._unfinished = (self._key(request), making)

@@ -16,6 +16,8 @@ from saewidgets.figures.circuit_reading import visible
 from saewidgets.payloads import decode, encode
 from saewidgets.payloads.circuit import GONE, NEW, CircuitPayload
 from saewidgets.widgets import CircuitGraph
+from saewidgets.widgets.circuit_request import CircuitRequest
+from saewidgets.widgets.jobs import Token
 from tests.circuit_factory import make_circuit
 
 PROMPT = "When Mira and Tom came to the pond, Tom gave the lantern to"
@@ -207,6 +209,24 @@ def test_a_graph_that_grows_is_stopped_and_goes_on(scope: sw.Scope, monkeypatch:
         assert view.wait(60)
         assert view.payload.covered == pytest.approx(1)
         assert view.payload.words.word
+
+
+def test_what_is_pinned_arrives_first(scope: sw.Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    from saewidgets.widgets import circuit_maker
+
+    monkeypatch.setattr(circuit_maker, "PACE", 0.0)
+    whole = scope.attribute(PROMPT, " Mira")
+    order = np.argsort(whole.influence)
+    weak = [whole.columns.ids[n] for n in order if whole.columns.kind[n] == 0][:3]
+    maker = circuit_maker.Maker(scope)
+    maker.look({"pinned": weak, "groups": []})
+    request = CircuitRequest(PROMPT, (" Mira",), (sw.scale(weak[0].rpartition("@")[0], 2.0),))
+    pictures = maker.pictures(request, Token(), None)
+    first = next(pictures)
+    features = [name for name in first.graph.columns.ids if "/" in name]
+    assert set(features) <= set(weak) and features, "after an edit, before any other feature"
+    assert set(features) <= set(first.payload.nodes.id)
+    assert len(next(pictures).graph.columns) > len(first.graph.columns)
 
 
 @pytest.mark.parametrize(
