@@ -119,6 +119,10 @@ class Maker:
         Raises:
             FeatureError: There is one.
         """
+        from saewidgets.interventions.references import keys_of
+
+        for edit in request.edits:
+            keys_of(edit, self.scope.dictionaries)
         for feature in (feature for edit in request.edits for feature in edit.features):
             dictionary = self.scope.dictionaries.get(feature.dictionary)
             if dictionary is None or feature.index >= dictionary.d_dict:

@@ -113,6 +113,43 @@ def test_effects_are_those_of_the_measurement(scope: sw.Scope, view: CircuitGrap
         assert np.allclose(values[:3], p[ids], atol=1e-5)
 
 
+def strongest(view: CircuitGraph, kind: str) -> str:
+    frame = view.to_frame()
+    found: str = frame[frame.kind == kind].nlargest(1, "influence").id.iloc[0]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["error", "token"])
+def test_errors_and_tokens_are_ablated_and_measured_as_features_are(
+    scope: sw.Scope, view: CircuitGraph, kind: str
+) -> None:
+    name = strongest(view, kind)
+    called, _, position = name.rpartition("@")
+    target = "embed" if kind == "token" else called
+    # What the front end sends.
+    view.edits = [{"kind": "ablate", "target": target, "value": None, "positions": [int(position)], "error": "keep"}]
+    assert view.wait(60) and view.error is None
+    effect = view.payload.effect
+    assert effect is not None and effect.nodes == (name,)
+    plain = scope.attribute(PROMPT, " Mira")
+    for mode, propagation in zip(effect.modes, ("direct", "frozen_attention", "free"), strict=True):
+        table = scope.intervene_on(plain, name, propagation=propagation).table.set_index("id")
+        for column in ("predicted", "measured", "low", "high", "direction_low", "direction_high"):
+            assert np.allclose(getattr(mode, column), table.loc[list(effect.rows), column], atol=1e-4), column
+    direct = effect.modes[0]
+    assert np.allclose(direct.predicted, direct.measured, atol=1e-3), "a direct effect is what the graph says"
+    assert effect.error == ("edited" if kind == "error" else "kept")
+    assert "errors and tokens at other places" in effect.control
+    words = view.payload.words
+    assert words.after is not None and words.low is not None
+    assert (np.abs(words.low - words.after) > 1e-6).any(), "the control is no copy of the edit"
+    assert abs(view.graph.adjacency[:, [view.graph.columns.place[name]]]).max() < 1e-4
+    assert f"sw.ablate('{target}', positions=[{position}])" in view.code()
+    with pytest.raises(FeatureError, match="error.77"):
+        view.edits = [sw.ablate("error.77")]
+    assert view.payload.effect is not None and view.payload.effect.nodes == (name,)
+
+
 def test_worth_is_that_of_the_curve(scope: sw.Scope) -> None:
     with CircuitGraph(scope, PROMPT, " Mira") as first:
         pinned = features(first, 12)

@@ -7,6 +7,7 @@ import {
   type CircuitPayload,
   FEATURE,
   featureOf,
+  LOGIT,
   type Marks,
   marksOf,
   NO_MARKS,
@@ -19,7 +20,9 @@ import { shownOf } from "./prune";
 
 export interface Edit {
   kind: string;
-  feature: string;
+  feature?: string;
+  /** An error term, or all that a token embeds. */
+  target?: unknown;
   value: number | null;
   positions: number[] | null;
   error: string;
@@ -27,6 +30,8 @@ export interface Edit {
 
 const share = (value: unknown, otherwise: number): number =>
   typeof value === "number" && value > 0 && value <= 1 ? value : otherwise;
+/** What an edit calls a node. */
+const aimOf = (id: string): string => (id.startsWith("token@") ? "embed" : featureOf(id));
 const SIDES = ["now", "before", "both"];
 
 export class CircuitState extends Picture<CircuitPayload> {
@@ -93,10 +98,10 @@ export class CircuitState extends Picture<CircuitPayload> {
     // A page has no edits to change, only what they did.
     const own = this.live.value ? [] : (payload?.effect?.nodes ?? []);
     const done = new Set(own.flatMap((id) => this.number.value.get(id) ?? []));
-    for (const { feature, positions } of this.edits.value) {
+    for (const edit of this.edits.value) {
       payload?.nodes.id.forEach((id, n) => {
-        const here = positions === null || positions.includes(payload.nodes.position[n] as number);
-        if (payload.nodes.kind[n] === FEATURE && here && featureOf(id) === feature) done.add(n);
+        const here = edit.positions === null || edit.positions.includes(payload.nodes.position[n] as number);
+        if (here && aimOf(id) === (edit.feature ?? edit.target)) done.add(n);
       });
     }
     return done;
@@ -220,16 +225,18 @@ export class CircuitState extends Picture<CircuitPayload> {
   ablate(nodes: readonly number[]): void {
     const payload = this.payload.value;
     if (!payload) return;
-    const features = nodes.filter((n) => payload.nodes.kind[n] === FEATURE);
-    const all = features.every((n) => this.edited.value.has(n));
-    const own = features.map((n) => ({
+    const { id, kind } = payload.nodes;
+    const chosen = nodes.filter((n) => kind[n] !== LOGIT);
+    const all = chosen.every((n) => this.edited.value.has(n));
+    const own = chosen.map((n) => ({
       kind: "ablate",
-      feature: featureOf(payload.nodes.id[n] as string),
+      [kind[n] === FEATURE ? "feature" : "target"]: aimOf(id[n] as string),
       value: null,
       positions: [payload.nodes.position[n] as number],
       error: "keep",
     }));
-    const same = (a: Edit, b: Edit) => a.feature === b.feature && String(a.positions) === String(b.positions);
+    const same = (a: Edit, b: Edit) =>
+      (a.feature ?? a.target) === (b.feature ?? b.target) && String(a.positions) === String(b.positions);
     const others = this.edits.value.filter((edit) => !own.some((one) => same(one, edit)));
     const edits = all ? others : [...others, ...own];
     this.edits.value = edits;
