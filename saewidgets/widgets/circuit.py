@@ -157,7 +157,7 @@ class CircuitGraph(Inside, BaseWidget):
         else:
             request = _first(source, prompt, targets, edits, base, measure, method, max_features, seed)
             self._maker = Maker(source)
-            self._maker.look(view.get("marks", NOTHING))
+            self._maker.look(view.get("marks", NOTHING), view.get("keep_nodes", 0.8))
             picture, whole = shown_soon(self._maker.pictures(request, Token(), None))
             payload, self._graph = picture.payload, picture.graph
             if payload.now.influence.size and not (pinned or groups or marks):
@@ -206,11 +206,17 @@ class CircuitGraph(Inside, BaseWidget):
     def _on_set(self, change: Any) -> None:
         self._want_set(change)
 
+    @traitlets.observe("keep_nodes")  # type: ignore[untyped-decorator]
+    def _on_kept(self, change: Any) -> None:
+        # The picture holds the nodes of most of the influence; the rest comes when it is asked for.
+        if not self._is_setting and self._wanted is not None and change.new > self._picture.most_nodes:
+            self._want(self._wanted.request, None)
+
     def _pictures(self, request: CircuitRequest, token: Token, progress: Any) -> Iterator[CircuitPayload]:
         maker = self._maker
         if maker is None:
             return
-        maker.look(self.marks)
+        maker.look(self.marks, self.keep_nodes)
         for picture in maker.pictures(request, token, progress):
             self._graph = picture.graph
             yield self._viewed(picture.payload, self._view_now())

@@ -52,6 +52,31 @@ def test_in_view_is_what_prune_leaves(view: CircuitGraph, nodes: float, edges: f
     assert drawn == {(s, t): pytest.approx(w) for s, t, w in pruned.edges.itertuples(index=False)}
 
 
+def test_all_nodes_come_when_they_are_asked_for(view: CircuitGraph) -> None:
+    from saewidgets.circuits import picture
+
+    assert view.payload.most_nodes == picture.SHARE
+    held, words = len(view.payload.nodes), view.payload.words
+    view.keep_nodes = 0.97
+    assert view.wait(60)
+    payload, whole = view.payload, view.graph
+    assert payload.most_nodes == 1 and len(payload.nodes) > held
+    assert set(payload.nodes.id) == {whole.columns.ids[n] for n in range(len(whole.columns)) if whole.influence[n] > 0
+                                     or whole.columns.kind[n] > 1}  # fmt: skip
+    assert payload.words is words, "nothing is measured again"
+    shown = {payload.nodes.id[n] for n in np.flatnonzero(visible(payload).nodes)}
+    cut = set(whole.prune(0.97, view.keep_edges).columns.ids)
+    assert len(shown & cut) > 0.99 * len(cut), "but for edges beyond the 50,000 strongest"
+    # Of more nodes than it may hold, it says what share those hold that it has.
+    few, _ = picture.circuit_payload(whole, payload.context, share=1.0, most_nodes=100)
+    order = np.sort(whole.influence)[::-1]
+    assert few.most_nodes == pytest.approx(order[:100].sum() / order.sum(), abs=1e-6)
+    assert few.most_nodes < 0.95
+    view.keep_nodes = 0.8
+    view.edits = [sw.ablate("mlp_in.0/1")]
+    assert view.wait(60) and view.payload.most_nodes == picture.SHARE
+
+
 def test_numbers_are_those_of_the_graph(view: CircuitGraph) -> None:
     frame = view.to_frame().set_index("id")
     whole = view.graph.nodes.set_index("id")
@@ -145,7 +170,7 @@ def test_errors_and_tokens_are_ablated_and_measured_as_features_are(
     assert (np.abs(words.low - words.after) > 1e-6).any(), "the control is no copy of the edit"
     assert abs(view.graph.adjacency[:, [view.graph.columns.place[name]]]).max() < 1e-4
     assert f"sw.ablate('{target}', positions=[{position}])" in view.code()
-    with pytest.raises(FeatureError, match="error.77"):
+    with pytest.raises(FeatureError, match=r"error\.77"):
         view.edits = [sw.ablate("error.77")]
     assert view.payload.effect is not None and view.payload.effect.nodes == (name,)
 
@@ -256,7 +281,7 @@ def test_what_is_pinned_arrives_first(scope: sw.Scope, monkeypatch: pytest.Monke
     order = np.argsort(whole.influence)
     weak = [whole.columns.ids[n] for n in order if whole.columns.kind[n] == 0][:3]
     maker = circuit_maker.Maker(scope)
-    maker.look({"pinned": weak, "groups": []})
+    maker.look({"pinned": weak, "groups": []}, 0.8)
     request = CircuitRequest(PROMPT, (" Mira",), (sw.scale(weak[0].rpartition("@")[0], 2.0),))
     pictures = maker.pictures(request, Token(), None)
     first = next(pictures)

@@ -16,7 +16,8 @@ interface Props {
 
 export function Bar({ view, payload }: Props) {
   const { state } = view;
-  const limit = Math.max(0.05, payload.most_nodes);
+  // What the payload does not hold, Python has.
+  const limit = state.live.value ? 1 : Math.max(0.05, payload.most_nodes);
   return (
     <>
       <div class="bar0 circuitbar">
@@ -186,6 +187,7 @@ function Status({ view, payload }: Props) {
   return (
     <span class="sub status">
       {plural(of(FEATURE), "feature")} · {plural(of(ERROR), "error")} · {plural(shown.edges.length, "edge")}
+      {state.keepNodes.value > payload.most_nodes && ` · nodes of ${percent(payload.most_nodes)} of the influence`}
       {payload.n_edges > payload.source.length && ` of the ${count(payload.source.length)} strongest`}
       {payload.covered < 0.9995 && ` · ${percent(payload.covered)} of the influence`}
       {seconds > 0 && ` · ${seconds.toFixed(1)} s`}
