@@ -121,8 +121,6 @@ def test_edits_that_no_graph_takes() -> None:
         scope.attribute(IDS, edits=[sw.scale("mlp_in.1", 2.0)])
     with pytest.raises(EditError):
         scope.attribute(IDS, edits=[sw.ablate("mlp_in.1/3", [99])])
-    with pytest.raises(CircuitError, match="no edits"):
-        scope.attribute(IDS, method="sae-gradient", edits=[sw.ablate("mlp_in.1/3")])
 
 
 # --------------------------------------------------------------------------------------- differences

@@ -16,6 +16,12 @@ interface Props {
 
 export function Bar({ view, payload }: Props) {
   const { state } = view;
+  const picker = useRef<HTMLInputElement>(null);
+  const graphFile = {
+    label: state.file.value ? "Close the graph file" : "Open a graph file",
+    act: () => (state.file.value ? state.read() : picker.current?.click()),
+    off: state.file.value === null ? "needs Python" : "",
+  };
   // What the payload does not hold, Python has.
   const limit = state.live.value ? 1 : Math.max(0.05, payload.most_nodes);
   return (
@@ -90,7 +96,18 @@ export function Bar({ view, payload }: Props) {
               <path d="M6.5 1H10V4.5M10 1L1 10M1 6.5V10H4.5" />
             </svg>
           </button>
-          <Menu view={view} label="⋯" name="Menu" bare full more={["json"]} />
+          <Menu view={view} label="⋯" name="Menu" bare full more={["json"]} own={[graphFile]} />
+          <input
+            ref={picker}
+            type="file"
+            accept=".json"
+            hidden
+            aria-label="Graph file"
+            onChange={({ currentTarget }) => {
+              if (currentTarget.files?.[0]) state.read(currentTarget.files[0]);
+              currentTarget.value = "";
+            }}
+          />
         </span>
       </div>
       {state.live.value && <Prompt view={view} />}

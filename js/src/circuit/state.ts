@@ -2,6 +2,7 @@
 import { computed, signal } from "@preact/signals";
 import type { Host } from "../mount";
 import { type AnyModel, Picture, whole, words } from "../picture";
+import { plain } from "../signs";
 import { Steps } from "./history";
 import {
   type CircuitPayload,
@@ -32,6 +33,7 @@ const share = (value: unknown, otherwise: number): number =>
   typeof value === "number" && value > 0 && value <= 1 ? value : otherwise;
 /** What an edit calls a node. */
 const aimOf = (id: string): string => (id.startsWith("token@") ? "embed" : featureOf(id));
+const MOST_BYTES = 8_000_000;
 const SIDES = ["now", "before", "both"];
 
 export class CircuitState extends Picture<CircuitPayload> {
@@ -52,6 +54,8 @@ export class CircuitState extends Picture<CircuitPayload> {
   readonly feature = signal("");
   readonly opened = signal<AnyModel | null>(null);
   readonly width = signal(0);
+  /** The graph file in view, "" for none; null without Python, who reads them. */
+  readonly file = signal<string | null>(null);
   /** The text before it is being edited, to compare with. */
   base = "";
 
@@ -124,6 +128,7 @@ export class CircuitState extends Picture<CircuitPayload> {
       "redo_depth",
       "feature",
       "_dashboard",
+      "_file_name",
     ]);
   }
 
@@ -265,9 +270,22 @@ export class CircuitState extends Picture<CircuitPayload> {
     }[];
   }
 
-  async open(feature: string): Promise<void> {
+  open = (feature: string) => this.#ask({ type: "open", feature });
+
+  /** Show a graph file; none for the graph that was there before. */
+  async read(file?: File): Promise<void> {
+    if (file && file.size > MOST_BYTES)
+      this.requests.failure.value = {
+        what: "This file has more than 8 MB.",
+        todo: "Open it in Python: view.open_graph(path).",
+      };
+    else await this.#ask({ type: "import", text: (await file?.text()) ?? "", name: plain(file?.name ?? "", 80) });
+  }
+
+  async #ask(message: { type: string; [key: string]: unknown }): Promise<void> {
+    this.requests.failure.value = null;
     try {
-      await this.requests.ask({ type: "open", feature });
+      await this.requests.ask(message);
     } catch (failure) {
       this.requests.failure.value = failure as { what: string; todo: string };
     }
@@ -294,6 +312,8 @@ export class CircuitState extends Picture<CircuitPayload> {
     this.undoDepth.value = whole(model.get("undo_depth"));
     this.redoDepth.value = whole(model.get("redo_depth"));
     this.feature.value = words(model.get("feature"));
+    const file = model.get("_file_name");
+    this.file.value = typeof file === "string" ? file : null;
     this.#follow();
     if (!this.requests.busy.value) this.#adopt();
   }
