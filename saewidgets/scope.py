@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
-from saewidgets.errors import CircuitError, DictionaryError, EditError, FeatureError, SiteError, shorten
+from saewidgets.errors import DictionaryError, EditError, FeatureError, SiteError, shorten
 from saewidgets.interventions import Edit, Group, at_strength, from_json
 from saewidgets.interventions.propagation import check_propagation
 from saewidgets.model import TracedModel
@@ -356,8 +356,6 @@ class Scope:
         if method != "transcoder":
             from saewidgets.circuits.features import MOST, feature_circuit
 
-            if list(edits):
-                raise CircuitError(f"method={shorten(method)} takes no edits.", "Use method='transcoder'.")
             return feature_circuit(
                 self,
                 prompt,
@@ -367,6 +365,7 @@ class Scope:
                 dictionaries=dictionaries,
                 ignored=ignored,
                 max_features=MOST if max_features is None else max_features,
+                edits=edits,
             )
         from saewidgets.circuits.attribution import Attribution
 

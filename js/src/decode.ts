@@ -32,16 +32,33 @@ export class PayloadError extends Error {
   override name = "PayloadError";
 }
 
-const CRC = /* @__PURE__ */ Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c;
-});
+/** For a byte and for one with so many zeros behind it: four bytes are taken at a time. */
+const CRC = /* @__PURE__ */ [0, 1, 2, 3].map((zeros) =>
+  Uint32Array.from({ length: 256 }, (_, n) => {
+    let c = n;
+    for (let k = 0; k < 8 * (zeros + 1); k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+    return c;
+  }),
+) as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
 
 /** CRC-32 as zlib computes it. */
 export function crc32(bytes: Uint8Array): number {
+  const [one, two, three, four] = CRC;
   let c = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) c = (CRC[(c ^ (bytes[i] as number)) & 255] as number) ^ (c >>> 8);
+  let i = 0;
+  for (; i + 4 <= bytes.length; i += 4) {
+    c ^=
+      (bytes[i] as number) |
+      ((bytes[i + 1] as number) << 8) |
+      ((bytes[i + 2] as number) << 16) |
+      ((bytes[i + 3] as number) << 24);
+    c =
+      (four[c & 255] as number) ^
+      (three[(c >>> 8) & 255] as number) ^
+      (two[(c >>> 16) & 255] as number) ^
+      (one[c >>> 24] as number);
+  }
+  for (; i < bytes.length; i++) c = (one[(c ^ (bytes[i] as number)) & 255] as number) ^ (c >>> 8);
   return (c ^ 0xffffffff) >>> 0;
 }
 

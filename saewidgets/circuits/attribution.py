@@ -66,6 +66,7 @@ class Attribution:
         memory: Most bytes for its rows.
         batch: Rows computed at once.
         edits: Made in the model; the graph is that of the edited one.
+        first: Ids of nodes whose rows come before all others, if they are active here.
 
     Raises:
         PromptError, DictionaryError, ModelError, CircuitError, EditError: See `Scope.attribute`.
@@ -95,6 +96,7 @@ class Attribution:
         memory: int = MEMORY,
         batch: int | None = None,
         edits: Iterable[Edit] = (),
+        first: Iterable[str] = (),
     ) -> None:
         for name, number in (("max_features", max_features), ("memory", memory), ("batch", batch)):
             if number is not None and (type(number) is not int or number < 1):
@@ -129,6 +131,7 @@ class Attribution:
         self._numbers = torch.empty(rows, dtype=torch.int64)
         self._left = torch.ones(features, dtype=torch.bool)
         self._sums = torch.empty(rows)
+        self._first = self._numbers_of(first)[: self._limit]
         self.done = 0
 
     @property
@@ -146,6 +149,11 @@ class Attribution:
         if not self.done:
             with torch.no_grad():
                 self._take(self.maker.of_targets())
+            yield self
+        waiting = self._first[self._left[self._first]]
+        if len(waiting):
+            for rows in self._batches(waiting):
+                self._take(rows)
             yield self
         size = _FIRST
         while not self.finished:
@@ -204,6 +212,17 @@ class Attribution:
     def _batches(self, chosen: Tensor) -> Iterator[Rows]:
         with torch.no_grad():
             yield from self.maker.of_features(chosen)
+
+    def _numbers_of(self, ids: Iterable[str]) -> Tensor:
+        """`[n]` numbers of the features among some nodes."""
+        s, layers = self.sources, {key: layer for layer, key in self.keys.items()}
+        found = torch.zeros(s.n_features, dtype=torch.bool)
+        for name in ids:
+            feature, _, position = name.rpartition("@")
+            key, _, index = feature.rpartition("/")
+            if key in layers and index.isdecimal() and position.isdecimal() and max(map(len, (index, position))) < 12:
+                found |= (s.layer == layers[key]) & (s.index == int(index)) & (s.position == int(position))
+        return found.nonzero()[:, 0]
 
     def _most_influential(self, count: int) -> Tensor:
         reached = self.influences()[: self.sources.n_features]

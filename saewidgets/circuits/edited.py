@@ -80,6 +80,14 @@ class Edited:
                 value = step(value, trace.values, 0)
         return found
 
+    @torch.no_grad()
+    def split(self, key: str, dictionary: Dictionary, trace: Trace) -> tuple[Tensor, Tensor, Tensor]:
+        """What the edited run has at an autoencoder: the value `[T, d]`, `[T, d_dict]` activations, the error."""
+        x = trace.values[dictionary.site_in][0].float()
+        features = self.features(trace).get(key)
+        features = dictionary.encode(x) if features is None else features
+        return x, features, x - dictionary.decode(features, x)
+
     @staticmethod
     def after(step: DictionaryStep, source: Tensor, value: Tensor) -> Tensor:
         """`[..., T, d_dict]` activations under the edits on one dictionary."""

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from saewidgets.circuits.edited import Edited
 from saewidgets.circuits.targets import Targets
 from saewidgets.dictionaries import Dictionary
+from saewidgets.model import Write
 from saewidgets.model.trace import Trace
 from saewidgets.sites import Site
 
@@ -50,14 +52,22 @@ class Place:
         return self.dictionary.site_in
 
 
+Split = tuple[Tensor, Tensor, Tensor]
+
+
 @torch.no_grad()
-def place_of(key: str, dictionary: Dictionary, x: Tensor, other: Tensor | None, skipped: Tensor) -> Place:
-    """Take the activations of an autoencoder apart, and those of the patch if there is one."""
-    x = x.float()
-    features = dictionary.encode(x)
-    error = dictionary.error(x)
-    known = torch.zeros_like(features) if other is None else dictionary.encode(other.float())
-    left = torch.zeros_like(error) if other is None else dictionary.error(other.float())
+def place_of(key: str, dictionary: Dictionary, here: Split, other: Split | None, skipped: Tensor) -> Place:
+    """What stands at an autoencoder beyond the patch, if there is one, taken apart.
+
+    Args:
+        key: Of the dictionary.
+        dictionary: The autoencoder.
+        here: Value, activations and error on the prompt.
+        other: The same on the patch.
+        skipped: `[T]` bool: tokens without nodes.
+    """
+    x, features, error = here
+    known, left = (torch.zeros_like(features), torch.zeros_like(error)) if other is None else other[1:]
     change = features - known
     change[skipped] = 0
     position, index = change.nonzero(as_tuple=True)
@@ -77,9 +87,13 @@ class Effects:
         ids: The prompt.
         targets: The metric.
         places: The autoencoders, in execution order.
+        edited: The edits of the model.
     """
 
-    def __init__(self, scope: Scope, ids: list[int], targets: Targets, places: list[Place]) -> None:
+    def __init__(
+        self, scope: Scope, ids: list[int], targets: Targets, places: list[Place], edited: Edited
+    ) -> None:  # fmt: skip
+        self.edited = edited
         self.model, self.ids, self.targets, self.places = scope.model, ids, targets, places
         device = scope.model.device
         self._vectors = targets.vectors.to(device) * targets.weights.float().to(device)[:, None]
@@ -104,7 +118,8 @@ class Effects:
 
     def _gradients(self) -> list[Tensor]:
         sites = [place.site for place in self.places]
-        trace = self.model.trace(self.ids, [*sites, "final"], logits=False, grad=True)
+        read = [*sites, *self.edited.reads, Site("final")]
+        trace = self.model.trace(self.ids, read, self.edited.writes, logits=False, grad=True)
         metric = self.metric(trace.values[Site("final")]).sum()
         values = [trace.values[site] for site in sites]
         found = torch.autograd.grad(metric, values, allow_unused=True)
@@ -146,7 +161,13 @@ class Effects:
             return new.detach().requires_grad_() if grad else new
 
         ids = torch.tensor(self.ids).expand(len(values), -1)
-        return self.model.trace(ids, [site, "final"], {site: write}, logits=False, grad=grad)
+        read = [site, *self.edited.reads, Site("final")]
+        return self.model.trace(ids, read, {**self.edited.writes, site: write}, logits=False, grad=grad)
+
+    def _arriving(self, place: Place, trace: Trace) -> Tensor:
+        """`[T, d]` what comes to an autoencoder that no edit is on: with other edits at its site, before it is cut."""
+        value, edit = trace.before[place.site], self.edited.writes.get(place.site)
+        return (value if edit is None else edit(value, trace.values, 0))[0].float()
 
     def direct(self, chosen: list[Tensor]) -> tuple[list[list[Tensor]], list[list[Tensor]], Tensor]:
         """Direct gradients: every site becomes a leaf, so that none is passed on the way to another.
@@ -158,13 +179,20 @@ class Effects:
             For every place and feature, gradients `[place + embeddings][T, d]`; for every target of the graph the same;
             and the embeddings `[T, d]`.
         """
+        writes = self.edited.writes
 
-        def cut(value: Tensor, _values: Mapping[Site, Tensor], _offset: int) -> Tensor:
-            return value.detach().requires_grad_()
+        def cut(site: Site) -> Write:
+            def put(value: Tensor, values: Mapping[Site, Tensor], offset: int) -> Tensor:
+                edit = writes.get(site)
+                return (value if edit is None else edit(value, values, offset)).detach().requires_grad_()
+
+            return put
 
         embed = Site("embed")
         sites = [embed, *(place.site for place in self.places)]
-        trace = self.model.trace(self.ids, [*sites, "final"], dict.fromkeys(sites, cut), logits=False, grad=True)
+        read = [*sites, *self.edited.reads, Site("final")]
+        cuts = {site: cut(site) for site in sites}
+        trace = self.model.trace(self.ids, read, {**writes, **cuts}, logits=False, grad=True)
         leaves = [trace.values[site] for site in sites]
 
         def pull(value: Tensor) -> list[Tensor]:
@@ -176,9 +204,12 @@ class Effects:
             ]
 
         rows: list[list[Tensor]] = []
+        with torch.enable_grad():
+            known = self.edited.features(trace)
         for place, numbers in zip(self.places, chosen, strict=True):
             with torch.enable_grad():
-                features = place.dictionary.encode(trace.before[place.site][0].float())
+                set_to = known.get(place.key)
+                features = place.dictionary.encode(self._arriving(place, trace)) if set_to is None else set_to
             rows += [pull(features[place.position[n], place.index[n]]) for n in numbers.tolist()]
         final = trace.values[Site("final")][0].float()
         vectors = self.targets.vectors.to(final.device)

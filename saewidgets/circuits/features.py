@@ -6,7 +6,7 @@ that of its features too. Edges are direct: every other site with an autoencoder
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from saewidgets.circuits.edited import Edited
 from saewidgets.circuits.feature_effects import Effects, Place, place_of
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.nodes import ERROR, FEATURE, LOGIT, TOKEN, Nodes
@@ -22,6 +23,7 @@ from saewidgets.circuits.targets import Targets, resolve
 from saewidgets.circuits.transcoders import dictionaries_of
 from saewidgets.dictionaries import Crosscoder, CrossLayerTranscoder, Dictionary
 from saewidgets.errors import CircuitError, DictionaryError, PromptError, shorten
+from saewidgets.interventions import Edit, from_json, to_json
 from saewidgets.payloads import influence
 from saewidgets.payloads.arrays import Array
 from saewidgets.runs.run import vocabulary_of
@@ -45,6 +47,7 @@ def feature_circuit(
     ignored: Sequence[int] = (0,),
     max_features: int = MOST,
     steps: int = STEPS,
+    edits: Iterable[Edit] = (),
 ) -> AttributionGraph:
     """The circuit of autoencoder features behind a metric: the weighted sum of the targets.
 
@@ -60,6 +63,8 @@ def feature_circuit(
         ignored: Tokens that get no features and errors.
         max_features: Most features in the graph, by effect; errors are there always.
         steps: Steps of integrated gradients.
+        edits: Interventions, in the patch too; the graph is that of the edited model. A feature that an edit sets has
+            no incoming edges.
 
     Returns:
         A graph whose nodes have as `value` their whole effect on the metric (positive: the node adds to it), and whose
@@ -68,7 +73,8 @@ def feature_circuit(
     Raises:
         DictionaryError: There is no autoencoder.
         PromptError: A patch of another length, or a target that is none.
-        CircuitError: An unknown method.
+        CircuitError: An unknown method, or an edit behind a norm.
+        EditError, FeatureError: An edit does not fit.
 
     Example:
         >>> import saewidgets as sw
@@ -86,8 +92,9 @@ def feature_circuit(
     chosen = _autoencoders(dictionaries_of(scope, dictionaries))
     skipped = torch.zeros(len(ids), dtype=torch.bool)
     skipped[[p for p in ignored if -len(ids) <= p < len(ids)]] = True
-    sites = [d.site_in for d in chosen.values()]
-    clean = model.trace(ids, sites)
+    edited = Edited.of(from_json(list(edits)), scope.dictionaries, model, len(ids))
+    sites = {d.site_in for d in chosen.values()} | edited.reads
+    clean = model.trace(ids, sites, edited.writes)
     assert clean.logits is not None
     aims = resolve(model, clean.logits[0].float(), targets, positions)
     other = None
@@ -95,16 +102,18 @@ def feature_circuit(
         patch_ids = list(model.tokenize(patch) if isinstance(patch, str) else patch)
         if len(patch_ids) != len(ids):
             raise PromptError(f"The patch has {len(patch_ids)} tokens, the prompt {len(ids)}.", "Give as many.")
-        other = model.trace(patch_ids, sites, logits=False)
-    places = [
-        place_of(key, d, clean.values[d.site_in][0], None if other is None else other.values[d.site_in][0], skipped)
-        for key, d in chosen.items()
-    ]
-    effects = Effects(scope, ids, aims, places)
+        other = model.trace(patch_ids, sites, edited.writes, logits=False)
+    places = []
+    for key, d in chosen.items():
+        beside = None if other is None else edited.split(key, d, other)
+        places.append(place_of(key, d, edited.split(key, d, clean), beside, skipped))
+    effects = Effects(scope, ids, aims, places, edited)
     found = effects.of_nodes(method, steps)
     text = prompt if isinstance(prompt, str) else ""
-    info = Settings(tuple(skipped.nonzero()[:, 0].tolist()), tuple(aims.minus.tolist())).as_info()
-    return _graph(scope, text, ids, aims, effects, found, max_features, method, info)
+    settings = Settings(
+        tuple(skipped.nonzero()[:, 0].tolist()), tuple(aims.minus.tolist()), tuple(to_json(edited.edits))
+    )
+    return _graph(scope, text, ids, aims, effects, found, max_features, method, settings.as_info())
 
 
 def _autoencoders(dictionaries: Mapping[str, Dictionary]) -> dict[str, Dictionary]:

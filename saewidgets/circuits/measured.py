@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from saewidgets.circuits.curves import faithfulness
 from saewidgets.circuits.experiment import Experiment
 from saewidgets.circuits.node_effects import measure
-from saewidgets.circuits.nodes import FEATURE
+from saewidgets.circuits.nodes import ERROR, FEATURE, TOKEN
 from saewidgets.circuits.proposals import propose_groups
+from saewidgets.interventions.error_term import ErrorTerm
+from saewidgets.interventions.references import keys_of
 from saewidgets.payloads.circuit import CircuitEffect, CircuitMode, CircuitWords, CircuitWorth
 from saewidgets.runs.control import control_bands
 from saewidgets.runs.tokens import token_strings
+from saewidgets.sites import Site
 
 if TYPE_CHECKING:
     from saewidgets.circuits.graph import AttributionGraph
+    from saewidgets.dictionaries import Dictionary
     from saewidgets.interventions import Edit
     from saewidgets.scope import Scope
 
@@ -28,7 +32,8 @@ MODES = {"direct": "direct", "frozen_attention": "frozen attention", "free": "fr
 
 def words_of(scope: Scope, prompt: str, edits: Sequence[Edit], seed: int, check: Callable[[], None]) -> CircuitWords:
     """The likeliest next tokens; under edits, with those of the control."""
-    base = scope.run(prompt, sites=sorted({f.dictionary for edit in edits for f in edit.features}))
+    keys = {key for edit in edits for key in keys_of(edit, scope.dictionaries)}
+    base = scope.run(prompt, sites=sorted(keys))
     p = base.logits[-1].float().softmax(-1)
     if not edits:
         best = p.topk(min(WORDS, len(p))).indices
@@ -66,7 +71,7 @@ def effect_of(
     Returns:
         `None` for edits that are no scaling of nodes of the graph by one factor.
     """
-    found = _nodes(graph, edits)
+    found = _nodes(graph, edits, scope.dictionaries)
     if found is None:
         return None
     nodes, factor = found
@@ -94,7 +99,10 @@ def effect_of(
     one = table["label"].where(table["label"] != "", table["id"])
     said = labels.pop() if len(labels) == 1 else _called(graph, nodes)
     verb = "" if factor == 0 else f" x {factor:g}"
-    dropped = any(edit.error == "drop" for edit in edits)
+    errors = {"edited" for edit in edits if isinstance(edit.target, ErrorTerm)}
+    errors |= {"dropped" for edit in edits if edit.error == "drop"}
+    kinds = graph.columns.kind[[graph.columns.place[name] for name in nodes]]
+    where = ", errors and tokens at other places" if (kinds != FEATURE).any() else ""
     return CircuitEffect(
         label=f"{said}{verb}",
         nodes=tuple(nodes),
@@ -103,8 +111,9 @@ def effect_of(
         modes=tuple(modes),
         n=CONTROLS,
         seed=seed,
-        error="dropped" if dropped else "kept",
-        control=f"{CONTROLS} random circuits of like layer, token and size; lines: {CONTROLS} directions as long",
+        error=" and ".join(sorted(errors)) or "kept",
+        control=f"{CONTROLS} random circuits of like layer, token and size{where}; "
+        f"lines: {CONTROLS} directions as long",
     )
 
 
@@ -116,26 +125,42 @@ def _behind(graph: AttributionGraph, name: str, layer: int) -> bool:
 
 def _called(graph: AttributionGraph, nodes: Sequence[str]) -> str:
     columns = graph.columns
-    first = columns.labels[columns.place[nodes[0]]] or nodes[0].rpartition("@")[0]
+    n = columns.place[nodes[0]]
+    first = columns.labels[n] or nodes[0].rpartition("@")[0]
+    if columns.kind[n] == TOKEN:
+        first = f"token {graph.tokens[columns.position[n]].strip()}"
+    elif columns.kind[n] == ERROR:
+        first = f"error, layer {columns.layer[n]}"
     return first if len(nodes) == 1 else f"{first} and {len(nodes) - 1} more"
 
 
-def _nodes(graph: AttributionGraph, edits: Sequence[Edit]) -> tuple[list[str], float] | None:
+def _nodes(
+    graph: AttributionGraph, edits: Sequence[Edit], dictionaries: Mapping[str, Dictionary]
+) -> tuple[list[str], float] | None:
     """Nodes that the edits scale, and by what."""
     factors, nodes = set[float](), []
     for edit in edits:
-        if edit.kind not in ("ablate", "scale") or not edit.features or edit.relative:
+        aims = _aims(edit, dictionaries)
+        if edit.kind not in ("ablate", "scale") or not aims or edit.source is not None:
             return None
         factors.add(0.0 if edit.kind == "ablate" else float(edit.value or 0.0))
         wanted = None if edit.positions is None else set(edit.positions if isinstance(edit.positions, tuple) else ())
-        for feature in edit.features:
-            nodes += [
-                name
-                for name, n in graph.columns.place.items()
-                if name.rpartition("@")[0] == str(feature)
-                and (wanted is None or int(graph.columns.position[n]) in wanted)
-            ]
+        nodes += [
+            name
+            for name, n in graph.columns.place.items()
+            if name.rpartition("@")[0] in aims and (wanted is None or int(graph.columns.position[n]) in wanted)
+        ]
     return (list(dict.fromkeys(nodes)), factors.pop()) if nodes and len(factors) == 1 else None
+
+
+def _aims(edit: Edit, dictionaries: Mapping[str, Dictionary]) -> set[str]:
+    """What the nodes that an edit changes are called, without their position."""
+    if edit.target == Site("embed"):
+        return {"token"}
+    if isinstance(edit.target, ErrorTerm):
+        key = edit.target.key(dictionaries)
+        return {f"{key}/error", f"error.{dictionaries[key].site_out.layer}"}
+    return set(map(str, edit.features))
 
 
 def worth_of(

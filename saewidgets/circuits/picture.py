@@ -18,7 +18,7 @@ from saewidgets.payloads.circuit import CHANGED, GONE, NEW, SAME, CircuitNodes, 
 from saewidgets.payloads.context import Context
 
 MOST_NODES, MOST_EDGES = 5_000, 50_000
-# Share of the influence on nodes that is held at most, so that the slider has room above its default.
+# Share of the influence on nodes that is held until more is asked for: the slider has room above its default.
 SHARE = 0.95
 # Nodes up to this share are in view at first: they get the best places.
 CHIEF = 0.8
@@ -38,6 +38,7 @@ class _Part:
     cumulative: Array
     keep: Array
     inputs: Array
+    held: float
 
 
 def circuit_payload(
@@ -93,7 +94,7 @@ def circuit_payload(
         target=target,
         now=sides[0],
         before=sides[1] if len(sides) > 1 else None,
-        most_nodes=share,
+        most_nodes=min(part.held for part in parts),
         n_edges=n_edges,
         replacement=scores.replacement,
         completeness=scores.completeness,
@@ -130,15 +131,17 @@ def _part(
     reached = graph.influence
     kind = graph.columns.kind
     keep = (reached >= influence.threshold(reached, share)) & (reached > 0)
+    cumulative, held = influence.cumulative(reached), share
     if keep.sum() > most:
         keep &= reached >= np.sort(reached)[-most]
+        held = min(share, float(cumulative[keep].max()))
     keep |= (kind == TOKEN) | (kind == LOGIT)
     keep |= np.array([name in pinned for name in graph.columns.ids], dtype=bool)
     inputs = np.asarray(abs(graph.adjacency).sum(axis=1)).ravel()
     columns = [(p, True) for p in range(len(graph.tokens))] if now is None else _columns(graph, now)
     named = {name: n for n, name in enumerate(_named(graph, columns))}
     position = np.array([columns[p][0] for p in graph.columns.position.tolist()], np.int64)
-    return _Part(graph, named, position, influence.cumulative(reached), keep, inputs)
+    return _Part(graph, named, position, cumulative, keep, inputs, held)
 
 
 def _named(graph: AttributionGraph, columns: list[tuple[int, bool]]) -> list[str]:

@@ -54,6 +54,15 @@ def from_json(source: str | Path | Mapping[str, Any]) -> AttributionGraph:
     return _graph(as_object(document, "The document"))
 
 
+def from_text(text: str) -> AttributionGraph:
+    """Read a graph from JSON text that a stranger sent: never a path.
+
+    Raises:
+        CircuitError: As `from_json`.
+    """
+    return _graph(as_object(_parse(text.encode("utf-8", "surrogatepass")), "The document"))
+
+
 def _bytes(source: str | Path) -> bytes:
     if isinstance(source, str) and source.lstrip()[:1] in ("{", "["):
         data = source.encode("utf-8", "surrogatepass")

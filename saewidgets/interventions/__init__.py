@@ -2,6 +2,7 @@
 
 from saewidgets.interventions.algebra import at_places, at_strength, inverse
 from saewidgets.interventions.edits import Edit, Source
+from saewidgets.interventions.error_term import ErrorTerm
 from saewidgets.interventions.features import edit_features
 from saewidgets.interventions.make import ablate, clamp, patch, scale, steer
 from saewidgets.interventions.targets import Direction, Group, Head, Pattern
@@ -11,6 +12,7 @@ from saewidgets.interventions.writes import edited_sites, make_writes
 __all__ = [
     "Direction",
     "Edit",
+    "ErrorTerm",
     "Group",
     "Head",
     "Pattern",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saewidgets.errors import EditError, shorten
+from saewidgets.interventions.error_term import ErrorTerm
 from saewidgets.interventions.targets import (
     Direction,
     Group,
@@ -59,7 +60,7 @@ class Edit:
 
     What has an activation f and a direction d – a feature, or a `Direction` at a site – is changed as
     `x + (f' - f) d` (error kept; Templeton et al. 2024), or for a feature to `decode(f')` (error dropped). A site, a
-    head or a pattern is its own activation: `x' = f'`.
+    head or a pattern is its own activation: `x' = f'`. An error term e is multiplied: `x + (factor - 1) e`.
 
     Args:
         target: What is edited.
@@ -101,10 +102,12 @@ class Edit:
 
     def _check_target(self) -> None:
         target, whole = self.target, isinstance(self.target, Site | Head | Pattern)
-        if not isinstance(target, FeatureId | Group | Direction | Site | Head | Pattern):
+        if not isinstance(target, FeatureId | Group | Direction | Site | Head | Pattern | ErrorTerm):
             raise EditError(f"{shorten(target)} cannot be edited.", "Give a feature, a direction, a site or a head.")
         if whole and self.kind in ("clamp", "steer"):
             raise EditError(f"{target} has no single activation to {self.kind}.", "Use sw.Direction(site, vector).")
+        if isinstance(target, ErrorTerm) and (self.kind not in ("ablate", "scale") or self.source is not None):
+            raise EditError(f"{self.kind} of {target}.", "An error term can be ablated or scaled.")
         if isinstance(target, Site) and target.stream == "attn_pattern":
             raise EditError(f"{target} is a pattern.", f"Write 'pattern.{target.layer}'.")
         if not self.features and (self.error != "keep" or self.latents != "edit"):

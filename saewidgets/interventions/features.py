@@ -28,7 +28,7 @@ def edit_features(
 
     Args:
         dictionary: Whose features these are.
-        edits: Edits on this dictionary, in order, each of one feature.
+        edits: Edits on this dictionary, in order, each of one feature; those of its error term change none.
         features: `[..., tokens, d_dict]` activations, or of `columns` only.
         x_in: `[..., tokens, d_in]` at `site_in`.
         x_out: `[..., tokens, d_out]` at `site_out`; both for norm-relative steering.
@@ -41,7 +41,8 @@ def edit_features(
     """
     edited = features.clone()
     for edit in edits:
-        assert edit.feature is not None
+        if edit.feature is None:
+            continue
         index = edit.feature.index if columns is None else columns.index(edit.feature.index)
         rows = references.rows(edit, features.shape[-2], offset)
         column = edited[..., rows, index]
@@ -117,7 +118,7 @@ def write_dictionary(
 
     Args:
         dictionary: The one edited.
-        edits: Edits on it, in order, each of one feature; they agree about error term and latents.
+        edits: Edits on it, in order, each of one feature or of its error term; they agree about error term and latents.
         x_in: `[..., tokens, d_in]` at `site_in`.
         x_out: `[..., tokens, d_out]` at `site_out`.
         offset: Prompt position of the first token.
@@ -127,6 +128,11 @@ def write_dictionary(
     Returns:
         `[..., tokens, d_out]`, where nothing is edited the values of `x_out`.
     """
+    terms = [edit for edit in edits if edit.feature is None]
+    if terms:
+        own = [edit for edit in edits if edit.feature is not None]
+        written = write_dictionary(dictionary, own, x_in, x_out, offset, references) if own else x_out
+        return (written + _of_error(dictionary, terms, x_in, x_out, offset, references)).to(x_out.dtype)
     source = x_in.to(dictionary.device)
     target = x_out.to(dictionary.device)
     columns = columns or Columns.of(dictionary, edits)
@@ -150,6 +156,18 @@ def write_dictionary(
         rows = references.rows(edit, x_out.shape[-2], offset)
         result[..., rows, :] = decoded[..., rows, :]
     return result
+
+
+def _of_error(
+    dictionary: Dictionary, edits: Sequence[Edit], x_in: Tensor, x_out: Tensor, offset: int, references: References
+) -> Tensor:
+    """What edits of the error term add: (factor - 1) times the error."""
+    factor = torch.ones(x_out.shape[-2], 1, device=x_out.device)
+    for edit in edits:
+        factor[references.rows(edit, x_out.shape[-2], offset)] *= edit.value
+    source = x_in.to(dictionary.device)
+    error = x_out - dictionary.decode(dictionary.encode(source), source).to(x_out)
+    return (factor - 1) * error
 
 
 def final_features(

@@ -17,7 +17,8 @@ def ablate(
 
     Args:
         target: A feature `"resid_post.2/17"`, a list of features edited as one, a `Direction`, a site
-            `"resid_post.2"`, a head `"head.1.3"`, or a pattern `"pattern.1.3"`.
+            `"resid_post.2"`, a head `"head.1.3"`, a pattern `"pattern.1.3"`, or an error term: `"resid_post.2/error"`,
+            `"error.2"` that of the transcoder of layer 2.
         positions: Token positions; `None` for all, `"prompt"`, or `"generated"`.
         error: `"keep"` or `"drop"` the dictionary's error term.
         latents: `"edit"`, or `"re-encode"` what the edit made.

@@ -24,6 +24,7 @@ from torch import Tensor
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import EditError, shorten
 from saewidgets.interventions.edits import Edit
+from saewidgets.interventions.error_term import ErrorTerm
 from saewidgets.interventions.references import Values
 from saewidgets.interventions.writes import SiteWrite
 from saewidgets.model import TracedModel, Write
@@ -187,6 +188,8 @@ def describe(edits: Sequence[Edit], dictionaries: Mapping[str, Dictionary], prop
     if features:
         errors = {edit.error for edit in features}
         parts.append("error term " + " and ".join({"keep": "kept", "drop": "dropped"}[e] for e in sorted(errors)))
+    if any(isinstance(edit.target, ErrorTerm) for edit in edits):
+        parts.append("error term edited")
     used = {feature.dictionary: edit for edit in features for feature in edit.features}
     for key, edit in used.items():
         dictionary = dictionaries[key]

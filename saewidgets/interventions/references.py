@@ -12,6 +12,7 @@ from torch import Tensor
 from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import EditError
 from saewidgets.interventions.edits import Edit, Source
+from saewidgets.interventions.error_term import ErrorTerm
 from saewidgets.interventions.targets import Direction, Head, Pattern
 from saewidgets.sites import Site
 
@@ -62,6 +63,13 @@ class References:
         return [row + offset for row in (range(tokens)[rows] if isinstance(rows, slice) else rows)]
 
 
+def keys_of(edit: Edit, dictionaries: Mapping[str, Dictionary]) -> tuple[str, ...]:
+    """Keys of the dictionaries whose features or error term an edit changes, each once."""
+    if isinstance(edit.target, ErrorTerm):
+        return (edit.target.key(dictionaries),)
+    return tuple(dict.fromkeys(feature.dictionary for feature in edit.features))
+
+
 def sites_of(edit: Edit, dictionaries: Mapping[str, Dictionary]) -> set[Site]:
     """Where an edit reads and writes."""
     target = edit.target
@@ -69,7 +77,7 @@ def sites_of(edit: Edit, dictionaries: Mapping[str, Dictionary]) -> set[Site]:
         return {target.site}
     if isinstance(target, Site):
         return {target}
-    used = [dictionaries[feature.dictionary] for feature in edit.features]
+    used = [dictionaries[key] for key in keys_of(edit, dictionaries)]
     return {site for dictionary in used for site in (dictionary.site_in, dictionary.site_out)}
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from saewidgets.errors import EditError, SaewidgetsError, shorten
+from saewidgets.interventions.error_term import ErrorTerm
 from saewidgets.sites import FeatureId, Site
 
 _MAX_GROUP = 10_000
@@ -178,7 +179,7 @@ class Pattern:
         return f"sw.Pattern({self.layer}{index}{'' if self.keys is None else f', keys={list(self.keys)}'})"
 
 
-Target: TypeAlias = FeatureId | Group | Direction | Site | Head | Pattern
+Target: TypeAlias = FeatureId | Group | Direction | Site | Head | Pattern | ErrorTerm
 
 
 def as_target(target: Any) -> Target:
@@ -186,12 +187,12 @@ def as_target(target: Any) -> Target:
 
     Args:
         target: `"resid_post.2/17"` a feature, a list of those, `"resid_post.2"` a site, `"head.1.3"`, `"pattern.1.3"`,
-            or an object of this module.
+            `"resid_post.2/error"` or `"error.2"` an error term, or an object of this module.
 
     Raises:
         EditError, FeatureError, SiteError: It is none of these.
     """
-    if isinstance(target, FeatureId | Group | Direction | Site | Head | Pattern):
+    if isinstance(target, FeatureId | Group | Direction | Site | Head | Pattern | ErrorTerm):
         return target
     if isinstance(target, (list, tuple, set, frozenset)):
         return Group(tuple(sorted(target)) if isinstance(target, (set, frozenset)) else tuple(target))
@@ -200,6 +201,8 @@ def as_target(target: Any) -> Target:
         if inside and (inside[1] == "pattern" or inside[3]):
             index = None if inside[3] is None else int(inside[3])
             return Pattern(int(inside[2]), index) if inside[1] == "pattern" else Head(int(inside[2]), index or 0)
+        if ErrorTerm.matches(target):
+            return ErrorTerm(target)
         if "/" not in target:
             return Site.parse(target)
     return FeatureId.parse(target)
@@ -207,7 +210,7 @@ def as_target(target: Any) -> Target:
 
 def target_code(target: Target) -> str:
     """Python that makes a target, as the first argument of an edit."""
-    if isinstance(target, (FeatureId, Site, Head)) or (isinstance(target, Pattern) and target.keys is None):
+    if isinstance(target, (FeatureId, Site, Head, ErrorTerm)) or (isinstance(target, Pattern) and target.keys is None):
         return repr(str(target))
     if isinstance(target, Group) and not target.name:
         return str([str(feature) for feature in target.features])

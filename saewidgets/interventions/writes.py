@@ -6,7 +6,7 @@ The order of composition:
 2. At one site, steps are made in the order of the list. All edits on one dictionary are one step, made where the
    first of them stands; every other edit is a step of its own. Each step sees what the one before it wrote.
 3. Within the step of a dictionary, edits are applied to one encoding in the order of the list, and written once. A
-   group stands for its features, in order.
+   group stands for its features, in order. An error term is that of the activation before any of them.
 
 What a step reads is the run as edited so far, so that an upstream edit is seen downstream.
 """
@@ -23,7 +23,7 @@ from saewidgets.dictionaries import Dictionary
 from saewidgets.errors import EditError, FeatureError, shorten
 from saewidgets.interventions.edits import Edit
 from saewidgets.interventions.features import DictionaryStep
-from saewidgets.interventions.references import Values, resolve, sites_of
+from saewidgets.interventions.references import Values, keys_of, resolve, sites_of
 from saewidgets.interventions.steps import Step, direct_step
 from saewidgets.sites import Site
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def group(edits: Sequence[Edit], dictionaries: Mapping[str, Dictionary]) -> dict[str, tuple[Edit, ...]]:
-    """Edits of features by dictionary, each in order and of one feature.
+    """Edits of features and error terms by dictionary, each in order and of one feature or error.
 
     Raises:
         FeatureError: No such dictionary or feature.
@@ -51,6 +51,9 @@ def group(edits: Sequence[Edit], dictionaries: Mapping[str, Dictionary]) -> dict
                 raise EditError(f"{feature.dictionary} never reads what it writes.", "Use latents='edit'.")
             one = edit if edit.feature else replace(edit, target=feature)
             groups.setdefault(feature.dictionary, []).append(one)
+        if not edit.features:
+            for key in keys_of(edit, dictionaries):
+                groups.setdefault(key, []).append(edit)
     for key, members in groups.items():
         if len({edit.error for edit in members}) > 1:
             raise EditError(f"Edits on {key} both keep and drop its error term.", "Choose one for all of them.")
@@ -138,10 +141,11 @@ def make_writes(
     by_site: dict[Site, list[Step]] = {}
     seen: set[str] = set()
     for edit in edits:
-        if not edit.features:
+        keys = keys_of(edit, dictionaries)
+        if not keys:
             (site,) = sites_of(edit, dictionaries)
             by_site.setdefault(site, []).append(direct_step(edit, references))
-        for key in dict.fromkeys(feature.dictionary for feature in edit.features):
+        for key in keys:
             if key not in seen:
                 seen.add(key)
                 step = DictionaryStep(key, dictionaries[key], groups[key], references)

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from saewidgets.interventions.edits import Edit
+from saewidgets.interventions.edits import Edit, Positions
+from saewidgets.interventions.error_term import ErrorTerm
 from saewidgets.interventions.propagation import Held, hold
 from saewidgets.interventions.rows import RowWrites
 from saewidgets.interventions.targets import Direction, Group, Head, Pattern, Target
@@ -64,7 +65,7 @@ def control_bands(
     """
     generator = torch.Generator().manual_seed(seed)
     counts = active_counts(base)
-    lists = [like_edits(edits, counts, generator, scope.model.n_heads) for _ in range(n)]
+    lists = [like_edits(edits, counts, generator, scope.model.n_heads, base.n_tokens) for _ in range(n)]
     made = [make_writes(chosen, scope.dictionaries, scope.model, base.n_tokens) for chosen in lists]
     real = make_writes(edits, scope.dictionaries, scope.model, base.n_tokens)
     every = [write for row in (*made, real) for write in row.values()]
@@ -111,18 +112,21 @@ def active_counts(run: Run) -> dict[str, Tensor]:
 
 
 def like_edits(
-    edits: Sequence[Edit], counts: Mapping[str, Tensor], generator: torch.Generator, n_heads: int = 0
+    edits: Sequence[Edit], counts: Mapping[str, Tensor], generator: torch.Generator, n_heads: int = 0,
+    n_tokens: int = 0,
 ) -> tuple[Edit, ...]:  # fmt: skip
     """The same edits on random features of like density, random other heads, random directions as long.
 
     Each feature is drawn from the twenty of its dictionary (more for long lists of edits) whose number of active
-    tokens is nearest to the edited feature's. An edit of a whole site or of all heads stays as it is.
+    tokens is nearest to the edited feature's. Error terms and embeddings are edited at random other tokens.
+    An edit of a whole site or of all heads stays as it is.
 
     Args:
         edits: The edits under test.
         counts: Key of a dictionary -> `[d_dict]` on how many tokens each of its features is active.
         generator: Of the draws.
         n_heads: Heads of a layer.
+        n_tokens: Of the prompt.
     """
     taken = [feature for edit in edits for feature in edit.features]
     swapped: dict[FeatureId, FeatureId] = {}
@@ -140,7 +144,25 @@ def like_edits(
             continue
         pick = pool[int(torch.randint(len(pool), (1,), generator=generator))]
         swapped[feature] = FeatureId(feature.dictionary, pick)
-    return tuple(replace(edit, target=_like(edit.target, swapped, generator, n_heads)) for edit in edits)
+    return tuple(
+        replace(
+            edit,
+            target=_like(edit.target, swapped, generator, n_heads),
+            positions=_elsewhere(edit, generator, n_tokens),
+        )
+        for edit in edits
+    )
+
+
+def _elsewhere(edit: Edit, generator: torch.Generator, n_tokens: int) -> Positions:
+    """As many other tokens, never the first, for what has no like but at other tokens."""
+    if not isinstance(edit.positions, tuple) or not (
+        isinstance(edit.target, ErrorTerm) or edit.target == Site("embed")
+    ):
+        return edit.positions
+    others = [p for p in range(1, n_tokens) if p not in edit.positions]
+    order = torch.randperm(len(others), generator=generator)[: len(edit.positions)]
+    return tuple(others[i] for i in order.tolist()) or edit.positions
 
 
 def _like(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
 from saewidgets.circuits.graph import AttributionGraph
-from saewidgets.errors import PromptError, WidgetError
+from saewidgets.errors import Cancelled, PromptError, WidgetError
 from saewidgets.payloads.circuit import CircuitPayload
 from saewidgets.widgets import checks
 from saewidgets.widgets.asked import comment, dragged
 from saewidgets.widgets.base import BaseWidget, Step
 from saewidgets.widgets.checks import Checked, refuse_unknown
+from saewidgets.widgets.circuit_files import GraphFiles
 from saewidgets.widgets.circuit_maker import Maker, shown_soon, still
 from saewidgets.widgets.circuit_request import (
     CHECKS,
@@ -43,7 +43,7 @@ NOTHING: dict[str, Any] = {"pinned": [], "groups": [], "places": {}, "names": {}
 _WANTS = ("prompt", "targets", "edits")
 
 
-class CircuitGraph(Inside, BaseWidget):
+class CircuitGraph(GraphFiles, Inside, BaseWidget):
     """An attribution graph by layer and token: prune, pin, group, name, ablate; edit the text and it follows.
 
     `prompt`, `targets` and `edits` can be set from Python too: the graph follows in the background (`wait()` waits for
@@ -101,7 +101,8 @@ class CircuitGraph(Inside, BaseWidget):
     _front_traits: ClassVar[tuple[str, ...]] = tuple(VIEW)
     _messages: ClassVar[dict[str, str]] = {
         "run": "_on_run", "undo": "_on_undo", "redo": "_on_redo", "cancel": "_on_cancel", "open": "_on_open",
-        "group": "_on_group", "save": "_on_save", "payload": "_on_payload", "bundle": "_on_bundle",
+        "group": "_on_group", "import": "_on_import", "save": "_on_save", "payload": "_on_payload",
+        "bundle": "_on_bundle",
     }  # fmt: skip
 
     def __init__(
@@ -157,7 +158,7 @@ class CircuitGraph(Inside, BaseWidget):
         else:
             request = _first(source, prompt, targets, edits, base, measure, method, max_features, seed)
             self._maker = Maker(source)
-            self._maker.look(view.get("marks", NOTHING))
+            self._maker.look(view.get("marks", NOTHING), view.get("keep_nodes", 0.8))
             picture, whole = shown_soon(self._maker.pictures(request, Token(), None))
             payload, self._graph = picture.payload, picture.graph
             if payload.now.influence.size and not (pinned or groups or marks):
@@ -206,12 +207,20 @@ class CircuitGraph(Inside, BaseWidget):
     def _on_set(self, change: Any) -> None:
         self._want_set(change)
 
+    @traitlets.observe("keep_nodes")  # type: ignore[untyped-decorator]
+    def _on_kept(self, change: Any) -> None:
+        # The picture holds the nodes of most of the influence; the rest comes when it is asked for.
+        if not self._is_setting and self._wanted is not None and change.new > self._picture.most_nodes:
+            self._want(self._wanted.request, None)
+
     def _pictures(self, request: CircuitRequest, token: Token, progress: Any) -> Iterator[CircuitPayload]:
         maker = self._maker
         if maker is None:
             return
-        maker.look(self.marks)
+        maker.look(self.marks, self.keep_nodes)
         for picture in maker.pictures(request, token, progress):
+            if self._aside is not None:
+                raise Cancelled("A file is in view.")
             self._graph = picture.graph
             yield self._viewed(picture.payload, self._view_now())
 
@@ -284,25 +293,9 @@ class CircuitGraph(Inside, BaseWidget):
             clicked=self.selection if self.selection in place else "",
         )
 
-    def to_json(self, dialect: str = "neuronpedia", path: str | Path | None = None, **options: Any) -> str:
-        """The pruned graph in view, with its marks, as JSON that other viewers open.
-
-        Args:
-            dialect: `"neuronpedia"`, `"circuit-tracer"` or `"anthropic"`.
-            path: Where to write it.
-            **options: As in `AttributionGraph.to_json`.
-        """
-        return self.graph.prune(self.keep_nodes, self.keep_edges).to_json(dialect, path, **options)
-
-    def _file(self, format: str) -> bytes:
-        return self.to_json().encode() if format == "json" else super()._file(format)
-
-    def _save_formats(self) -> tuple[str, ...]:
-        return (*super()._save_formats(), "json")
-
     def _release(self) -> None:
         self._close_dashboard()
-        self._maker, self._graph, self._shown, self._wanted = None, None, None, None
+        self._maker, self._graph, self._shown, self._wanted, self._aside = None, None, None, None, None
 
     def code(self) -> Code:
         """Python that makes this view again: version, scope, prompt, targets, edits, marks.

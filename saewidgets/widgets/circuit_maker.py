@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from saewidgets.circuits.graph import AttributionGraph
 from saewidgets.circuits.layout import Layout
-from saewidgets.circuits.picture import circuit_payload
+from saewidgets.circuits.picture import SHARE, circuit_payload
 from saewidgets.errors import FeatureError, SaewidgetsError
 from saewidgets.payloads.circuit import CircuitPayload, CircuitWords
 from saewidgets.payloads.context import Context
@@ -110,6 +110,8 @@ class Maker:
         self.layout: Layout | None = None
         self.pinned: tuple[str, ...] = ()
         self.groups: dict[str, str] = {}
+        self.share = SHARE
+        self._answered: tuple[Any, dict[str, Any]] = (None, {})
         self._graphs: OrderedDict[Any, AttributionGraph] = OrderedDict()
         self._unfinished: tuple[Any, Attribution | None] = (None, None)
 
@@ -119,6 +121,10 @@ class Maker:
         Raises:
             FeatureError: There is one.
         """
+        from saewidgets.interventions.references import keys_of
+
+        for edit in request.edits:
+            keys_of(edit, self.scope.dictionaries)
         for feature in (feature for edit in request.edits for feature in edit.features):
             dictionary = self.scope.dictionaries.get(feature.dictionary)
             if dictionary is None or feature.index >= dictionary.d_dict:
@@ -135,9 +141,13 @@ class Maker:
         if request.edits or (request.base and request.base != request.prompt):
             before = self._whole(replace(request, prompt=request.base or request.prompt, edits=()), token, progress)
         graph = None
+        asked = request, self.pinned
+        known = self._answered[1] if self._answered[0] == asked else {}
         for graph in self._growing(request, token, progress):
-            yield self._picture(request, graph, before, started)
+            yield self._picture(request, graph, before, started, **known)
         assert graph is not None
+        if known:
+            return
         token.check()
         words = words_of(self.scope, request.prompt, request.edits, request.seed, token.check)
         fields: dict[str, Any] = {"words": words}
@@ -151,6 +161,7 @@ class Maker:
         if request.measure:
             fields["worth"] = worth_of(self.scope, graph, request.measure, request.targets, request.seed)
             yield self._picture(request, graph, before, started, **fields)
+        self._answered = (asked, fields)
 
     def _key(self, request: CircuitRequest) -> Any:
         return request.prompt, request.targets, request.edits, request.method, request.max_features
@@ -167,8 +178,9 @@ class Maker:
                 found |= dict(zip(range(i1, i2), range(j1, j2), strict=True))
         return found
 
-    def look(self, marks: Mapping[str, Any]) -> None:
-        """What a person pinned and grouped is looked at first."""
+    def look(self, marks: Mapping[str, Any], keep_nodes: float) -> None:
+        """What a person pinned and grouped is looked at first; all nodes are held when most are looked at."""
+        self.share = SHARE if keep_nodes <= SHARE else 1.0
         self.pinned = tuple(marks["pinned"])
         self.groups = {node: group["label"] for group in marks["groups"] for node in group["nodes"]}
 
@@ -212,7 +224,12 @@ class Maker:
         key, making = self._unfinished
         if key != self._key(request) or making is None:
             making = Attribution(
-                self.scope, request.prompt, targets, max_features=request.max_features, **_edited(request)
+                self.scope,
+                request.prompt,
+                targets,
+                max_features=request.max_features,
+                first=self.pinned,
+                **_edited(request),
             )
         # What was stopped goes on where it was.
         self._unfinished = (self._key(request), making)
@@ -240,6 +257,7 @@ class Maker:
             self._context(request, graph, 1000 * (time.monotonic() - started)),
             before,
             layout=self.layout,
+            share=self.share,
             pinned=self.pinned,
             edits=_said(request),
             **fields,

@@ -181,6 +181,25 @@ def test_the_most_influential_rows_come_first() -> None:
     assert np.allclose(part.adjacency.toarray(), whole.adjacency.toarray()[numbers][:, numbers], atol=1e-5)
 
 
+def test_rows_that_are_asked_for_come_before_all_others() -> None:
+    scope, ids = cases.scope("llama"), tiny.prompt(5, 16)
+    dictionaries = cases.transcoders("relu")
+    whole = scope.attribute(ids, dictionaries=dictionaries)
+    features = [name for name in whole.columns.ids if "/" in name]
+    weak = sorted(features, key=lambda name: whole.influence[whole.columns.place[name]])[:5]
+    wanted = [*weak, "mlp_in.0/1@99999999999999999999", "token@1", "mlp_in.9/1@1"]
+
+    def arrivals(**options: Any) -> list[set[str]]:
+        steps = Attribution(scope, ids, dictionaries=dictionaries, **options)
+        return [{name for name in step.graph().columns.ids if "/" in name} for step in steps]
+
+    there = arrivals(first=wanted)
+    assert there[0] == set() and there[1] == set(weak), "after the targets, before anything else"
+    assert not set(weak) & arrivals()[1], "by influence they would not be first"
+    assert there[-1] == set(features)
+    assert arrivals(first=wanted, max_features=3)[-1] < set(weak), "the limit holds for them as well"
+
+
 def test_rows_arrive_and_stopping_keeps_them() -> None:
     scope, ids = cases.scope("llama"), tiny.prompt(5, 16)
     seen: list[tuple[int, int]] = []

@@ -26,6 +26,8 @@ EDITS: dict[str, list[Any]] = {
     "embedding": [sw.scale("resid_pre.0", 0.5, [2])],
     "attention": [sw.ablate("head.1.0"), sw.scale("attn_out.0", 1.5)],
     "pattern": [sw.ablate("pattern.1.1")],
+    "error": [sw.ablate("error.1", [3, 5]), sw.scale("mlp_in.0/error", 0.5)],
+    "token": [sw.ablate("embed", [3])],
     "middle": [sw.steer(sw.Direction("resid_mid.1", VECTOR), 1.0)],
     "mlp": [sw.steer(sw.Direction("mlp_out.0", VECTOR), 1.0, [4])],
 }  # fmt: skip
@@ -78,6 +80,23 @@ def test_what_an_edit_sets_is_moved_by_nothing() -> None:
     assert len(steered) == 8 and all(rows[n].any() for n in steered), "what is added to is moved by its input as before"
 
 
+@pytest.mark.parametrize("family", ["llama", "gpt2", "gemma2"])
+def test_an_error_or_token_that_is_ablated_sends_nothing(family: str) -> None:
+    scope = scope_of(family)
+    plain, graph = scope.attribute(IDS, 5), scope.attribute(IDS, 5, edits=EDITS["error"] + EDITS["token"])
+    sends = [np.abs(g.adjacency).sum(0) for g in (plain, graph)]
+    for name in ("error.1@3", "error.1@5", "token@3"):
+        before, after = (s[g.columns.place[name]] for s, g in zip(sends, (plain, graph), strict=True))
+        assert after < 1e-5 * np.abs(plain.adjacency).max() < before
+    # The same by another road: the nodes themselves taken away.
+    for edits, nodes in ((EDITS["error"][:1], ["error.1@3", "error.1@5"]), (EDITS["token"], ["token@3"])):
+        run = scope.run_ids(IDS, edits=edits)
+        found = scope.intervene_on(plain, nodes, propagation="free", controls=2)
+        assert found.targets["probability_after"][0] == pytest.approx(
+            float(run.log_probabilities([-1])[0].exp()[5]), abs=1e-5
+        )
+
+
 def test_an_edited_graph_knows_its_edits() -> None:
     scope = scope_of("llama")
     graph = scope.attribute(IDS, edits=EDITS["features"])
@@ -102,8 +121,6 @@ def test_edits_that_no_graph_takes() -> None:
         scope.attribute(IDS, edits=[sw.scale("mlp_in.1", 2.0)])
     with pytest.raises(EditError):
         scope.attribute(IDS, edits=[sw.ablate("mlp_in.1/3", [99])])
-    with pytest.raises(CircuitError, match="no edits"):
-        scope.attribute(IDS, method="sae-gradient", edits=[sw.ablate("mlp_in.1/3")])
 
 
 # --------------------------------------------------------------------------------------- differences

@@ -114,9 +114,10 @@ def test_keyboard_walks_pins_and_asks(open_page: Open) -> None:
     page.keyboard.press("x")
     kind = payload.nodes.kind[there]
     sent = page.evaluate("host.sent.filter((m) => m.type === 'run').map((m) => m.state.edits)")
-    feature, _, position = payload.nodes.id[there].rpartition("@")
-    wanted = {"kind": "ablate", "feature": feature, "value": None, "positions": [int(position)], "error": "keep"}
-    assert sent[0] == ([wanted] if kind == 0 else [])
+    name, _, position = payload.nodes.id[there].rpartition("@")
+    assert kind <= 1
+    wanted = {"kind": "ablate", "value": None, "positions": [int(position)], "error": "keep"}
+    assert sent[0] == [{**wanted, ("feature", "target")[kind]: name}]
     page.keyboard.press("/")
     expect(page.get_by_role("combobox", name="Find a node")).to_be_focused()
 

@@ -16,6 +16,8 @@ from saewidgets.figures.circuit_reading import visible
 from saewidgets.payloads import decode, encode
 from saewidgets.payloads.circuit import GONE, NEW, CircuitPayload
 from saewidgets.widgets import CircuitGraph
+from saewidgets.widgets.circuit_request import CircuitRequest
+from saewidgets.widgets.jobs import Token
 from tests.circuit_factory import make_circuit
 
 PROMPT = "When Mira and Tom came to the pond, Tom gave the lantern to"
@@ -48,6 +50,31 @@ def test_in_view_is_what_prune_leaves(view: CircuitGraph, nodes: float, edges: f
     ids = payload.nodes.id
     drawn = {(ids[payload.source[e]], ids[payload.target[e]]): float(payload.now.edge[e]) for e in shown.edges}
     assert drawn == {(s, t): pytest.approx(w) for s, t, w in pruned.edges.itertuples(index=False)}
+
+
+def test_all_nodes_come_when_they_are_asked_for(view: CircuitGraph) -> None:
+    from saewidgets.circuits import picture
+
+    assert view.payload.most_nodes == picture.SHARE
+    held, words = len(view.payload.nodes), view.payload.words
+    view.keep_nodes = 0.97
+    assert view.wait(60)
+    payload, whole = view.payload, view.graph
+    assert payload.most_nodes == 1 and len(payload.nodes) > held
+    assert set(payload.nodes.id) == {whole.columns.ids[n] for n in range(len(whole.columns)) if whole.influence[n] > 0
+                                     or whole.columns.kind[n] > 1}  # fmt: skip
+    assert payload.words is words, "nothing is measured again"
+    shown = {payload.nodes.id[n] for n in np.flatnonzero(visible(payload).nodes)}
+    cut = set(whole.prune(0.97, view.keep_edges).columns.ids)
+    assert len(shown & cut) > 0.99 * len(cut), "but for edges beyond the 50,000 strongest"
+    # Of more nodes than it may hold, it says what share those hold that it has.
+    few, _ = picture.circuit_payload(whole, payload.context, share=1.0, most_nodes=100)
+    order = np.sort(whole.influence)[::-1]
+    assert few.most_nodes == pytest.approx(order[:100].sum() / order.sum(), abs=1e-6)
+    assert few.most_nodes < 0.95
+    view.keep_nodes = 0.8
+    view.edits = [sw.ablate("mlp_in.0/1")]
+    assert view.wait(60) and view.payload.most_nodes == picture.SHARE
 
 
 def test_numbers_are_those_of_the_graph(view: CircuitGraph) -> None:
@@ -109,6 +136,43 @@ def test_effects_are_those_of_the_measurement(scope: sw.Scope, view: CircuitGrap
         p = row.logits[-1].softmax(-1)
         ids = [scope.model.tokenizer.encode(w, add_special_tokens=False)[0] for w in words.word[:3]]
         assert np.allclose(values[:3], p[ids], atol=1e-5)
+
+
+def strongest(view: CircuitGraph, kind: str) -> str:
+    frame = view.to_frame()
+    found: str = frame[frame.kind == kind].nlargest(1, "influence").id.iloc[0]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["error", "token"])
+def test_errors_and_tokens_are_ablated_and_measured_as_features_are(
+    scope: sw.Scope, view: CircuitGraph, kind: str
+) -> None:
+    name = strongest(view, kind)
+    called, _, position = name.rpartition("@")
+    target = "embed" if kind == "token" else called
+    # What the front end sends.
+    view.edits = [{"kind": "ablate", "target": target, "value": None, "positions": [int(position)], "error": "keep"}]
+    assert view.wait(60) and view.error is None
+    effect = view.payload.effect
+    assert effect is not None and effect.nodes == (name,)
+    plain = scope.attribute(PROMPT, " Mira")
+    for mode, propagation in zip(effect.modes, ("direct", "frozen_attention", "free"), strict=True):
+        table = scope.intervene_on(plain, name, propagation=propagation).table.set_index("id")
+        for column in ("predicted", "measured", "low", "high", "direction_low", "direction_high"):
+            assert np.allclose(getattr(mode, column), table.loc[list(effect.rows), column], atol=1e-4), column
+    direct = effect.modes[0]
+    assert np.allclose(direct.predicted, direct.measured, atol=1e-3), "a direct effect is what the graph says"
+    assert effect.error == ("edited" if kind == "error" else "kept")
+    assert "errors and tokens at other places" in effect.control
+    words = view.payload.words
+    assert words.after is not None and words.low is not None
+    assert (np.abs(words.low - words.after) > 1e-6).any(), "the control is no copy of the edit"
+    assert abs(view.graph.adjacency[:, [view.graph.columns.place[name]]]).max() < 1e-4
+    assert f"sw.ablate('{target}', positions=[{position}])" in view.code()
+    with pytest.raises(FeatureError, match=r"error\.77"):
+        view.edits = [sw.ablate("error.77")]
+    assert view.payload.effect is not None and view.payload.effect.nodes == (name,)
 
 
 def test_worth_is_that_of_the_curve(scope: sw.Scope) -> None:
@@ -207,6 +271,24 @@ def test_a_graph_that_grows_is_stopped_and_goes_on(scope: sw.Scope, monkeypatch:
         assert view.wait(60)
         assert view.payload.covered == pytest.approx(1)
         assert view.payload.words.word
+
+
+def test_what_is_pinned_arrives_first(scope: sw.Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    from saewidgets.widgets import circuit_maker
+
+    monkeypatch.setattr(circuit_maker, "PACE", 0.0)
+    whole = scope.attribute(PROMPT, " Mira")
+    order = np.argsort(whole.influence)
+    weak = [whole.columns.ids[n] for n in order if whole.columns.kind[n] == 0][:3]
+    maker = circuit_maker.Maker(scope)
+    maker.look({"pinned": weak, "groups": []}, 0.8)
+    request = CircuitRequest(PROMPT, (" Mira",), (sw.scale(weak[0].rpartition("@")[0], 2.0),))
+    pictures = maker.pictures(request, Token(), None)
+    first = next(pictures)
+    features = [name for name in first.graph.columns.ids if "/" in name]
+    assert set(features) <= set(weak) and features, "after an edit, before any other feature"
+    assert set(features) <= set(first.payload.nodes.id)
+    assert len(next(pictures).graph.columns) > len(first.graph.columns)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,14 @@ interface Props {
 
 export function Bar({ view, payload }: Props) {
   const { state } = view;
-  const limit = Math.max(0.05, payload.most_nodes);
+  const picker = useRef<HTMLInputElement>(null);
+  const graphFile = {
+    label: state.file.value ? "Close the graph file" : "Open a graph file",
+    act: () => (state.file.value ? state.read() : picker.current?.click()),
+    off: state.file.value === null ? "needs Python" : "",
+  };
+  // What the payload does not hold, Python has.
+  const limit = state.live.value ? 1 : Math.max(0.05, payload.most_nodes);
   return (
     <>
       <div class="bar0 circuitbar">
@@ -84,9 +91,23 @@ export function Bar({ view, payload }: Props) {
             aria-pressed={view.full.value}
             onClick={view.grow}
           >
-            ⤢
+            {/* No sign: a browser would look through its fonts for one. */}
+            <svg width="11" height="11" stroke="currentColor" fill="none" aria-hidden="true">
+              <path d="M6.5 1H10V4.5M10 1L1 10M1 6.5V10H4.5" />
+            </svg>
           </button>
-          <Menu view={view} label="⋯" name="Menu" bare full more={["json"]} />
+          <Menu view={view} label="⋯" name="Menu" bare full more={["json"]} own={[graphFile]} />
+          <input
+            ref={picker}
+            type="file"
+            accept=".json"
+            hidden
+            aria-label="Graph file"
+            onChange={({ currentTarget }) => {
+              if (currentTarget.files?.[0]) state.read(currentTarget.files[0]);
+              currentTarget.value = "";
+            }}
+          />
         </span>
       </div>
       {state.live.value && <Prompt view={view} />}
@@ -183,6 +204,7 @@ function Status({ view, payload }: Props) {
   return (
     <span class="sub status">
       {plural(of(FEATURE), "feature")} · {plural(of(ERROR), "error")} · {plural(shown.edges.length, "edge")}
+      {state.keepNodes.value > payload.most_nodes && ` · nodes of ${percent(payload.most_nodes)} of the influence`}
       {payload.n_edges > payload.source.length && ` of the ${count(payload.source.length)} strongest`}
       {payload.covered < 0.9995 && ` · ${percent(payload.covered)} of the influence`}
       {seconds > 0 && ` · ${seconds.toFixed(1)} s`}

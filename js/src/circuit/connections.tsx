@@ -160,9 +160,9 @@ function Acts({ view, payload, n }: Props & { n: number }) {
   const own = groups.find((group) => group.nodes.includes(id));
   const numbers = ids.flatMap((one) => state.number.value.get(one) ?? []);
   const feature = payload.nodes.kind[n] === FEATURE;
-  const undo =
-    feature && numbers.filter((m) => payload.nodes.kind[m] === FEATURE).every((m) => state.edited.value.has(m));
-  const why = !state.live.value ? "needs a live model" : feature ? "" : "Features can be ablated.";
+  const target = payload.nodes.kind[n] === LOGIT;
+  const undo = !target && numbers.every((m) => payload.nodes.kind[m] === LOGIT || state.edited.value.has(m));
+  const why = !state.live.value ? "needs a live model" : target ? "A target has no effect on anything." : "";
   const several = ids.length > 1 ? ` ${ids.length}` : "";
   return (
     <>
@@ -212,7 +212,7 @@ function Acts({ view, payload, n }: Props & { n: number }) {
         )}
       </div>
       {grouping.value && <GroupForm view={view} ids={ids} groups={groups.map((group) => group.label)} />}
-      {feature && !state.live.value && <p class="sub">Ablating needs a live model.</p>}
+      {!target && !state.live.value && <p class="sub">Ablating needs a live model.</p>}
     </>
   );
 }

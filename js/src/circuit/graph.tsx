@@ -122,7 +122,7 @@ export function Graph({ view }: { view: CircuitView }) {
   useSignalEffect(() => {
     const drawn = scene.value;
     theme.value;
-    if (!ready.value || !drawn || !high?.current) return;
+    if (!view.late.value || !ready.value || !drawn || !high?.current) return;
     paintHand(high.current, drawn, handOf(state, hovered.value), place.value, pixels(), colorsOf(view.root));
   });
 
@@ -162,7 +162,7 @@ export function Graph({ view }: { view: CircuitView }) {
           data-graph
           role="application"
           aria-roledescription="graph"
-          aria-label={view.summary()}
+          aria-label={view.late.value ? view.summary() : "Attribution graph"}
           tabIndex={0}
           style={{ width: `${places.width}px`, height: `${places.height}px` }}
           onKeyDown={(event) => {

@@ -2,11 +2,13 @@
 import { computed, signal } from "@preact/signals";
 import type { Host } from "../mount";
 import { type AnyModel, Picture, whole, words } from "../picture";
+import { plain } from "../signs";
 import { Steps } from "./history";
 import {
   type CircuitPayload,
   FEATURE,
   featureOf,
+  LOGIT,
   type Marks,
   marksOf,
   NO_MARKS,
@@ -19,7 +21,9 @@ import { shownOf } from "./prune";
 
 export interface Edit {
   kind: string;
-  feature: string;
+  feature?: string;
+  /** An error term, or all that a token embeds. */
+  target?: unknown;
   value: number | null;
   positions: number[] | null;
   error: string;
@@ -27,6 +31,9 @@ export interface Edit {
 
 const share = (value: unknown, otherwise: number): number =>
   typeof value === "number" && value > 0 && value <= 1 ? value : otherwise;
+/** What an edit calls a node. */
+const aimOf = (id: string): string => (id.startsWith("token@") ? "embed" : featureOf(id));
+const MOST_BYTES = 8_000_000;
 const SIDES = ["now", "before", "both"];
 
 export class CircuitState extends Picture<CircuitPayload> {
@@ -47,6 +54,8 @@ export class CircuitState extends Picture<CircuitPayload> {
   readonly feature = signal("");
   readonly opened = signal<AnyModel | null>(null);
   readonly width = signal(0);
+  /** The graph file in view, "" for none; null without Python, who reads them. */
+  readonly file = signal<string | null>(null);
   /** The text before it is being edited, to compare with. */
   base = "";
 
@@ -93,10 +102,10 @@ export class CircuitState extends Picture<CircuitPayload> {
     // A page has no edits to change, only what they did.
     const own = this.live.value ? [] : (payload?.effect?.nodes ?? []);
     const done = new Set(own.flatMap((id) => this.number.value.get(id) ?? []));
-    for (const { feature, positions } of this.edits.value) {
+    for (const edit of this.edits.value) {
       payload?.nodes.id.forEach((id, n) => {
-        const here = positions === null || positions.includes(payload.nodes.position[n] as number);
-        if (payload.nodes.kind[n] === FEATURE && here && featureOf(id) === feature) done.add(n);
+        const here = edit.positions === null || edit.positions.includes(payload.nodes.position[n] as number);
+        if (here && aimOf(id) === (edit.feature ?? edit.target)) done.add(n);
       });
     }
     return done;
@@ -119,6 +128,7 @@ export class CircuitState extends Picture<CircuitPayload> {
       "redo_depth",
       "feature",
       "_dashboard",
+      "_file_name",
     ]);
   }
 
@@ -220,16 +230,18 @@ export class CircuitState extends Picture<CircuitPayload> {
   ablate(nodes: readonly number[]): void {
     const payload = this.payload.value;
     if (!payload) return;
-    const features = nodes.filter((n) => payload.nodes.kind[n] === FEATURE);
-    const all = features.every((n) => this.edited.value.has(n));
-    const own = features.map((n) => ({
+    const { id, kind } = payload.nodes;
+    const chosen = nodes.filter((n) => kind[n] !== LOGIT);
+    const all = chosen.every((n) => this.edited.value.has(n));
+    const own = chosen.map((n) => ({
       kind: "ablate",
-      feature: featureOf(payload.nodes.id[n] as string),
+      [kind[n] === FEATURE ? "feature" : "target"]: aimOf(id[n] as string),
       value: null,
       positions: [payload.nodes.position[n] as number],
       error: "keep",
     }));
-    const same = (a: Edit, b: Edit) => a.feature === b.feature && String(a.positions) === String(b.positions);
+    const same = (a: Edit, b: Edit) =>
+      (a.feature ?? a.target) === (b.feature ?? b.target) && String(a.positions) === String(b.positions);
     const others = this.edits.value.filter((edit) => !own.some((one) => same(one, edit)));
     const edits = all ? others : [...others, ...own];
     this.edits.value = edits;
@@ -258,9 +270,22 @@ export class CircuitState extends Picture<CircuitPayload> {
     }[];
   }
 
-  async open(feature: string): Promise<void> {
+  open = (feature: string) => this.#ask({ type: "open", feature });
+
+  /** Show a graph file; none for the graph that was there before. */
+  async read(file?: File): Promise<void> {
+    if (file && file.size > MOST_BYTES)
+      this.requests.failure.value = {
+        what: "This file has more than 8 MB.",
+        todo: "Open it in Python: view.open_graph(path).",
+      };
+    else await this.#ask({ type: "import", text: (await file?.text()) ?? "", name: plain(file?.name ?? "", 80) });
+  }
+
+  async #ask(message: { type: string; [key: string]: unknown }): Promise<void> {
+    this.requests.failure.value = null;
     try {
-      await this.requests.ask({ type: "open", feature });
+      await this.requests.ask(message);
     } catch (failure) {
       this.requests.failure.value = failure as { what: string; todo: string };
     }
@@ -287,6 +312,8 @@ export class CircuitState extends Picture<CircuitPayload> {
     this.undoDepth.value = whole(model.get("undo_depth"));
     this.redoDepth.value = whole(model.get("redo_depth"));
     this.feature.value = words(model.get("feature"));
+    const file = model.get("_file_name");
+    this.file.value = typeof file === "string" ? file : null;
     this.#follow();
     if (!this.requests.busy.value) this.#adopt();
   }

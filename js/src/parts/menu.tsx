@@ -68,13 +68,13 @@ async function copyCode(view: BaseView): Promise<void> {
   view.said.value = "Code copied";
 }
 
-interface Item {
+export interface Item {
   label: string;
   act: () => unknown;
   off: string;
 }
 
-function items(view: BaseView, full: boolean, more: readonly Format[]): Item[] {
+function items(view: BaseView, full: boolean, more: readonly Format[], own: readonly Item[]): Item[] {
   const { state } = view;
   const why = state.live.value ? "" : "needs a live model";
   const code = {
@@ -88,7 +88,7 @@ function items(view: BaseView, full: boolean, more: readonly Format[]): Item[] {
     off: format === "sae" ? "" : why,
   }));
   const help = { label: "Keyboard", act: () => (view.help.value = true), off: "" };
-  return full ? [code, ...files, help] : files;
+  return full ? [code, ...own, ...files, help] : files;
 }
 
 export function CopyCode({ view }: { view: BaseView }) {
@@ -107,6 +107,7 @@ export function Menu({
   bare = false,
   full = false,
   more = [],
+  own = [],
 }: {
   view: BaseView;
   label: string;
@@ -115,6 +116,8 @@ export function Menu({
   full?: boolean;
   /** Formats that only some views have. */
   more?: readonly Format[];
+  /** What only this view does. */
+  own?: readonly Item[];
 }) {
   const open = useSignal(false);
   const box = useRef<HTMLSpanElement>(null);
@@ -160,7 +163,7 @@ export function Menu({
       </button>
       {open.value && (
         <span class={full ? "pop" : "pop up"} role="menu" aria-label={name}>
-          {items(view, full, more).map(({ label, act, off }) => (
+          {items(view, full, more, own).map(({ label, act, off }) => (
             <button
               key={label}
               type="button"

@@ -1,5 +1,5 @@
 // The CircuitGraph: bar, graph beside connections, pinned part beside predicted and measured effects, foot.
-import { type Signal, signal, useSignal } from "@preact/signals";
+import { type Signal, signal } from "@preact/signals";
 import type { ComponentChild } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Bar } from "../circuit/bar";
@@ -24,6 +24,8 @@ import { type BaseView, makeBaseView } from "../view";
 /** What the parts of a circuit ask of each other. */
 export interface CircuitView extends BaseView<CircuitState> {
   full: Signal<boolean>;
+  /** Nodes have been painted: what would have kept them waiting can come. */
+  late: Signal<boolean>;
   grouping: Signal<boolean> | null;
   zoom: (factor: number) => void;
   centre: (n: number) => void;
@@ -49,6 +51,7 @@ function makeView(state: CircuitState, root: HTMLElement, ended: AbortSignal): C
   const view: CircuitView = {
     ...makeBaseView(state, root, ended),
     full: signal(false),
+    late: signal(false),
     grouping: null,
     zoom: () => {},
     centre: () => {},
@@ -176,11 +179,10 @@ function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw
   const { state } = view;
   const payload = state.payload.value;
   const help = helpKey(view);
-  // What lies below the graph does not keep it waiting.
-  const late = useSignal(false);
+  const late = view.late.value;
   useEffect(() => {
     const frame = requestAnimationFrame(() => {
-      late.value = true;
+      view.late.value = true;
     });
     return () => cancelAnimationFrame(frame);
   }, []);
@@ -222,11 +224,15 @@ function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw
               <Legend view={view} payload={payload} />
             </div>
             <div class="side">
-              <Connections view={view} payload={payload} />
-              <NextWords payload={payload} />
+              {late && (
+                <>
+                  <Connections view={view} payload={payload} />
+                  <NextWords payload={payload} />
+                </>
+              )}
             </div>
           </div>
-          {late.value && (
+          {late && (
             <>
               <div class="grid cg2">
                 <Subgraph view={view} payload={payload} />
