@@ -20,6 +20,15 @@ from saewidgets.payloads.circuit import (
 )
 from saewidgets.payloads.codec import decode, encode
 from saewidgets.payloads.context import Context
+from saewidgets.payloads.contrast import (
+    ContrastBottleneck,
+    ContrastConfound,
+    ContrastCorrection,
+    ContrastFeature,
+    ContrastMeasure,
+    ContrastPayload,
+    ContrastProbe,
+)
 from saewidgets.payloads.dictionary_report import Beside, DictionaryReportPayload, Estimate, ListedFeature, Measure
 from saewidgets.payloads.feature_dashboard import (
     ExampleGroup,
@@ -67,6 +76,13 @@ __all__ = [
     "CircuitWorth",
     "ChosenFeature",
     "Context",
+    "ContrastBottleneck",
+    "ContrastConfound",
+    "ContrastCorrection",
+    "ContrastFeature",
+    "ContrastMeasure",
+    "ContrastPayload",
+    "ContrastProbe",
     "Control",
     "Curve",
     "DictionaryReportPayload",
