@@ -634,6 +634,12 @@ export interface KeptRun {
   n_tokens: number;
 }
 
+/** What someone says in a conversation: `"system"`, `"user"` or `"assistant"`, and the words. */
+export interface ChatMessage {
+  role: string;
+  content: string;
+}
+
 /** Everything a `Steering` view draws. */
 export interface SteeringPayload {
   prompt: string;
@@ -656,6 +662,8 @@ export interface SteeringPayload {
   frozen: boolean;
   phase: string;
   tokens_per_second: number;
+  propagation: string;
+  messages: ChatMessage[];
 }
 
 /** One feature, in both sets. */
@@ -814,7 +822,8 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["WrittenText", "role:string note:string tokens:Tokens n_prompt:number differs:uint8 values:float32*2 effect:number? kl:number? perplexity:number? finished:string"],
   ["Doses", "strengths:float32 effect:float32*2 kl:float32*2 perplexity:float32*2 base_effect:number base_perplexity:number n_directions:number n_prompts:number n_texts:number n_planned:number n_tokens:number"],
   ["KeptRun", "note:string prompt:string mode:string place:string sliders:string[] values:float32 seed:number temperature:number text:string effect:number? kl:number? perplexity:number? n_tokens:number"],
-  ["SteeringPayload", "prompt:string context:Context mode:string place:string seed:number temperature:number max_new_tokens:number sliders:SteeringSlider[] texts:WrittenText[] target:string[] target_name:string doses:Doses? now:number verdict:string kept:KeptRun[] offers:FeatureLabel[] control:string frozen:boolean phase:string tokens_per_second:number"],
+  ["ChatMessage", "role:string content:string"],
+  ["SteeringPayload", "prompt:string context:Context mode:string place:string seed:number temperature:number max_new_tokens:number sliders:SteeringSlider[] texts:WrittenText[] target:string[] target_name:string doses:Doses? now:number verdict:string kept:KeptRun[] offers:FeatureLabel[] control:string frozen:boolean phase:string tokens_per_second:number propagation:string messages:ChatMessage[]"],
   ["ContrastFeature", "id:string label:string auroc:number low:number high:number frequency_positive:number frequency_negative:number mean_positive:number mean_negative:number confound:string beyond:boolean"],
   ["ContrastConfound", "name:string positive:number negative:number auroc:number low:number high:number flagged:boolean"],
   ["ContrastProbe", "inputs:string k:number accuracy:number low:number high:number control:boolean"],

@@ -59,7 +59,7 @@ from saewidgets.payloads.heatmap import (
 )
 from saewidgets.payloads.histogram import Histogram, cosine_histogram, density_histogram
 from saewidgets.payloads.patch_map import PatchBlock, PatchDetail, PatchMapPayload, PatchPath, PatchRegion
-from saewidgets.payloads.steering import Doses, KeptRun, SteeringPayload, SteeringSlider, WrittenText
+from saewidgets.payloads.steering import ChatMessage, Doses, KeptRun, SteeringPayload, SteeringSlider, WrittenText
 from saewidgets.payloads.training import Curve, FormingFeature, Passage, TrainingPayload
 
 __all__ = [
@@ -74,6 +74,7 @@ __all__ = [
     "CircuitSide",
     "CircuitWords",
     "CircuitWorth",
+    "ChatMessage",
     "ChosenFeature",
     "Context",
     "ContrastBottleneck",
