@@ -60,8 +60,9 @@ def chosen_probe(pooled: Pooled, first: Array, index: Sequence[int], seed: int, 
         ("channels", [best(pooled.channels)], False),
         ("all channels", [right(pooled.channels)], False),
     ]  # fmt: skip
+    every = pooled.channels.shape[1]
     numbers = [
-        (name, pooled.channels.shape[1] if name == "all channels" else k, np.mean(found), min(found), max(found), control)
+        (name, every if name == "all channels" else k, np.mean(found), min(found), max(found), control)
         for name, found, control in rows
         if found
     ]

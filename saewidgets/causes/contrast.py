@@ -210,7 +210,7 @@ class Contrast(Shown):
         truth = self.first.tolist()
         return concept_bottleneck(
             self.scope, self.texts, concepts or {name: truth}, [answers[not mine] for mine in truth], self.key,
-            features=features, pool=pool, seed=self.seed, only=only and self.indices(only),
+            features=features, pool=pool, seed=self.seed, only=None if only is None else self.indices(only),
         )  # fmt: skip
 
 

@@ -28,7 +28,8 @@ def contrast_payload(
 
     Args:
         found: The contrast.
-        positive, negative: Its prompts as they were given.
+        positive: Its prompts as they were given.
+        negative: Those of the other set.
         pool: As in `contrast`.
         listed: How many features are shown.
     """
@@ -70,14 +71,16 @@ def bottleneck_payload(made: ConceptBottleneck, texts: Sequence[str]) -> Contras
     scores, curve = made.scores(list(texts)), made.curve()
     held = np.zeros(len(texts), np.uint8)
     held[list(made.held_out)] = 1
-    measures = [
-        ContrastMeasure(str(r["measure"]), r["accuracy"], *(None if math.isnan(r[e]) else r[e] for e in ("low", "high")))
-        for r in made.metrics().to_dict("records")
-    ]
+    measures = []
+    for r in made.metrics().to_dict("records"):
+        ends = (None if math.isnan(r[end]) else r[end] for end in ("low", "high"))
+        measures.append(ContrastMeasure(str(r["measure"]), r["accuracy"], *ends))
     readers = [" ".join(f"{w:+.2f} {made.key}/{i}" for i, w in zip(c.index, c.weights, strict=True)).replace("-", "−")
                for c in made.concepts]  # fmt: skip
-    numbers = (curve[name].to_numpy() for name in ("corrected", "accuracy", "low", "high", "control"))
+    corrected, accuracy, low, high, control = (
+        curve[name].to_numpy() for name in ("corrected", "accuracy", "low", "high", "control")
+    )
     return ContrastBottleneck(
         tuple(c.name for c in made.concepts), tuple(readers), scores.to_numpy(), tuple(made.predict(scores)), held,
-        tuple(measures), *numbers,
+        tuple(measures), corrected, accuracy, low, high, control,
     )  # fmt: skip

@@ -44,7 +44,8 @@ def correct(
         EditError: No such concept, or a value outside 0 to 1.
     """
     scope, names = bottleneck.scope, [concept.name for concept in bottleneck.concepts]
-    edits: tuple[Edit, ...] = tuple(e for name, value in values.items() for e in bottleneck.intervene(text, name, value))
+    made = [bottleneck.intervene(text, name, value) for name, value in values.items()]
+    edits: tuple[Edit, ...] = tuple(edit for few in made for edit in few)
     base, edited = scope.run(text), scope.run(text, edits)
     check()
     last = base.n_tokens - 1

@@ -128,10 +128,11 @@ def dose_response(scope: Scope, doses: Mapping[float, Sequence[Edit]], prompts: 
 
     A text is written under the edits. *Effect*: the probability that the edited model gives to the target words, a
     token. *KL*: KL(base || edited) of the next token along the same text. *Perplexity*: of the text under the model
-    without edits. All are means over the new tokens. A direct effect is that of a run, so under
-    `propagation="direct"` no text is written under the edits: all is read along the text that is written without them,
-    and *perplexity* is that of this text under the edits. Controls: the same change in random directions, each token's as
+    without edits. All are means over the new tokens. Controls: the same change in random directions, each token's as
     long as it was; the same edits on random features active on about as many tokens.
+
+    A direct effect is that of a run, so under `propagation="direct"` no text is written under the edits: all is read
+    along the text that is written without them, and *perplexity* is that of this text under the edits.
 
     Args:
         scope: A model with its dictionaries.
@@ -338,7 +339,10 @@ class _Writing:
 
 
 def densities(
-    scope: Scope, edits: Sequence[Sequence[Edit]], texts: Sequence[Sequence[int]], atlas: Atlas | None = None,
+    scope: Scope,
+    edits: Sequence[Sequence[Edit]],
+    texts: Sequence[Sequence[int]],
+    atlas: Atlas | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> dict[str, Tensor]:
     """On how many tokens each feature is active, of the dictionaries that edits name.

@@ -162,7 +162,8 @@ def aligned(scope: Scope, one: Sequence[int], other: Sequence[int]) -> tuple[tup
 
     Args:
         scope: Has the tokenizer.
-        one, other: Token ids. What lies beyond the first 400 pairs is left out.
+        one: Token ids.
+        other: Token ids. What lies beyond the first 400 pairs is left out.
 
     Example:
         >>> import saewidgets as sw

@@ -120,7 +120,8 @@ def _tool(payload: ContrastPayload) -> list[CausalCheck]:
 
 
 def _bottleneck(made: ContrastBottleneck, payload: ContrastPayload) -> list[CausalCheck]:
-    found = [CausalCheck(f"concept {n}", f"read from {r}", True) for n, r in zip(made.concepts, made.readers, strict=True)]
+    concepts = zip(made.concepts, made.readers, strict=True)
+    found = [CausalCheck(f"concept {name}", f"read from {reader}", True) for name, reader in concepts]
     for m in made.measures:
         spread = "" if m.low is None or m.high is None else f" [{m.low:.2f}, {m.high:.2f}]"
         found.append(CausalCheck(m.name, f"accuracy {m.accuracy:.2f}{spread}, held-out prompts", True))
@@ -130,14 +131,16 @@ def _bottleneck(made: ContrastBottleneck, payload: ContrastPayload) -> list[Caus
         numbers = zip(one.words, one.before.tolist(), one.after.tolist(), strict=True)
         tokens = ", ".join(f"{w} {a:.2f} → {b:.2f}" for w, a, b in numbers)
         beyond = one.kl > one.kl_control
-        what = f"“{payload.prompts[one.prompt]}” with {set_to}: answer {made.answers[one.prompt]} → {one.answer}; {tokens}"
-        band = f"; KL {one.kl:.3f}, the controls up to {one.kl_control:.3f}"
-        found.append(CausalCheck("correction", what + band, beyond))
+        answer = f"answer {made.answers[one.prompt]} → {one.answer}"
+        band = f"KL {one.kl:.3f}, the controls up to {one.kl_control:.3f}"
+        what = f"“{payload.prompts[one.prompt]}” with {set_to}: {answer}; {tokens}; {band}"
+        found.append(CausalCheck("correction", what, beyond))
     return found
 
 
 def _told(payload: ContrastPayload) -> str:
     """The first prompts of each set."""
+
     def some(prompts: tuple[str, ...]) -> str:
         more = f" and {len(prompts) - PROMPTS} more" if len(prompts) > PROMPTS else ""
         return " ".join(f"“{prompt}”" for prompt in prompts[:PROMPTS]) + more

@@ -32,8 +32,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "BaseWidget", "CircuitGraph", "Contrast", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "PatchMap",
-    "Steering", "TokenHeatmap", "TrainingMonitor", "open",
+    "BaseWidget", "CircuitGraph", "Contrast", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier",
+    "PatchMap", "Steering", "TokenHeatmap", "TrainingMonitor", "open",
 ]  # fmt: skip
 
 

@@ -50,7 +50,8 @@ class Steering(BaseWidget):
     """Texts with and without steering beside each other, token by token, with controls and dose-response curves.
 
     All of `prompt`, `edits`, `mode`, `place`, `seed`, `temperature`, `max_new_tokens`, `frozen`, `target` and
-    `propagation` can be set from Python too: the texts follow in the background, the curves after them (`wait()` waits for both).
+    `propagation` can be set from Python too: the texts follow in the background, the curves after them (`wait()`
+    waits for both).
 
     Args:
         source: A scope, or a `SteeringPayload` for a view without a model.
@@ -321,8 +322,8 @@ class Steering(BaseWidget):
         call = requests.code(request, self._said())
         words = tuple(scope.model.tokenizer.decode([i]) for i in outcome.ids) if outcome else ()
         blank = SteeringPayload(
-            requests.as_text(request.prompt), parts.context_of(scope, request, call, 0.0), request.mode, request.place, request.seed,
-            request.temperature, request.max_new_tokens, made, target=words,
+            requests.as_text(request.prompt), parts.context_of(scope, request, call, 0.0), request.mode,
+            request.place, request.seed, request.temperature, request.max_new_tokens, made, target=words,
             target_name=outcome.name if outcome else "", frozen=request.frozen, phase="writing",
             now=request.edits[request.first].value if request.edits else 0.0,
             offers=parts.offers(scope, request.prompt, [s.id for s in made]), propagation=request.propagation,

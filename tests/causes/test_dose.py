@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import saewidgets as sw
-from saewidgets.causes import dose_response, dose_responses
 from saewidgets.causes import dose as dose_module
+from saewidgets.causes import dose_response, dose_responses
 from saewidgets.causes.dose import DoseResponse
 from saewidgets.causes.outcome import promoted, read_words, words_of
 from saewidgets.errors import EditError, FeatureError, PromptError
@@ -211,7 +211,9 @@ def test_between_two_looks_at_the_flag_the_model_does_little(scope, monkeypatch,
     hook = scope.model.module.register_forward_pre_hook(counted, with_kwargs=True)
     try:
         doses = {s: [sw.steer(FEATURE, s)] for s in STRENGTHS}
-        dose_response(scope, doses, PROMPTS, WORDS, n_controls=3, max_new_tokens=8, propagation=propagation, check=check)
+        dose_response(
+            scope, doses, PROMPTS, WORDS, n_controls=3, max_new_tokens=8, propagation=propagation, check=check
+        )
     finally:
         hook.remove()
     # Two forwards may lie between two looks: what is held, or the tokens a batch begins with.

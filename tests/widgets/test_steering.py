@@ -448,9 +448,8 @@ def test_no_thread_and_no_scope_stay(scope: Scope) -> None:
 
 # -- conversations, and how effects travel -----------------------------------------------------------------------------
 
-TEMPLATE = (
-    "{% for m in messages %}{{ m.role }}: {{ m.content }} {% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
-)
+TURNS = "{% for m in messages %}{{ m.role }}: {{ m.content }} {% endfor %}"
+TEMPLATE = TURNS + "{% if add_generation_prompt %}assistant:{% endif %}"
 CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "They met in"}]
 
 
@@ -477,7 +476,7 @@ def test_a_conversation_goes_through_the_template(scope: Scope, monkeypatch: pyt
         assert view.wait(120) and view.prompt[1] == ("user", "They left in")
         code = str(view.code())
         assert "[{'role': 'system', 'content': 'Be brief.'}, {'role': 'user', 'content': 'They left in'}]" in code
-        again = eval(code.splitlines()[-1], {"sw": sw, "scope": scope})  # noqa: S307
+        again = eval(code.splitlines()[-1], {"sw": sw, "scope": scope})
         assert again.wait(120)
         ids = [v.payload.column("steered").tokens.ids.tolist() for v in (view, again)]
         assert ids[0] == ids[1]

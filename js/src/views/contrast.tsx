@@ -37,6 +37,9 @@ interface Draft {
   corrected: Record<string, number>;
 }
 
+/** The lines that are prompts. */
+const said = (lines: readonly string[]): string[] => lines.filter((line) => line.trim());
+
 /** State of one contrast: the prompts as they are typed, the selection, what is made of it. */
 export class ContrastState extends Picture<ContrastPayload> {
   readonly draft = signal<Partial<Draft>>({});
@@ -64,7 +67,11 @@ export class ContrastState extends Picture<ContrastPayload> {
   want(change: Partial<Draft>, soon = false): void {
     if (!this.live.value) return;
     this.draft.value = { ...this.draft.value, ...change };
-    this.requests.run({ ...this.draft.value }, soon);
+    const { positive, negative, ...rest } = this.draft.value;
+    this.requests.run(
+      { ...rest, ...(positive && { positive: said(positive) }), ...(negative && { negative: said(negative) }) },
+      soon,
+    );
   }
 
   toggle(id: string): void {
@@ -78,10 +85,14 @@ export class ContrastState extends Picture<ContrastPayload> {
   }
 
   protected override settled(failed: boolean): void {
+    // Prompts stay as they are typed, with their empty lines, also where they were refused.
     const { positive, negative } = this.draft.value;
-    // Prompts that were refused stay in their boxes.
-    this.draft.value =
-      failed && (positive || negative) ? { ...(positive && { positive }), ...(negative && { negative }) } : {};
+    const same = (name: "positive" | "negative", typed: string[]) =>
+      failed || said(typed).join("\n") === this.payload.value?.[name].join("\n");
+    this.draft.value = {
+      ...(positive && same("positive", positive) && { positive }),
+      ...(negative && same("negative", negative) && { negative }),
+    };
   }
 
   protected override view(): void {
@@ -89,6 +100,8 @@ export class ContrastState extends Picture<ContrastPayload> {
     this.undoDepth.value = whole(this.model.get("undo_depth"));
     this.redoDepth.value = whole(this.model.get("redo_depth"));
     this.feature.value = words(this.model.get("feature")) || (this.payload.value?.feature ?? "");
+    // What Python says is newer than what was typed before.
+    if (!this.requests.busy.value) this.settled(this.failure.value !== null);
   }
 }
 
