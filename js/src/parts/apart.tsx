@@ -9,9 +9,9 @@ type Key = "auroc" | "frequency_positive" | "frequency_negative" | "mean_positiv
 const COLUMNS: readonly [Key, string, (f: ContrastFeature) => number][] = [
   ["auroc", "AUROC", (f) => Math.abs(f.auroc - 0.5)],
   ["frequency_positive", "active in positive", (f) => f.frequency_positive],
-  ["frequency_negative", "in negative", (f) => f.frequency_negative],
+  ["frequency_negative", "active in negative", (f) => f.frequency_negative],
   ["mean_positive", "mean in positive", (f) => f.mean_positive],
-  ["mean_negative", "in negative", (f) => f.mean_negative],
+  ["mean_negative", "mean in negative", (f) => f.mean_negative],
 ];
 const FEW = 12;
 
