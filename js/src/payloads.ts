@@ -765,6 +765,7 @@ export interface ContrastPayload {
   edit: string;
   probes: ContrastProbe[];
   bottleneck: ContrastBottleneck | null;
+  example: number;
 }
 
 /** Fields of each record, for the decoder: a typed array, text, a number or another record. */
@@ -830,7 +831,7 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["ContrastMeasure", "name:string accuracy:number low:number? high:number?"],
   ["ContrastCorrection", "prompt:number values:float32 scores:float32 answer:string words:string[] before:float32 after:float32 low:float32 high:float32 kl:number kl_control:number code:string"],
   ["ContrastBottleneck", "concepts:string[] readers:string[] scores:float32*2 answers:string[] held:uint8 measures:ContrastMeasure[] corrected:uint32 accuracy:float32 low:float32 high:float32 control:float32 correction:ContrastCorrection?"],
-  ["ContrastPayload", "positive:string[] negative:string[] features:ContrastFeature[] n_features:number n_beyond:number n_moved:number shuffled:number random:number n_shuffles:number n_random:number confounds:ContrastConfound[] verdict:string context:Context pool:string chosen:string[] feature:string tool:string kind:string edit:string probes:ContrastProbe[] bottleneck:ContrastBottleneck?"],
+  ["ContrastPayload", "positive:string[] negative:string[] features:ContrastFeature[] n_features:number n_beyond:number n_moved:number shuffled:number random:number n_shuffles:number n_random:number confounds:ContrastConfound[] verdict:string context:Context pool:string chosen:string[] feature:string tool:string kind:string edit:string probes:ContrastProbe[] bottleneck:ContrastBottleneck? example:number"],
 ]);
 
 /** Record of each kind of payload. */

@@ -19,7 +19,8 @@ const PAGES = {
   feature_dashboard: 111_500,
   feature_table: 143_500,
   steering: 107_000,
-  patch_map: 102_000,
+  patch_map: 103_500,
+  contrast: 105_000,
   circuit: 140_000,
 };
 
@@ -49,7 +50,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 105_000, "widget.js, of all views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 110_500, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }

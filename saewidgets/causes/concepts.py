@@ -204,7 +204,7 @@ def concept_bottleneck(
         features: Greatest number of features a concept.
         pool: `"mean"` over the tokens of a text, or its `"last"` one.
         l1: Penalty on the weights from concepts to answers.
-        test: Share of the texts held out.
+        test: Share of the texts of each answer held out.
         seed: Of the split.
         only: Indices of the features that concepts may be read from.
 
@@ -234,8 +234,7 @@ def concept_bottleneck(
     classes = sorted(set(answers))
     truth = np.stack([np.asarray(concepts[name], bool) for name in names], 1)
     label = np.array([classes.index(answer) for answer in answers])
-    order = np.random.default_rng(seed).permutation(len(rows))
-    held, train = order[: int(len(rows) * test)], order[int(len(rows) * test) :]
+    held, train = _split(label, test, seed)
     _check(truth, label, train, held, names)
     pooled = pool_texts(scope, [scope.dictionaries[key]], rows, pool)
     x = pooled.features[0] if only is None else _only(pooled.features[0], only)
@@ -249,6 +248,15 @@ def concept_bottleneck(
     arrays = (weights.numpy(), bias.numpy())
     kept = tuple(held.tolist())
     return ConceptBottleneck(scope, key, pool, found, tuple(classes), *arrays, parts, (dense, commonest), kept)
+
+
+def _split(label: Array, test: float, seed: int) -> tuple[Array, Array]:
+    """Texts held out and texts to fit to, of each answer the same share."""
+    order = np.random.default_rng(seed).permutation(len(label))
+    parts = [order[label[order] == answer] for answer in np.unique(label)]
+    n = [round(len(part) * test) for part in parts]
+    held = np.concatenate([part[:k] for part, k in zip(parts, n, strict=True)])
+    return held, np.setdiff1d(order, held)
 
 
 def _only(features: Array, index: Sequence[int]) -> Array:

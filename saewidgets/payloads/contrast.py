@@ -205,6 +205,7 @@ class ContrastPayload:
         edit: The edit as code.
         probes: Probes and their controls.
         bottleneck: The concept bottleneck.
+        example: Number of the prompt whose concepts can be set, -1 for none.
         context: The foot.
     """
 
@@ -229,6 +230,7 @@ class ContrastPayload:
     edit: str = ""
     probes: tuple[ContrastProbe, ...] = ()
     bottleneck: ContrastBottleneck | None = None
+    example: int = -1
 
     def __post_init__(self) -> None:
         check(self)

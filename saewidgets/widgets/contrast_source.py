@@ -42,7 +42,7 @@ class ContrastSource:
         began, asked = time.monotonic(), self.asked
         found = self.contrast(request, token)
         table = contrast_payload(found, request.positive, request.negative, asked.pool, asked.listed)
-        table = replace(table, chosen=request.chosen, kind=request.kind)
+        table = replace(table, chosen=request.chosen, kind=request.kind, example=request.example)
         made = self._with_tool(request, found, table, token)
         spent = (time.monotonic() - began) * 1000
         call = requests.code(request, asked)

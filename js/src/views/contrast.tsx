@@ -54,13 +54,14 @@ export class ContrastState extends Picture<ContrastPayload> {
 
   /** What is wanted, else what is shown. */
   get now(): Draft {
-    const { positive = [], negative = [], chosen = [], tool = "", kind = "", bottleneck } = this.payload.value ?? {};
+    const shown = this.payload.value;
+    const { positive = [], negative = [], chosen = [], tool = "", kind = "", example = -1, bottleneck } = shown ?? {};
     const one = bottleneck?.correction;
     const corrected: Record<string, number> = Object.create(null);
     one?.values.forEach((value, k) => {
       if (value >= 0) corrected[bottleneck?.concepts[k] ?? ""] = value;
     });
-    return { positive, negative, chosen, tool, kind, example: one?.prompt ?? -1, corrected, ...this.draft.value };
+    return { positive, negative, chosen, tool, kind, example, corrected, ...this.draft.value };
   }
 
   /** Requests replace each other, so each carries all that was asked since the last answer. */
@@ -191,7 +192,8 @@ function Prompts({ view, name }: { view: ContrastView; name: "positive" | "negat
           onInput={(event) => state.want({ [name]: event.currentTarget.value.split("\n") }, true)}
         />
       ) : (
-        <ul class="prompts">
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard
+        <ul class="prompts" tabIndex={0}>
           {prompts.map((prompt, i) => (
             <li key={i}>{plain(prompt, 400)}</li>
           ))}
