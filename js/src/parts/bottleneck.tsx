@@ -75,7 +75,6 @@ function Scores({ view: { state }, payload, made }: Props) {
       <h3>
         Concept scores <span class="sub">· choose a prompt to set its concepts</span>
       </h3>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard, also in a page */}
       <div class="rowsbox" tabIndex={0}>
         <table class="scores">
           <thead>

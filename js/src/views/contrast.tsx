@@ -192,7 +192,6 @@ function Prompts({ view, name }: { view: ContrastView; name: "positive" | "negat
           onInput={(event) => state.want({ [name]: event.currentTarget.value.split("\n") }, true)}
         />
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard
         <ul class="prompts" tabIndex={0}>
           {prompts.map((prompt, i) => (
             <li key={i}>{plain(prompt, 400)}</li>
