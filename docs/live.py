@@ -3,7 +3,9 @@
 from html import escape
 from itertools import islice
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import saewidgets as sw
 from saewidgets.demo.grammar import documents
@@ -13,6 +15,7 @@ from saewidgets.export.page import to_page
 from saewidgets.figures.views import view_of
 from saewidgets.payloads import (
     CircuitPayload,
+    ContrastPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
     HeatmapPayload,
@@ -28,6 +31,7 @@ GALLERY = {
     "feature-table": ("Feature table", "table.html"),
     "steering": ("Steering", "steering.html"),
     "patch-map": ("Patch map", "causes.html"),
+    "contrast": ("Contrast", "causes.html"),
     "circuit": ("Circuit graph", "circuits.html"),
     "training": ("Training monitor", "judging.html"),
     "frontier": ("Frontier", "judging.html"),
@@ -113,6 +117,25 @@ def patch_map_payload() -> PatchMapPayload:
         return view.payload
 
 
+def contrast_payload() -> ContrastPayload:
+    """A month against a weekday among other sentences; the best features as a bottleneck, one prompt moved."""
+    draw, names = Random(0), ("Mira", "Tom", "Ida", "Leo", "Nora", "Max", "Otto", "Ruth")
+
+    def other() -> str:
+        thing, place = draw.choice("boat key lantern apple hat book".split()), draw.choice("pond mill garden".split())
+        return draw.choice([f"{draw.choice(names)} saw a {thing} near the {place}.", f"The old {thing} was there."])
+
+    def texts(before: str, words: str) -> list[str]:
+        said = ["They met", "It was cold", "Leo came"]
+        return [f"{other()} {draw.choice(said)} {before} {draw.choice(words.split())}. {other()}" for _ in range(24)]
+
+    months = texts("in", "January February March April May June July")
+    days = texts("on", "Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+    options: dict[str, Any] = {"tool": "bottleneck", "example": 0, "corrected": {"positive": 0.0}}
+    with sw.Contrast(sw.demo(), months, days, dictionary="resid_post.2@small", **options) as view:
+        return view.payload
+
+
 def table() -> tuple[FeatureTablePayload, str]:
     """The features of a small dictionary with their scores; in its page three of them with their dashboards inside."""
     scope, site = sw.demo(), "resid_post.1@small"
@@ -183,6 +206,7 @@ def write_live(static: Path) -> None:
         "heatmap": payload(),
         "feature-dashboard": dashboard_payload(),
         "feature-table": features,
+        "contrast": contrast_payload(),
         "steering": steering_payload(),
         "patch-map": patch_map_payload(),
         "circuit": circuit_payload(),

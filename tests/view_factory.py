@@ -10,6 +10,13 @@ import numpy as np
 from saewidgets.payloads import (
     Beside,
     Context,
+    ContrastBottleneck,
+    ContrastConfound,
+    ContrastCorrection,
+    ContrastFeature,
+    ContrastMeasure,
+    ContrastPayload,
+    ContrastProbe,
     Curve,
     DictionaryReportPayload,
     Doses,
@@ -463,3 +470,52 @@ def make_nothing() -> PatchMapPayload:
     blocks = tuple(replace(block, band=1.5) for block in base.blocks)
     verdict = "Nothing beats the control: none of 120 cells does more than the controls do."
     return replace(base, blocks=blocks, verdict=verdict)
+
+
+def make_contrast(beyond: bool = True, tool: str = "bottleneck", **changes: Any) -> ContrastPayload:
+    """Cats against boats: one feature that holds, one that follows the length, one of no account.
+
+    Args:
+        beyond: Whether any feature does more than the controls.
+        tool: What was made of the selection.
+        **changes: Fields to replace.
+    """
+    positive = tuple(f"{name} saw a black cat by the old mill." for name in ("Mira", "Tom", "Ida", "Leo"))
+    negative = tuple(f"{name} saw a red boat." for name in ("Mira", "Tom", "Ida", "Leo"))
+    rows = [
+        ("resid_post.1/40", "cats", 0.97, 0.81, 0.99, 1.0, 0.1, 3.2, 0.08, "", True),
+        ("resid_post.1/41", "", 0.94, 0.78, 0.98, 1.0, 0.6, 2.4, 0.9, "token count, position", True),
+        ("resid_post.1/42", "boats", 0.22, 0.08, 0.43, 0.1, 0.9, 0.2, 2.1, "", False),
+        *((f"resid_post.1/{i}", "", 0.55, 0.3, 0.78, 0.4, 0.4, 0.5, 0.4, "", False) for i in range(50, 64)),
+    ]
+    features = tuple(ContrastFeature(*row[:-1], row[-1] and beyond) for row in rows)
+    correction = ContrastCorrection(
+        5, [0.9, -1.0], [0.88, 0.4], "positive", (" It", " She", " The"), [0.31, 0.22, 0.1], [0.48, 0.1, 0.12],
+        [0.28, 0.18, 0.08], [0.33, 0.25, 0.13], 0.31, 0.04, "[sw.steer('resid_post.1/40', 3.1)]",
+    )  # fmt: skip
+    scores = np.linspace(0.95, 0.05, 16).reshape(8, 2)
+    bottleneck = ContrastBottleneck(
+        ("cat", "black"), ("+2.10 resid_post.1/40", "+0.80 resid_post.1/41"), scores,
+        ("positive",) * 4 + ("negative",) * 4, [1, 0, 0, 0, 0, 1, 0, 1],
+        (ContrastMeasure("concept cat", 0.97, 0.8, 1.0), ContrastMeasure("dense probe", 1.0)), [0, 1, 2],
+        [0.7, 0.9, 1.0], [0.5, 0.7, 0.9], [0.9, 1.0, 1.0], [0.7, 0.6, 0.5], correction,
+    )  # fmt: skip
+    probes = (
+        ContrastProbe("chosen features", 2, 0.97, 0.97, 0.97),
+        ContrastProbe("shuffled labels", 2, 0.5, 0.25, 0.75, True),
+        ContrastProbe("random features", 2, 0.6, 0.4, 0.8, True),
+    )
+    verdict = "2 of 17 features do more than every control." if beyond else (
+        "Nothing beats the control: none of 17 features does more than the controls do."
+    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "positive": positive, "negative": negative, "features": features, "n_features": 17,
+        "n_beyond": 2 if beyond else 0, "n_moved": 1, "shuffled": 0.31, "random": 0.36, "n_shuffles": 100,
+        "n_random": 8, "verdict": f"{verdict} The sets also differ in token count: 1 feature does not follow it.",
+        "confounds": (ContrastConfound("token count", 10.0, 6.0, 1.0, 0.75, 1.0, True),
+                      ContrastConfound("frequency", 1.9, 2.0, 0.45, 0.25, 0.7)),
+        "context": CONTEXT, "chosen": ("resid_post.1/40", "resid_post.1/41"), "feature": "resid_post.1/40",
+        "tool": tool, "edit": "[sw.clamp('resid_post.1/40', 3.2)]" if tool == "edit" else "",
+        "probes": probes if tool == "probe" else (), "bottleneck": bottleneck if tool == "bottleneck" else None, "example": 5,
+    }  # fmt: skip
+    return ContrastPayload(**{**fields, **changes})

@@ -1,6 +1,7 @@
 // Bytes -> payload. Nothing is read before its place was compared with the bytes that are there.
 import {
   type CircuitPayload,
+  type ContrastPayload,
   type DictionaryReportPayload,
   type FeatureDashboardPayload,
   type FeatureTablePayload,
@@ -182,6 +183,7 @@ const CHECKS: ReadonlyMap<string, (payload: any) => void> = new Map<string, (pay
   ["CircuitPayload", checkCircuit],
   ["TableRows", checkRows],
   ["SteeringPayload", checkSteering],
+  ["ContrastPayload", checkContrast],
 ]);
 
 /** Refuses rows of another number than expected. */
@@ -310,6 +312,21 @@ function checkSteering({ sliders, texts, doses, kept }: SteeringPayload): void {
   if (doses && !(isSize(doses.n_directions) && doses.n_directions < doses.effect.rows))
     throw new PayloadError("The curves miss their controls.");
   for (const { note, sliders: ids, values } of kept) rowsOf(note, values, ids.length);
+}
+
+function checkContrast({ positive, negative, bottleneck }: ContrastPayload): void {
+  if (!bottleneck) return;
+  const { concepts, readers, scores, answers, held, corrected, accuracy, low, high, control, correction } = bottleneck;
+  const n = positive.length + negative.length;
+  for (const values of [answers, held]) rowsOf("prompts", values, n);
+  rowsOf("scores", scores.data, n * concepts.length);
+  rowsOf("readers", readers, concepts.length);
+  for (const values of [accuracy, low, high, control]) rowsOf("accuracy", values, corrected.length);
+  if (!correction) return;
+  const { prompt, values, words, before, after } = correction;
+  if (!isSize(prompt) || prompt >= n) throw new PayloadError("The correction is of no prompt.");
+  for (const one of [values, correction.scores]) rowsOf("concepts", one, concepts.length);
+  for (const one of [before, after, correction.low, correction.high]) rowsOf("words", one, words.length);
 }
 
 function checkHeatmap(payload: HeatmapPayload): void {

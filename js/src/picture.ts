@@ -2,7 +2,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import { bytesOf, decode } from "./decode";
 import type { Payload } from "./payloads";
-import { type Failure, Requests } from "./requests";
+import { type Failure, failureOf, Requests } from "./requests";
 
 /** The part of anywidget's model that we use; an exported page has one of its own. */
 export interface AnyModel {
@@ -66,8 +66,8 @@ export class Picture<P extends Payload = Payload> {
   /** Takes what belongs to the view from the traits, else from the payload. */
   protected view(): void {
     this.live.value = this.model.get("live") === true;
-    const error = this.model.get("error") as Failure | null;
-    this.error.value = error ? { what: words(error.what), todo: words(error.todo) } : null;
+    const error = this.model.get("error") as Record<string, unknown> | null;
+    this.error.value = error ? failureOf(error) : null;
   }
 
   // -- what Python says -----------------------------------------------------------------------------------------------
@@ -120,7 +120,10 @@ export class Picture<P extends Payload = Payload> {
       });
       this.requests.pictured();
     } catch (error) {
-      this.error.value = { what: error instanceof Error ? error.message : String(error), todo: "Run the cell again." };
+      this.error.value = failureOf({
+        what: error instanceof Error ? error.message : String(error),
+        todo: "Run the cell again.",
+      });
     }
   }
 }

@@ -124,6 +124,7 @@ def _set(view: Any, word: str, value: Any) -> None:
     if word == "feature" and trait == "fill" and value not in view.features:
         # A heatmap is filled by a feature that it draws.
         view.features = (*view.features, value)
-    if word == "prompt" and not str(value):
+    # A conversation is a prompt of a steering view alone.
+    if word == "prompt" and (not isinstance(value, str) or not value):
         return
     setattr(view, trait, value)

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from saewidgets.payloads import (
+    ChatMessage,
     CircuitGroup,
     CircuitMarks,
     CircuitPayload,
     Context,
+    ContrastPayload,
     DictionaryReportPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
@@ -36,6 +38,7 @@ from saewidgets.payloads.heatmap import SPECIAL
 from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
 from tests.view_factory import (
+    make_contrast,
     make_dashboard,
     make_frontier,
     make_patch_map,
@@ -83,6 +86,7 @@ def hostile_views(
     SteeringPayload,
     PatchMapPayload,
     CircuitPayload,
+    ContrastPayload,
 ]:  # fmt: skip
     """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
@@ -132,6 +136,7 @@ def hostile_views(
         _hostile_steering(text, context),
         patches,
         _hostile_circuit(text, context),
+        _hostile_contrast(text, context),
     )
 
 
@@ -142,8 +147,27 @@ def _hostile_steering(text: str, context: Context) -> SteeringPayload:
         steering, prompt=text, context=context, target=(text,), target_name=text, verdict=text,
         sliders=tuple(replace(s, id=f"{text}{i}", label=text) for i, s in enumerate(steering.sliders)),
         texts=tuple(replace(t, note=text, tokens=replace(t.tokens, text=tokens)) for t in steering.texts),
+        propagation=text, messages=(ChatMessage(text, text),),
         kept=tuple(replace(k, note=text, prompt=text, sliders=(text,) * 2, text=text) for k in steering.kept),
         offers=tuple(replace(o, id=f"{text}{i}", label=text) for i, o in enumerate(steering.offers)),
+    )  # fmt: skip
+
+
+def _hostile_contrast(text: str, context: Context) -> ContrastPayload:
+    base = make_contrast()
+    made = base.bottleneck
+    assert made is not None and made.correction is not None
+    one = replace(made.correction, answer=text, words=(text,) * len(made.correction.words), code=text)
+    return replace(
+        base, positive=(text,) * 4, negative=(text,) * 4, verdict=text, pool=text, context=context, edit=text,
+        chosen=(f"{text}0",), feature=f"{text}0",
+        features=tuple(replace(f, id=f"{text}{i}", label=text, confound=text) for i, f in enumerate(base.features)),
+        confounds=tuple(replace(c, name=f"{text}{i}") for i, c in enumerate(base.confounds)),
+        probes=tuple(replace(p, inputs=f"{text}{i}") for i, p in enumerate(make_contrast(tool="probe").probes)),
+        bottleneck=replace(
+            made, concepts=(text, f"{text}!"), readers=(text, text), answers=(text,) * 8, correction=one,
+            measures=tuple(replace(m, name=f"{text}{i}") for i, m in enumerate(made.measures)),
+        ),
     )  # fmt: skip
 
 

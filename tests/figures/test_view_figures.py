@@ -20,6 +20,7 @@ from tests.attacks.allowed import read
 from tests.circuit_factory import make_circuit
 from tests.payloads.test_codec import mutate, pack, parts
 from tests.view_factory import (
+    make_contrast,
     make_dashboard,
     make_dead,
     make_doses,
@@ -50,6 +51,9 @@ PAYLOADS = {
     "patch map": make_patch_map(),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),
+    "contrast": make_contrast(),
+    "contrast of nothing": make_contrast(False, tool="", features=(), confounds=(), n_features=0),
+    "contrast with a probe": make_contrast(tool="probe"),
     "circuit": make_circuit(),
     "circuit before and after": make_circuit(side="both", keep_nodes=1.0, keep_edges=1.0),
     "circuit before": make_circuit(side="before"),

@@ -27,6 +27,7 @@ from saewidgets.payloads.frontier import frontier
 from tests.circuit_factory import make_circuit
 from tests.payloads.test_codec import mutate, pack, parts, same
 from tests.view_factory import (
+    make_contrast,
     make_dashboard,
     make_dead,
     make_frontier,
@@ -50,6 +51,8 @@ ALL = {
     "table": make_table(),
     "table where nothing fits": make_table(0, points=(), note="Nothing fits."),
     "rows of a table": make_rows(80, 160),
+    "contrast": make_contrast(),
+    "contrast with a probe": make_contrast(tool="probe"),
     "circuit": make_circuit(40, 200),
     "circuit of one graph": make_circuit(12, 40, before=False, live=False),
     "circuit without nodes": make_circuit(0, 0, before=False, live=False),

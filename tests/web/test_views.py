@@ -11,6 +11,7 @@ from saewidgets.payloads import CircuitMarks
 from tests.attacks.hostile import STRINGS, hostile_views
 from tests.circuit_factory import make_circuit
 from tests.view_factory import (
+    make_contrast,
     make_dashboard,
     make_dead,
     make_frontier,
@@ -51,6 +52,9 @@ VIEWS: dict[str, Any] = {
     "patch map": make_patch_map(),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),
+    "contrast": make_contrast(),
+    "contrast with an edit": make_contrast(tool="edit"),
+    "contrast of nothing": make_contrast(False, tool="probe"),
     "circuit": make_circuit(),
     "circuit of two graphs": make_circuit(side="both"),
     "circuit of many layers": make_circuit(400, 3_000, 30, before=False, live=False, marks=CircuitMarks()),
@@ -373,7 +377,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
 
 
 def test_keyboard_help(open_page: Open) -> None:
-    for name in ("training", "frontier", "report", "dashboard", "steering", "patch map", "circuit"):
+    for name in ("training", "frontier", "report", "dashboard", "steering", "patch map", "circuit", "contrast"):
         page = open_page(live_page(VIEWS[name]))
         page.get_by_role("slider").first.focus()
         page.keyboard.press("?")
@@ -387,7 +391,7 @@ def test_keyboard_help(open_page: Open) -> None:
 
 
 HOSTILE = {"training": 0, "frontier": 1, "dictionary_report": 2, "feature_dashboard": 3, "steering": 5, "patch_map": 6,
-           "circuit": 7}  # fmt: skip
+           "circuit": 7, "contrast": 8}  # fmt: skip
 
 
 @pytest.mark.parametrize("number", HOSTILE.values(), ids=HOSTILE)
