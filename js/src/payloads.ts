@@ -658,6 +658,27 @@ export interface SteeringPayload {
   tokens_per_second: number;
 }
 
+/** One panel. */
+export interface ExplorerPanel {
+  name: string;
+  data: Uint8Array;
+  note: string;
+}
+
+/** Everything an `Explorer` draws. */
+export interface ExplorerPayload {
+  prompt: string;
+  panels: ExplorerPanel[];
+  context: Context;
+  feature: string;
+  opened: boolean;
+  dashboards: OpenedFeature[];
+  diary: string[];
+  preset: string;
+  side: string;
+  widths: number[];
+}
+
 /** Fields of each record, for the decoder: a typed array, text, a number or another record. */
 export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Tokens", "text:string[] ids:uint32 kind:uint8 pieces:string[]"],
@@ -714,6 +735,8 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Doses", "strengths:float32 effect:float32*2 kl:float32*2 perplexity:float32*2 base_effect:number base_perplexity:number n_directions:number n_prompts:number n_texts:number n_planned:number n_tokens:number"],
   ["KeptRun", "note:string prompt:string mode:string place:string sliders:string[] values:float32 seed:number temperature:number text:string effect:number? kl:number? perplexity:number? n_tokens:number"],
   ["SteeringPayload", "prompt:string context:Context mode:string place:string seed:number temperature:number max_new_tokens:number sliders:SteeringSlider[] texts:WrittenText[] target:string[] target_name:string doses:Doses? now:number verdict:string kept:KeptRun[] offers:FeatureLabel[] control:string frozen:boolean phase:string tokens_per_second:number"],
+  ["ExplorerPanel", "name:string data:uint8 note:string"],
+  ["ExplorerPayload", "prompt:string panels:ExplorerPanel[] context:Context feature:string opened:boolean dashboards:OpenedFeature[] diary:string[] preset:string side:string widths:number[]"],
 ]);
 
 /** Record of each kind of payload. */
@@ -727,6 +750,7 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
   ["feature_table", "FeatureTablePayload"],
   ["circuit", "CircuitPayload"],
   ["steering", "SteeringPayload"],
+  ["explorer", "ExplorerPayload"],
   ["table_rows", "TableRows"],
 ]);
 
@@ -826,4 +850,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | PatchMapPayload | FeatureTablePayload | CircuitPayload | SteeringPayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | PatchMapPayload | FeatureTablePayload | CircuitPayload | SteeringPayload | ExplorerPayload;

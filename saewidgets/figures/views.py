@@ -12,6 +12,7 @@ from saewidgets.figures import (
     alt,
     circuit_text,
     dictionary_report_text,
+    explorer_text,
     feature_dashboard_text,
     feature_table_text,
     frame,
@@ -69,6 +70,7 @@ _VIEWS = {
             ("circuit", circuit_text),
             ("steering", steering_text),
             ("patch_map", patch_map_text),
+            ("explorer", explorer_text),
         )
     },
 }

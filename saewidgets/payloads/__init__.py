@@ -21,6 +21,7 @@ from saewidgets.payloads.circuit import (
 from saewidgets.payloads.codec import decode, encode
 from saewidgets.payloads.context import Context
 from saewidgets.payloads.dictionary_report import Beside, DictionaryReportPayload, Estimate, ListedFeature, Measure
+from saewidgets.payloads.explorer import ExplorerPanel, ExplorerPayload
 from saewidgets.payloads.feature_dashboard import (
     ExampleGroup,
     FeatureDashboardPayload,
@@ -73,6 +74,8 @@ __all__ = [
     "Doses",
     "Estimate",
     "ExampleGroup",
+    "ExplorerPanel",
+    "ExplorerPayload",
     "FeatureDashboardPayload",
     "FeatureLabel",
     "FeatureTablePayload",

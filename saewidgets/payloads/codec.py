@@ -20,6 +20,7 @@ from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
     circuit,
     dictionary_report,
+    explorer,
     feature_dashboard,
     feature_table,
     frontier,
@@ -43,6 +44,7 @@ KINDS: dict[str, type] = {
     "feature_table": feature_table.FeatureTablePayload,
     "circuit": circuit.CircuitPayload,
     "steering": steering.SteeringPayload,
+    "explorer": explorer.ExplorerPayload,
     # No view of its own: what scrolls into a feature table.
     "table_rows": feature_table.TableRows,
 }

@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from saewidgets.widgets.base import BaseWidget
     from saewidgets.widgets.circuit import CircuitGraph
     from saewidgets.widgets.dictionary_report import DictionaryReport
+    from saewidgets.widgets.explorer import Explorer
     from saewidgets.widgets.feature_dashboard import FeatureDashboard
     from saewidgets.widgets.feature_table import FeatureTable
     from saewidgets.widgets.files import open
@@ -19,6 +20,7 @@ _HOMES = {
     "BaseWidget": "base",
     "CircuitGraph": "circuit",
     "DictionaryReport": "dictionary_report",
+    "Explorer": "explorer",
     "FeatureDashboard": "feature_dashboard",
     "FeatureTable": "feature_table",
     "Frontier": "frontier",
@@ -30,8 +32,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "BaseWidget", "CircuitGraph", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "PatchMap",
-    "Steering", "TokenHeatmap", "TrainingMonitor", "open",
+    "BaseWidget", "CircuitGraph", "DictionaryReport", "Explorer", "FeatureDashboard", "FeatureTable", "Frontier",
+    "PatchMap", "Steering", "TokenHeatmap", "TrainingMonitor", "open",
 ]  # fmt: skip
 
 

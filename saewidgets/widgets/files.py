@@ -9,6 +9,7 @@ from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
     CircuitPayload,
     DictionaryReportPayload,
+    ExplorerPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
     FrontierPayload,
@@ -21,6 +22,7 @@ from saewidgets.payloads import (
 from saewidgets.widgets.base import BaseWidget
 from saewidgets.widgets.circuit import CircuitGraph
 from saewidgets.widgets.dictionary_report import DictionaryReport
+from saewidgets.widgets.explorer import Explorer
 from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.feature_table import FeatureTable
 from saewidgets.widgets.frontier import Frontier
@@ -41,6 +43,7 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     FeatureTablePayload: FeatureTable,
     CircuitPayload: CircuitGraph,
     SteeringPayload: Steering,
+    ExplorerPayload: Explorer,
     PatchMapPayload: PatchMap,
 }
 

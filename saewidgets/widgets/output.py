@@ -145,7 +145,9 @@ class Outputs:
         Together at most `WHOLE_BUDGET` bytes, `HEAD_BUDGET` for a prompt of more than `WHOLE_TOKENS` tokens: both show
         as much as fits.
         """
-        payload = self.payload
+        return self._static(self.payload)
+
+    def _static(self, payload: Any) -> dict[str, str]:
         is_whole = not isinstance(payload, HeatmapPayload) or len(payload.tokens) <= WHOLE_TOKENS
         budget = WHOLE_BUDGET if is_whole else HEAD_BUDGET
         markup = view_of(payload).fallback(payload, budget * 2 // 5)
