@@ -152,7 +152,7 @@ class Outputs:
         budget = WHOLE_BUDGET if is_whole else HEAD_BUDGET
         markup = view_of(payload).fallback(payload, budget * 2 // 5)
         data = {"text/plain": repr(self), "text/html": markup}
-        image = self._figures.preview(payload, max_bytes=(budget - len(markup.encode())) * 3 // 4 - 2)
+        image = view_of(payload).figures.preview(payload, max_bytes=(budget - len(markup.encode())) * 3 // 4 - 2)
         return data if image is None else {**data, "image/png": base64.b64encode(image).decode()}
 
     def page_bundle(self) -> dict[str, str]:

@@ -326,6 +326,9 @@ function Words({ view, places, at }: DrawnAt) {
         const other = changed && payload.tokens[t] !== payload.tokens_before[t];
         return (
           <g key={t}>
+            {t === state.part?.token.value && (
+              <rect class="here" x={x(middle) - (width * at.k) / 2} y={0} width={width * at.k} height={places.height} />
+            )}
             <text class="tx" x={x(middle)} y={y(bottom) + 20} text-anchor="middle">
               {fitted(word, width * at.k)}
             </text>

@@ -1,5 +1,5 @@
 // State of one circuit graph: what is in view, what is marked, what is asked of Python.
-import { computed, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import type { Host } from "../mount";
 import { type AnyModel, Picture, whole, words } from "../picture";
 import { Steps } from "./history";
@@ -28,6 +28,16 @@ export interface Edit {
 const share = (value: unknown, otherwise: number): number =>
   typeof value === "number" && value > 0 && value <= 1 ? value : otherwise;
 const SIDES = ["now", "before", "both"];
+
+/** How a graph is a panel of an explorer, which holds letters, token and history. */
+export interface CircuitPart {
+  letters: ReadonlySignal<ReadonlyMap<string, number>>;
+  token: ReadonlySignal<number>;
+  /** Whether there is room for the connections. */
+  wide: ReadonlySignal<boolean>;
+  took: (node: string) => void;
+  open: (feature: string) => void;
+}
 
 export class CircuitState extends Picture<CircuitPayload> {
   readonly keepNodes = signal(0.8);
@@ -83,10 +93,16 @@ export class CircuitState extends Picture<CircuitPayload> {
   );
   readonly selected = computed(() => this.number.value.get(this.selection.value) ?? -1);
   /** Letter of each node that has one. */
-  readonly slots = computed(
-    () =>
-      new Map(this.units.value.flatMap(({ slot, nodes }) => (slot < 0 ? [] : nodes.map((n) => [n, slot] as const)))),
-  );
+  readonly slots = computed(() => {
+    const given = this.part?.letters.value;
+    if (!given)
+      return new Map(this.units.value.flatMap(({ slot, nodes }) => (slot < 0 ? [] : nodes.map((n) => [n, slot]))));
+    const lettered = (id: string, n: number): [number, number][] => {
+      const slot = given.get(featureOf(id));
+      return slot === undefined ? [] : [[n, slot]];
+    };
+    return new Map((this.payload.value?.nodes.id ?? []).flatMap(lettered));
+  });
   /** Nodes that an edit is done to. */
   readonly edited = computed(() => {
     const payload = this.payload.value;
@@ -105,6 +121,7 @@ export class CircuitState extends Picture<CircuitPayload> {
   constructor(
     model: AnyModel,
     private readonly host?: Host,
+    readonly part?: CircuitPart,
   ) {
     super(model);
     this.start([
@@ -138,6 +155,7 @@ export class CircuitState extends Picture<CircuitPayload> {
     if (this.selection.value === id) return;
     this.selection.value = id;
     this.share("selection", id);
+    this.part?.took(id);
   }
 
   keep(name: "keep_nodes" | "keep_edges", value: number): void {
@@ -151,7 +169,7 @@ export class CircuitState extends Picture<CircuitPayload> {
   };
 
   mark(change: Partial<Marks>): void {
-    this.steps.marked(this.marks.value);
+    if (!this.part) this.steps.marked(this.marks.value);
     this.#put({ ...this.marks.value, ...change });
   }
 
@@ -207,7 +225,7 @@ export class CircuitState extends Picture<CircuitPayload> {
   }
 
   #run(state: Record<string, unknown>, soon = false): void {
-    this.steps.asked();
+    if (!this.part) this.steps.asked();
     this.requests.run(state, soon);
   }
 
@@ -259,6 +277,10 @@ export class CircuitState extends Picture<CircuitPayload> {
   }
 
   async open(feature: string): Promise<void> {
+    if (this.part) {
+      this.part.open(feature);
+      return;
+    }
     try {
       await this.requests.ask({ type: "open", feature });
     } catch (failure) {

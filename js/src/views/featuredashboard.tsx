@@ -1,12 +1,14 @@
 // The FeatureDashboard: what one feature means, where it fires, what it writes, and a text of one's own.
-import { computed, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import css from "../css/dashboard.css";
 import mirror from "../css/mirror.css";
+import { probability } from "../format";
 import type { Draw } from "../mount";
 import { Aside } from "../parts/aside";
 import { Examples, GROUPS } from "../parts/examples";
 import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
+import { Key } from "../parts/key";
 import { LabelHead } from "../parts/labelhead";
 import { LiveText } from "../parts/livetext";
 import { Menu } from "../parts/menu";
@@ -175,6 +177,58 @@ export const featureDashboard: Draw = (model, root, ended) => {
   const state = new DashboardState(model);
   return { state, element: <FeatureDashboard view={makeBaseView(state, root, ended)} /> };
 };
+
+/** How a dashboard is a panel of an explorer: it shows its head and few examples until it is opened. */
+export interface DashboardPart {
+  opened: ReadonlySignal<boolean>;
+  letters: ReadonlySignal<ReadonlyMap<string, number>>;
+  open: (whole: boolean) => void;
+}
+
+export const dashboardPart =
+  (part: DashboardPart): Draw =>
+  (model, root, ended) => {
+    const state = new DashboardState(model);
+    return { state, element: <Panel view={makeBaseView(state, root, ended)} part={part} /> };
+  };
+
+function Panel({ view, part }: { view: DashboardView; part: DashboardPart }) {
+  const payload = view.state.payload.value;
+  const whole = part.opened.value;
+  const toggle = (
+    <button type="button" class="btn" aria-expanded={whole} onClick={() => part.open(!whole)}>
+      {whole ? "Close the dashboard" : "Open the dashboard"}
+    </button>
+  );
+  if (whole || !payload) {
+    return (
+      <>
+        {payload && toggle}
+        <FeatureDashboard view={view} />
+      </>
+    );
+  }
+  const slot = part.letters.value.get(payload.id) ?? -1;
+  const meters = payload.meters.map(({ name, score }) => `${plain(name, 30)} ${probability(score.value)}`);
+  return (
+    <div class="w">
+      <style>{mirror + css}</style>
+      <Edge view={view} />
+      <div class="dbar">
+        {slot >= 0 && <Key feature={{ slot }} />}
+        <h2>{payload.label ? plain(payload.label, 300) : <span class="q">no label yet</span>}</h2>
+        <span class="id clip">{plain(payload.id, 80)}</span>
+        <span class="sp" />
+        <span class="sub">{meters.join(" · ")}</span>
+      </div>
+      <Failed view={view} />
+      <div class={view.state.requests.stale.value || view.state.failure.value ? "drained" : ""}>
+        <Examples view={view} payload={{ ...payload, slot: slot < 0 ? 8 : slot }} few={5} />
+      </div>
+      {toggle}
+    </div>
+  );
+}
 
 function FeatureDashboard({ view }: { view: DashboardView }) {
   const { state } = view;

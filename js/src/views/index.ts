@@ -2,6 +2,7 @@
 import type { Draw } from "../mount";
 import { circuitGraph } from "./circuitgraph";
 import { dictionaryReport } from "./dictionaryreport";
+import { explorer } from "./explorer";
 import { featureDashboard } from "./featuredashboard";
 import { featureTable } from "./featuretable";
 import { frontier } from "./frontier";
@@ -20,4 +21,5 @@ export const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["patch_map", patchMap],
   ["circuit", circuitGraph(featureDashboard)],
   ["steering", steering],
+  ["explorer", explorer],
 ]);
