@@ -160,7 +160,7 @@ class CircuitGraph(Inside, BaseWidget):
             self._maker.look(view.get("marks", NOTHING))
             payload, whole = self._first(request)
             if payload.now.influence.size and not (pinned or groups or marks):
-                view.setdefault("selection", _chief(payload))
+                view.setdefault("selection", chief(payload))
             payload = self._viewed(payload, view)
             step = Step(request, History((self._undoable(request),)), {})
         traits = {
@@ -351,7 +351,7 @@ def _plain(value: tuple[Any, ...]) -> list[Any]:
     return [one if isinstance(one, (str, int)) else one.label or "target" for one in value]
 
 
-def _chief(payload: CircuitPayload) -> str:
+def chief(payload: CircuitPayload) -> str:
     """The feature through which most passes: something to look at."""
     kind = payload.nodes.kind
     if not (kind == 0).any():

@@ -196,7 +196,6 @@ class Explorer(BaseWidget):
             if self.circuit is not None:
                 self._links.append(link(self, self.circuit, share=["prompt", "edits"]))
                 self.circuit.observe(self._on_marks, "marks")
-                self.circuit.observe(self._on_circuit, "_revision")
                 self.circuit.begin()
             if self.text is not None:
                 self.text.begin()
@@ -232,14 +231,6 @@ class Explorer(BaseWidget):
 
     def _on_dashboard(self, change: Any) -> None:
         self.feature = change.new
-
-    def _on_circuit(self, _: Any) -> None:
-        """The first graph has a node in hand: something to look at."""
-        from saewidgets.widgets.circuit import _chief
-
-        circuit = self.circuit
-        if circuit is not None and not circuit.selection and len(circuit._picture.nodes):
-            circuit.selection = _chief(circuit._picture)
 
     def _on_begin(self, request_id: Any, content: dict[str, Any]) -> None:
         self._begin()

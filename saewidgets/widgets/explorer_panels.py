@@ -12,7 +12,7 @@ from saewidgets.errors import Cancelled
 from saewidgets.payloads import CircuitNodes, CircuitPayload, CircuitSide, Context, SteeringPayload
 from saewidgets.widgets import checks
 from saewidgets.widgets.checks import Checked
-from saewidgets.widgets.circuit import CircuitGraph
+from saewidgets.widgets.circuit import CircuitGraph, chief
 from saewidgets.widgets.circuit_request import CircuitRequest
 from saewidgets.widgets.jobs import GUARD, JobRunner, Pace
 from saewidgets.widgets.steering import Steering
@@ -77,6 +77,13 @@ class CircuitPanel(Panel, CircuitGraph):
 
     def _first(self, request: CircuitRequest) -> tuple[CircuitPayload, bool]:
         return _no_circuit(request.prompt), False
+
+    def _viewed(self, payload: CircuitPayload, view: dict[str, Any]) -> CircuitPayload:
+        """The first graph has a node in hand: something to look at."""
+        payload = super()._viewed(payload, view)
+        if payload.selection or not len(payload.nodes) or len(self._picture.nodes):
+            return payload
+        return replace(payload, selection=chief(payload))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import type { CircuitState } from "./state";
 
 /** Narrower than this the sheet scrolls sideways. */
 const NARROWEST = 560;
+const NARROW_PANEL = 440;
 /** The sheet is drawn anew when nothing has moved for this long. */
 const REST = 150;
 const DEEPEST = 24;
@@ -83,7 +84,7 @@ export function Graph({ view }: { view: CircuitView }) {
     const measure = () => {
       const wide = Math.round(element.getBoundingClientRect().width);
       if (wide <= 0) return;
-      const next = Math.max(NARROWEST, wide);
+      const next = Math.max(state.part ? NARROW_PANEL : NARROWEST, wide);
       if (state.width.value === next) return;
       state.width.value = next;
       place.value = HOME;
@@ -209,6 +210,7 @@ export function Graph({ view }: { view: CircuitView }) {
           }}
         >
           <div class="moved" ref={moved} aria-hidden="true">
+            <Here view={view} places={places} at={place.value} />
             <canvas ref={low} />
             <Words view={view} places={places} at={place.value} />
             <canvas ref={middle} />
@@ -291,6 +293,14 @@ interface DrawnAt {
   at: View;
 }
 
+/** The column of the token that an explorer has selected. */
+function Here({ view, places, at }: DrawnAt) {
+  const column = places.columns[view.state.part?.token.value ?? -1];
+  if (!column) return null;
+  const width = column.width * at.k;
+  return <i class="here" style={{ left: `${column.x * at.k + at.x - width / 2}px`, width: `${width}px` }} />;
+}
+
 /** Names of rows, tokens and targets: real text. */
 function Words({ view, places, at }: DrawnAt) {
   const { state } = view;
@@ -326,9 +336,6 @@ function Words({ view, places, at }: DrawnAt) {
         const other = changed && payload.tokens[t] !== payload.tokens_before[t];
         return (
           <g key={t}>
-            {t === state.part?.token.value && (
-              <rect class="here" x={x(middle) - (width * at.k) / 2} y={0} width={width * at.k} height={places.height} />
-            )}
             <text class="tx" x={x(middle)} y={y(bottom) + 20} text-anchor="middle">
               {fitted(word, width * at.k)}
             </text>

@@ -121,7 +121,7 @@ export function Column({ payload, text, busy, name, children }: ColumnProps) {
       </h3>
       <div class="gen">
         {drawn.map(({ runs, gap, breaks }, i) => {
-          if (i === 0 && tokens.kind[0] === 1) return null;
+          if ((i === 0 && tokens.kind[0] === 1) || (name !== undefined && i < n_prompt)) return null;
           const { slot, level, value } = i < n_prompt ? { slot: 0, level: 0, value: 0 } : strongest(payload, text, i);
           const names = [
             "pt",

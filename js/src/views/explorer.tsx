@@ -273,7 +273,11 @@ function Mounted({ model, draw, host }: { model: AnyModel; draw: Draw; host: Hos
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!box.current) return;
-    return mount({ model, el: box.current, ...(host && { host }) }, new Map([[String(model.get("_view")), draw]]));
+    const bare: Draw = (own, root, ended, others) => {
+      root.classList.add("bare");
+      return draw(own, root, ended, others);
+    };
+    return mount({ model, el: box.current, ...(host && { host }) }, new Map([[String(model.get("_view")), bare]]));
   }, [model]);
   return <div ref={box} />;
 }

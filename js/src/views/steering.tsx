@@ -181,7 +181,7 @@ function Texts({ view }: { view: BaseView<SteeringState> }) {
       <Failed view={view} />
       {payload && texts.length === 0 && !state.failure.value && <p class="em">Writing …</p>}
       {payload && (
-        <div class={`texts n${texts.length}${state.requests.stale.value || state.failure.value ? " drained" : ""}`}>
+        <div class={`texts pair${state.requests.stale.value || state.failure.value ? " drained" : ""}`}>
           {texts.map((text) => (
             <Column
               key={text.role}
