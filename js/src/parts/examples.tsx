@@ -71,7 +71,7 @@ export function Examples({ view, payload, few = 0 }: Props & { few?: number }) {
   if (few > 0) {
     const strongest = payload.groups.find(({ kind }) => kind === "top") ?? payload.groups[0];
     return (
-      <section aria-label="Where it fires" class="few">
+      <section key={payload.id} aria-label="Where it fires" class="few">
         {strongest?.passages.slice(0, few).map((passage, i) => (
           <PassageRow key={i} passage={passage} feature={payload} position={strongest.positions[i]} />
         ))}

@@ -1,5 +1,6 @@
 // The FeatureDashboard: what one feature means, where it fires, what it writes, and a text of one's own.
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import css from "../css/dashboard.css";
 import mirror from "../css/mirror.css";
 import { probability } from "../format";
@@ -40,7 +41,13 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
   readonly undoDepth = signal(0);
   readonly redoDepth = signal(0);
   /** The text of one's own as the heatmap it is, for the parts that draw those. */
-  readonly box = computed(() => this.payload.value?.live ?? null);
+  readonly box = computed(() => {
+    const live = this.payload.value?.live ?? null;
+    const slot = this.slot.value;
+    return live && slot >= 0 ? { ...live, features: live.features.map((own) => ({ ...own, slot })) } : live;
+  });
+  /** The letter that an explorer gives the feature, -1 for its own. */
+  readonly slot = signal(-1);
   /** The token whose prediction is in view: that of the caret, else the last. */
   readonly selection = computed(() => {
     const last = (this.box.value?.tokens.text.length ?? 0) - 1;
@@ -178,6 +185,8 @@ export const featureDashboard: Draw = (model, root, ended) => {
   return { state, element: <FeatureDashboard view={makeBaseView(state, root, ended)} /> };
 };
 
+const NO_LETTER = 8;
+
 /** How a dashboard is a panel of an explorer: it shows its head and few examples until it is opened. */
 export interface DashboardPart {
   opened: ReadonlySignal<boolean>;
@@ -193,22 +202,28 @@ export const dashboardPart =
   };
 
 function Panel({ view, part }: { view: DashboardView; part: DashboardPart }) {
-  const payload = view.state.payload.value;
+  const { state } = view;
+  const payload = state.payload.value;
   const whole = part.opened.value;
-  const toggle = (
-    <button type="button" class="btn" aria-expanded={whole} onClick={() => part.open(!whole)}>
-      {whole ? "Close the dashboard" : "Open the dashboard"}
-    </button>
+  const letter = payload ? (part.letters.value.get(payload.id) ?? -1) : -1;
+  useEffect(() => {
+    // Without a letter it is in ink.
+    state.slot.value = letter < 0 ? NO_LETTER : letter;
+  }, [letter]);
+  return (
+    <div class={whole ? "inpanel whole" : "inpanel"}>
+      <div>
+        {whole || !payload ? <FeatureDashboard view={view} /> : <Few view={view} payload={payload} slot={letter} />}
+      </div>
+      <button type="button" class="btn" hidden={!payload} aria-expanded={whole} onClick={() => part.open(!whole)}>
+        {whole ? "Close the dashboard" : "Open the dashboard"}
+      </button>
+    </div>
   );
-  if (whole || !payload) {
-    return (
-      <>
-        {payload && toggle}
-        <FeatureDashboard view={view} />
-      </>
-    );
-  }
-  const slot = part.letters.value.get(payload.id) ?? -1;
+}
+
+/** The head of a dashboard, and the strongest examples. */
+function Few({ view, payload, slot }: { view: DashboardView; payload: FeatureDashboardPayload; slot: number }) {
   const meters = payload.meters.map(({ name, score }) => `${plain(name, 30)} ${probability(score.value)}`);
   return (
     <div class="w">
@@ -223,16 +238,17 @@ function Panel({ view, part }: { view: DashboardView; part: DashboardPart }) {
       </div>
       <Failed view={view} />
       <div class={view.state.requests.stale.value || view.state.failure.value ? "drained" : ""}>
-        <Examples view={view} payload={{ ...payload, slot: slot < 0 ? 8 : slot }} few={5} />
+        <Examples view={view} payload={{ ...payload, slot: slot < 0 ? NO_LETTER : slot }} few={5} />
       </div>
-      {toggle}
     </div>
   );
 }
 
 function FeatureDashboard({ view }: { view: DashboardView }) {
   const { state } = view;
-  const payload = state.payload.value;
+  const slot = state.slot.value;
+  const shown = state.payload.value;
+  const payload = shown && slot >= 0 ? { ...shown, slot } : shown;
   const help = helpKey(view);
   const key = (event: KeyboardEvent) => {
     const { tagName } = event.composedPath()[0] as HTMLElement;
