@@ -15,6 +15,8 @@ from saewidgets.payloads import (
     Doses,
     Estimate,
     ExampleGroup,
+    ExplorerPanel,
+    ExplorerPayload,
     FeatureDashboardPayload,
     FeatureLabel,
     FeatureTablePayload,
@@ -49,6 +51,7 @@ from saewidgets.payloads import (
 )
 from saewidgets.payloads.heatmap import SPECIAL
 from saewidgets.payloads.reporting import report_payload
+from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
 
 CONTEXT = Context("demo", "TopK 16, 1 024 features", version="0.1.0", code="sw.Frontier(reports)")
@@ -463,3 +466,28 @@ def make_nothing() -> PatchMapPayload:
     blocks = tuple(replace(block, band=1.5) for block in base.blocks)
     verdict = "Nothing beats the control: none of 120 cells does more than the controls do."
     return replace(base, blocks=blocks, verdict=verdict)
+
+
+def make_explorer(**changes: Any) -> ExplorerPayload:
+    """Every panel, two dashboards, three steps.
+
+    Args:
+        **changes: Fields to replace.
+    """
+    strip = make_payload()
+    first, second = (feature.id for feature in strip.features[:2])
+    pictures = {"heatmap": strip, "circuit": make_circuit(), "text": make_steering()}
+    inside = {name: make_dashboard(id=name, live_note="A page has no model.") for name in (first, second)}
+    fields: dict[str, Any] = {
+        "prompt": strip.prompt,
+        "panels": tuple(ExplorerPanel(kind, _bytes(picture)) for kind, picture in pictures.items()),
+        "context": CONTEXT,
+        "feature": first,
+        "dashboards": tuple(OpenedFeature(name, _bytes(picture)) for name, picture in inside.items()),
+        "diary": ("ex.select(token=2)", f"ex.add({first!r})", f"ex.edit(sw.ablate({first!r}))"),
+    }
+    return ExplorerPayload(**{**fields, **changes})
+
+
+def _bytes(payload: Any) -> Any:
+    return np.frombuffer(encode(payload), np.uint8)

@@ -660,7 +660,7 @@ export interface SteeringPayload {
 
 /** One panel. */
 export interface ExplorerPanel {
-  name: string;
+  kind: string;
   data: Uint8Array;
   note: string;
 }
@@ -735,7 +735,7 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Doses", "strengths:float32 effect:float32*2 kl:float32*2 perplexity:float32*2 base_effect:number base_perplexity:number n_directions:number n_prompts:number n_texts:number n_planned:number n_tokens:number"],
   ["KeptRun", "note:string prompt:string mode:string place:string sliders:string[] values:float32 seed:number temperature:number text:string effect:number? kl:number? perplexity:number? n_tokens:number"],
   ["SteeringPayload", "prompt:string context:Context mode:string place:string seed:number temperature:number max_new_tokens:number sliders:SteeringSlider[] texts:WrittenText[] target:string[] target_name:string doses:Doses? now:number verdict:string kept:KeptRun[] offers:FeatureLabel[] control:string frozen:boolean phase:string tokens_per_second:number"],
-  ["ExplorerPanel", "name:string data:uint8 note:string"],
+  ["ExplorerPanel", "kind:string data:uint8 note:string"],
   ["ExplorerPayload", "prompt:string panels:ExplorerPanel[] context:Context feature:string opened:boolean dashboards:OpenedFeature[] diary:string[] preset:string side:string widths:number[]"],
 ]);
 

@@ -1,4 +1,4 @@
-"""Explorer payload -> figure: the strip with features and predictions, the circuit, what it says, one below the other."""
+"""Explorer payload -> figure: the strip with features and predictions, the circuit, what it says, down the page."""
 
 from __future__ import annotations
 

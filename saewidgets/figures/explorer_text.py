@@ -44,7 +44,8 @@ def fallback(payload: ExplorerPayload, max_bytes: int = 9_000) -> str:
     if strip is not None:
         return html.fallback(strip, max_bytes)
     look = palette("light")
-    return sheet([[heading(f"“{text.plain(payload.prompt, 80)}”")], [note("Nothing is shown yet.", look)]], look, max_bytes)
+    head = heading(f"“{text.plain(payload.prompt, 80)}”")
+    return sheet([[head], [note("Nothing is shown yet.", look)]], look, max_bytes)
 
 
 def to_frame(payload: ExplorerPayload) -> pd.DataFrame:

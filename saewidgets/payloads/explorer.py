@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads.arrays import U8
 from saewidgets.payloads.context import Context
@@ -25,19 +24,19 @@ class ExplorerPanel:
     """One panel.
 
     Args:
-        name: One of `PANELS`.
+        kind: One of `PANELS`.
         data: Its encoded payload; empty in a notebook, where the panel is a widget of its own.
         note: Why there is no picture, "" where there is one.
     """
 
-    name: str
+    kind: str
     data: U8
     note: str = ""
 
     def __post_init__(self) -> None:
         check(self)
-        if self.name not in PANELS:
-            raise PayloadError(f"A panel is called {shorten(self.name)}.", f"Known: {', '.join(PANELS)}.")
+        if self.kind not in PANELS:
+            raise PayloadError(f"A panel is called {shorten(self.kind)}.", f"Known: {', '.join(PANELS)}.")
 
     @property
     def payload(self) -> Any:
@@ -81,7 +80,7 @@ class ExplorerPayload:
 
     def __post_init__(self) -> None:
         check(self)
-        names = [panel.name for panel in self.panels]
+        names = [panel.kind for panel in self.panels]
         if len(set(names)) < len(names):
             raise PayloadError(f"The panels are {', '.join(names)}.", "Give each once.")
         if len(self.diary) > MAX_STEPS or len(self.dashboards) > MAX_OPENED:
@@ -93,11 +92,6 @@ class ExplorerPayload:
         if len(self.widths) != len(WIDTHS) or not inside:
             raise PayloadError(f"The widths are {list(self.widths)}.", f"Three from {NARROWEST} to {WIDEST}.")
 
-    def panel(self, name: str) -> ExplorerPanel | None:
-        """A panel by its name, `None` where there is none."""
-        return next((panel for panel in self.panels if panel.name == name), None)
-
-    def picture(self, name: str) -> Any:
+    def picture(self, kind: str) -> Any:
         """The payload of a panel, `None` where there is none."""
-        panel = self.panel(name)
-        return None if panel is None else panel.payload
+        return next((panel.payload for panel in self.panels if panel.kind == kind), None)

@@ -7,21 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 import traitlets
 
-from saewidgets.errors import SaewidgetsError, WidgetError
-from saewidgets.payloads import CircuitPayload, Context, ExplorerPanel, ExplorerPayload, OpenedFeature, encode
-from saewidgets.payloads.explorer import MAX_OPENED, MAX_STEPS, PANELS, WIDTHS
+from saewidgets.errors import WidgetError
+from saewidgets.payloads import ExplorerPayload
+from saewidgets.payloads.explorer import WIDTHS
 from saewidgets.sites import FeatureId
-from saewidgets.widgets import asked, checks, feature_request
+from saewidgets.widgets import asked, feature_request
 from saewidgets.widgets.asked import comment
-from saewidgets.widgets.base import ONE_STEP, BaseWidget
+from saewidgets.widgets.base import BaseWidget
 from saewidgets.widgets.checks import Checked, refuse_unknown
 from saewidgets.widgets.circuit_request import node_ids
-from saewidgets.widgets.explorer_panels import CircuitPanel, TextPanel
-from saewidgets.widgets.explorer_request import VIEW, Shared, edit_call, is_drag, same_kind, steps
-from saewidgets.widgets.feature_dashboard import FeatureDashboard
+from saewidgets.widgets.explorer_output import Leaving
+from saewidgets.widgets.explorer_request import VIEW, Shared, edit_call
+from saewidgets.widgets.explorer_shared import SHARED, Sharing
 from saewidgets.widgets.heatmap import TokenHeatmap
 from saewidgets.widgets.history import History
 from saewidgets.widgets.jobs import GUARD
@@ -33,13 +32,8 @@ if TYPE_CHECKING:
     from saewidgets.interventions import Edit
     from saewidgets.scope import Scope
 
-NOTHING = np.zeros(0, np.uint8)
-# Seconds that an export waits for panels that have no picture yet.
-PATIENCE = 60.0
-_SHARED = ["prompt", "features", "edits"]
 
-
-class Explorer(BaseWidget):
+class Explorer(Leaving, Sharing, BaseWidget):
     """One prompt in linked panels: strip, features, circuit, predictions, a feature's dashboard, texts, a diary.
 
     One token, one set of edits, one letter a feature and one history hold in all panels. The strip is there at once;
@@ -100,11 +94,6 @@ class Explorer(BaseWidget):
         "payload": "_on_payload", "bundle": "_on_bundle",
     }  # fmt: skip
 
-    heatmap: TokenHeatmap
-    circuit: CircuitPanel | None = None
-    text: TextPanel | None = None
-    dashboard: FeatureDashboard | None = None
-
     def __init__(
         self,
         source: Scope | ExplorerPayload,
@@ -133,6 +122,7 @@ class Explorer(BaseWidget):
         self._links: list[Link] = []
         self._notes: dict[str, str] = {}
         self._scope: Scope | None = None
+        self._atlas: Atlas | None = None
         self._stepping = self._begun = False
         given = {"feature": feature and str(feature), "opened": opened, "preset": preset, "side": side,
                  "widths": widths and list(widths)}  # fmt: skip
@@ -158,220 +148,18 @@ class Explorer(BaseWidget):
         self._recorded_at = float("-inf")
         context = shown.payload.context
         payload = self._viewed(ExplorerPayload(shown.prompt, (), replace(context, code=self._call(shared))), view)
-        super().__init__(payload, None, traits={"live": True, **_traits(payload)}, **look)
-        with self._setting():
-            self.prompt, self.features, self.edits = shown.prompt, shown.features, shown.edits
-            self.selection = shown.selection
-            if focus in shown.features:
-                shown.fill = focus
+        own = {name: getattr(shown, name) for name in (*SHARED, "selection")}
+        super().__init__(payload, None, traits={"live": True, **own, **_traits(payload)}, **look)
+        if focus in shown.features:
+            shown.set_trait("fill", focus)
         shown._leader = self
         self._panels = {"heatmap": f"anywidget:{shown.model_id}"}
-        self._links.append(link(self, shown, share=[*_SHARED, "token"]))
+        self._links.append(link(self, shown, share=[*SHARED, "token"]))
         self._follow()
-
-    def _follow(self) -> None:
-        """Notice what panels and people change."""
-        self.observe(self._on_shared, _SHARED)
-        self.observe(self._on_token, "selection")
-        self.observe(self._on_focus, "feature")
-        self.observe(self._on_theme, "theme")
-        self.heatmap.observe(self._on_fill, "fill")
-
-    # -- panels --------------------------------------------------------------------------------------------------------
-
-    def _begin(self) -> None:
-        """Make the panels that take their time; once, when the strip is on its way to the reader."""
-        with GUARD:
-            if self._begun or self._scope is None or self.closed:
-                return
-            self._begun = True
-            scope, theme = self._scope, self.theme
-            options: dict[str, Any] = {"theme": theme, "atlas": self._atlas}
-            prompt, edits = self.prompt, self.edits
-            marks = {"pinned": list(self._pinned)}
-            self.circuit = self._panel("circuit", lambda: CircuitPanel(
-                self, scope, prompt, edits=edits, marks=marks, seed=self._texts["seed"], **options))  # fmt: skip
-            self.text = self._panel("text", lambda: TextPanel(self, scope, prompt, **self._texts, **options))
-            self._open_dashboard()
-            if self.circuit is not None:
-                self._links.append(link(self, self.circuit, share=["prompt", "edits"]))
-                self.circuit.observe(self._on_marks, "marks")
-                self.circuit.begin()
-            if self.text is not None:
-                self.text.begin()
-                self._links.append(link(self, self.text, share=["prompt", "edits"]))
-            self._tell()
-
-    def _panel(self, name: str, make: Any) -> Any:
-        """A panel, or a note why there is none."""
-        try:
-            made = make()
-        except SaewidgetsError as error:
-            self._notes[name] = f"{error.what} {error.todo}"
-            return None
-        self._panels = {**self._panels, name: f"anywidget:{made.model_id}"}
-        self._notes.pop(name, None)
-        return made
-
-    def _open_dashboard(self) -> None:
-        """Show the focused feature in its panel."""
-        if not self._begun or not self.feature:
-            return
-        if self.dashboard is None:
-            self.dashboard = self._panel("dashboard", lambda: FeatureDashboard(
-                self._scope, self.feature, atlas=self._atlas, text=self.prompt, theme=self.theme))  # type: ignore[arg-type]  # fmt: skip
-            if self.dashboard is not None:
-                self.dashboard._leader = self
-                self.dashboard.observe(self._on_dashboard, "feature")
-        elif self.dashboard.feature != self.feature:
-            try:
-                self.dashboard.feature = self.feature
-            except SaewidgetsError as error:
-                self.dashboard.error = checks.describe(error)
-
-    def _on_dashboard(self, change: Any) -> None:
-        self.feature = change.new
-
-    def _on_begin(self, request_id: Any, content: dict[str, Any]) -> None:
-        self._begin()
-        self._post({"type": "ok", "id": request_id, "result": None})
-
-    def _on_theme(self, change: Any) -> None:
-        for panel in self._all():
-            panel.theme = change.new
-
-    def _all(self) -> list[Any]:
-        if self._scope is None:
-            return []
-        return [panel for panel in (self.heatmap, self.circuit, self.text, self.dashboard) if panel is not None]
-
-    # -- what is shared ------------------------------------------------------------------------------------------------
-
-    def _state(self) -> Shared:
-        """What is wanted now: of the strip all at once, not one trait after the other."""
-        request = self.heatmap._need_model().request
-        pinned = self._pinned if self.circuit is None else tuple(self.circuit.marks["pinned"])
-        return Shared(request.prompt, request.features, request.edits, pinned)
-
-    def _on_shared(self, _: Any) -> None:
-        with GUARD:
-            if not self._stepping and not self.closed:
-                self._record(self._state())
-
-    def _record(self, state: Shared) -> None:
-        before, now = self.history.state, time.monotonic()
-        if state == before:
-            return
-        assert isinstance(before, Shared)
-        merge = now - self._recorded_at < ONE_STEP and is_drag(before, state)
-        self._recorded_at = now
-        self.history = self.history.record(state, merge=merge)
-        self._depths()
-        for line in steps(before, state):
-            self._noted(line, merge)
-
-    def _on_marks(self, change: Any) -> None:
-        """What is pinned has a letter."""
-        with GUARD:
-            if self._stepping or change.new["pinned"] == change.old["pinned"]:
-                return
-            have = {node for node in change.old["pinned"]}
-            new = [node.rpartition("@")[0] for node in change.new["pinned"] if node not in have]
-            known = self._scope.dictionaries if self._scope else {}
-            self._letter([name for name in new if name.rpartition("/")[0] in known])
-            self._record(self._state())
-
-    def _letter(self, names: Sequence[str]) -> None:
-        fresh = [name for name in dict.fromkeys(names) if name not in self.features]
-        if fresh:
-            features = list(self.features)
-            for name in fresh:
-                slot = features.index("") if "" in features and len(features) >= 8 else len(features)
-                features[slot : slot + 1] = [name]
-            self.features = tuple(features)
-
-    def _on_token(self, change: Any) -> None:
-        if not self._is_setting and not self._stepping:
-            self._noted(f"ex.select(token={change.new})")
-
-    def _on_fill(self, change: Any) -> None:
-        if "/" in change.new:
-            self.feature = change.new
-
-    def _on_focus(self, change: Any) -> None:
-        with GUARD:
-            name = change.new
-            if not self._stepping and self.diary[-1:] != [f"ex.add({name!r})"]:
-                self._noted(f"ex.select(feature={name!r})")
-            if name in self.features and self.heatmap.fill != name:
-                self.heatmap.fill = name
-            self._open_dashboard()
-
-    def _step(self, direction: str, request_id: Any) -> None:
-        with GUARD:
-            self._need_model()
-            history: History = getattr(self.history, direction)()
-            if history.place != self.history.place:
-                self.history = history
-                self._recorded_at = float("-inf")
-                self._restore(history.state)
-                self._depths()
-                self._noted("ex.undo()" if direction == "back" else "ex.redo()")
-        if request_id is not None:
-            self._post({"type": "ok", "id": request_id, "result": None})
-
-    def _restore(self, state: Any) -> None:
-        self._stepping = True
-        try:
-            self.prompt, self.features, self.edits = state.prompt, state.features, state.edits
-            self._put_pinned(state.pinned)
-        finally:
-            self._stepping = False
-
-    def _put_pinned(self, pinned: Sequence[str]) -> None:
-        self._pinned = tuple(pinned)
-        if self.circuit is not None:
-            groups = [
-                {**group, "nodes": [node for node in group["nodes"] if node in pinned]}
-                for group in self.circuit.marks["groups"]
-            ]
-            kept = [group for group in groups if group["nodes"]]
-            self.circuit.marks = {**self.circuit.marks, "pinned": list(pinned), "groups": kept}
-
-    def _depths(self) -> None:
-        for view in (self, *self._all()):
-            view.undo_depth, view.redo_depth = self.history.undo_depth, self.history.redo_depth
-
-    def _noted(self, code: str, again: bool = False) -> None:
-        """Write a line of the diary. The one place that does; `again` where it makes the last line void."""
-        if self.diary and (again or same_kind(self.diary[-1], code)):
-            self.diary.pop()
-        if self.diary[-1:] != [code] or code.endswith("do()"):
-            self.diary = [*self.diary, code][-MAX_STEPS:]
-        self._tell()
-
-    def _tell(self) -> None:
-        """Show diary, notes and code as they are now."""
-        state = self.history.state
-        assert isinstance(state, Shared)
-        context = replace(self._picture.context, code=str(self.code()))
-        shell = replace(self._shell(), prompt=state.prompt, context=context)
-        with self._setting():
-            self._put(shell, encode(shell))
-
-    def _shell(self) -> ExplorerPayload:
-        notes = tuple(ExplorerPanel(name, NOTHING, note) for name, note in self._notes.items() if name in PANELS)
-        return replace(self._viewed(self._picture, self._view_now()), panels=notes, diary=tuple(self.diary))
-
-    def _need_model(self) -> Any:
-        if self._scope is None:
-            why = "This widget is closed" if self.closed else "This view was opened from a file"
-            raise WidgetError(f"{why} and has no model.", "Make a new one from a scope.")
-        return None
 
     # -- for people ----------------------------------------------------------------------------------------------------
 
-    def select(self, token: int | None = None, feature: str | FeatureId | None = None) -> None:
+    def select(self: Any, token: int | None = None, feature: str | FeatureId | None = None) -> None:
         """Select a token, or focus a feature, in all panels.
 
         Args:
@@ -389,7 +177,7 @@ class Explorer(BaseWidget):
         if feature is not None:
             self.feature = self._known(feature)
 
-    def add(self, feature: str | FeatureId) -> None:
+    def add(self: Any, feature: str | FeatureId) -> None:
         """Give a feature the next letter and focus it.
 
         Raises:
@@ -400,7 +188,7 @@ class Explorer(BaseWidget):
             self._letter([name])
             self.feature = name
 
-    def remove(self, feature: str | FeatureId) -> None:
+    def remove(self: Any, feature: str | FeatureId) -> None:
         """Take a feature's letter away, and what is done to it."""
         name = self._known(feature)
         with GUARD:
@@ -436,7 +224,7 @@ class Explorer(BaseWidget):
         if self.circuit is None:
             self._record(self._state())
 
-    def edit(self, *edits: Edit) -> None:
+    def edit(self: Any, *edits: Edit) -> None:
         """Make these the edits, in all panels; none takes all away.
 
         Args:
@@ -450,7 +238,7 @@ class Explorer(BaseWidget):
             self.heatmap._request({"edits": edits})
             self.edits = edits
 
-    def open(self, feature: str | FeatureId | None = None) -> None:
+    def open(self: Any, feature: str | FeatureId | None = None) -> None:
         """Focus a feature and show its whole dashboard.
 
         Args:
@@ -481,60 +269,13 @@ class Explorer(BaseWidget):
                     return False
         return True
 
-    @property
-    def payload(self) -> ExplorerPayload:
-        """All panels as data. Waits for those that have no picture yet."""
-        self._begin()
-        end = time.monotonic() + PATIENCE
-        for panel in (self.circuit, self.text):
-            if panel is not None and not panel.known:
-                panel.wait(max(0.0, end - time.monotonic()))
-        return self._now(True)
-
-    def _now(self, whole: bool) -> ExplorerPayload:
-        """The panels as they are, with the dashboards if the payload is to stand for itself."""
-        with GUARD:
-            if self._scope is None:
-                return self._viewed(self._picture, self._view_now())
-            views = {"heatmap": self.heatmap, "circuit": self.circuit, "text": self.text}
-            panels = tuple(self._encoded(name, view) for name, view in views.items())
-            payload = replace(self._shell(), panels=panels)
-        return replace(payload, dashboards=self._dashboards()) if whole else payload
-
-    def _encoded(self, name: str, view: Any) -> ExplorerPanel:
-        picture = None if view is None else view.payload
-        if picture is None or (isinstance(picture, CircuitPayload) and not len(picture.nodes)):
-            said = None if view is None else view.error
-            note = f"{said['what']} {said['todo']}" if said else self._notes.get(name, "Not there yet.")
-            return ExplorerPanel(name, NOTHING, note)
-        return ExplorerPanel(name, np.frombuffer(encode(picture), np.uint8))
-
-    def _dashboards(self) -> tuple[OpenedFeature, ...]:
-        """Of the focused and the lettered features."""
-        names = [name for name in dict.fromkeys([self.feature, *self.features]) if name][:MAX_OPENED]
-        made = []
-        for name in names:
-            try:
-                with FeatureDashboard(self._scope, name, atlas=self._atlas, text=self.prompt) as view:  # type: ignore[arg-type]
-                    made.append(OpenedFeature(name, np.frombuffer(encode(view.payload), np.uint8)))
-            except SaewidgetsError:
-                continue  # its panel says so
-        return tuple(made)
-
-    def _on_payload(self, request_id: Any, content: dict[str, Any]) -> None:
-        reply = {"type": "payload", "id": request_id, "revision": self._revision}
-        self._post(reply, [encode(self._picture)])
-
-    def static_bundle(self) -> dict[str, str]:
-        """The picture as it is now for places that run no code; it waits for no panel."""
-        return self._static(self._now(False))
-
     def _ipython_display_(self) -> None:
         super()._ipython_display_()
         self._begin()
 
     def _viewed(self, payload: ExplorerPayload, view: dict[str, Any]) -> ExplorerPayload:
-        return replace(payload, **{k: tuple(v) if k == "widths" else v for k, v in view.items()})
+        fields: dict[str, Any] = {name: tuple(v) if name == "widths" else v for name, v in view.items()}
+        return replace(payload, **fields)
 
     def _traits_of(self, payload: ExplorerPayload, request: Any) -> dict[str, Any]:
         return _traits(payload)

@@ -39,7 +39,7 @@ class Panel:
     known = False
 
     def __init__(self: Any, leader: Any, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)  # type: ignore[call-arg]
+        super().__init__(*arguments, **options)
         self._leader = leader
         self._runner = JobRunner(Rest(QUIET, LONGEST))
         self.undo_depth, self.redo_depth = leader.history.undo_depth, leader.history.redo_depth

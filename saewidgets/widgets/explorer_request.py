@@ -119,4 +119,3 @@ VIEW: dict[str, checks.Check] = {
     "side": checks.one_of(*SIDES),
     "widths": widths,
 }
-

@@ -52,6 +52,7 @@ def test_wheel_has_what_a_user_needs(wheel: dict[str, int]) -> None:
         "feature_dashboard",
         "feature_table",
         "circuit",
+        "explorer",
         "patch_map",
     ):
         assert wheel.get(f"saewidgets/static/page-{view}.js", 0) > 1000

@@ -27,7 +27,8 @@ ex = sw.Explorer(scope, {PROMPT!r}, atlas=atlas, max_new_tokens=6, temperature=0
 ex
 """
 WITHOUT = """
-bare = sw.Scope(scope.model.module, {"resid_post.2": scope.dictionaries["resid_post.2"]}, tokenizer=scope.model.tokenizer)
+own = {"resid_post.2": scope.dictionaries["resid_post.2"]}
+bare = sw.Scope(scope.model.module, own, tokenizer=scope.model.tokenizer)
 other = sw.Explorer(bare, "Mira saw a red boat.", max_new_tokens=4)
 other
 """
@@ -91,7 +92,7 @@ def test_one_token_in_all_panels(notebook: Notebook, view: Locator) -> None:
     expect(heatmap.strongest.get_by_role("heading")).to_contain_text("token 4")
     assert here(view) < before
     # A node of the circuit brings its token.
-    node = notebook.python("next(n for n in ex.circuit.payload.nodes.id if n.startswith('mlp_in') and n.endswith('@2'))")
+    node = notebook.python("next(n for n in ex.circuit.payload.nodes.id if 'mlp_in' in n and n.endswith('@2'))")
     notebook.python("None", f"ex.circuit.selection = {node!r}")
     view.locator("[data-graph]").focus()
     notebook.page.keyboard.press("ArrowRight")
@@ -190,7 +191,9 @@ def offline(browser: Browser, path: Path, watch: Watch) -> Page:
     return page
 
 
-def test_the_page_is_linked_without_a_kernel(notebook: Notebook, view: Locator, browser: Browser, tmp_path: Path) -> None:
+def test_the_page_is_linked_without_a_kernel(
+    notebook: Notebook, view: Locator, browser: Browser, tmp_path: Path
+) -> None:
     rest(notebook, view)
     view.get_by_role("button", name="Menu").first.click()
     with notebook.page.expect_download(timeout=60_000) as download:

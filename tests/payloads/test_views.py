@@ -29,6 +29,7 @@ from tests.payloads.test_codec import mutate, pack, parts, same
 from tests.view_factory import (
     make_dashboard,
     make_dead,
+    make_explorer,
     make_frontier,
     make_nothing,
     make_patch_map,
@@ -55,6 +56,9 @@ ALL = {
     "circuit without nodes": make_circuit(0, 0, before=False, live=False),
     "steering": make_steering(),
     "steering of nothing": make_steering(roles=("base",), sliders=(), doses=None, kept=(), texts=()),
+    "explorer": make_explorer(),
+    "explorer in a lecture": make_explorer(preset="lecture", opened=True),
+    "explorer of nothing": make_explorer(panels=(), dashboards=(), diary=(), feature=""),
     "patch map": make_patch_map(),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),

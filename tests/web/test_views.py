@@ -13,6 +13,7 @@ from tests.circuit_factory import make_circuit
 from tests.view_factory import (
     make_dashboard,
     make_dead,
+    make_explorer,
     make_frontier,
     make_nothing,
     make_patch_map,
@@ -48,6 +49,9 @@ VIEWS: dict[str, Any] = {
         texts=tuple(written(role, measured=False) for role in ("base", "steered")),
     ),
     "steering with nothing": make_steering(sliders=(), texts=(), doses=None, verdict="", kept=()),
+    "explorer": make_explorer(),
+    "explorer in a lecture": make_explorer(preset="lecture", opened=True),
+    "explorer of nothing": make_explorer(panels=(), dashboards=(), diary=(), feature=""),
     "patch map": make_patch_map(),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),

@@ -29,7 +29,7 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   );
   readonly wide = computed(() => this.preset.value === "lecture");
   readonly token = computed(() => this.heat.value?.selection.value ?? -1);
-  readonly note = (name: string) => this.payload.value?.panels.find((panel) => panel.name === name)?.note ?? "";
+  readonly note = (name: string) => this.payload.value?.panels.find(({ kind }) => kind === name)?.note ?? "";
   readonly #stops: (() => void)[] = [];
   #refs: Record<string, string> = {};
 
@@ -150,8 +150,8 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   #carried(payload: ExplorerPayload): void {
     if (this.#refs.page) return;
     this.#refs.page = "carried";
-    for (const { name, data } of payload.panels) {
-      if (data.length) this.#have(name, this.#still(KINDS[name] ?? "", data));
+    for (const { kind, data } of payload.panels) {
+      if (data.length) this.#have(kind, this.#still(KINDS[kind] ?? "", data));
     }
     this.#dashboard();
   }
