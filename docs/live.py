@@ -120,6 +120,18 @@ def circuit_payload() -> CircuitPayload:
         return view.payload
 
 
+def explorer_page() -> str:
+    """The same sentence in all panels, its strongest feature ablated, with what the features fire on."""
+    scope, prompt = sw.demo(), "When Mira and Tom came to the pond, Tom gave the lantern to"
+    texts = [document.text for document in islice(documents("docs"), 600)]
+    with TemporaryDirectory() as folder:
+        atlas = scope.sweep(texts, [scope.default_site], folder, length=96, progress=False)
+        with sw.Explorer(scope, prompt, atlas=atlas) as view:
+            view.edit(sw.ablate(view.features[0]))
+            view.wait()
+            return str(view.to_html())
+
+
 def live_page() -> str:
     """The first stop of the tour with its model inside."""
     scope, stop = sw.demo(), tour()[0]
@@ -151,4 +163,5 @@ def write_live(static: Path) -> None:
     for name, made in {**dictionary_payloads(), **shown_too}.items():
         write_bytes(live / f"{name}.html", to_page(made).encode())
     write_bytes(live / "feature-table.html", table_page().encode())
+    write_bytes(live / "explorer.html", explorer_page().encode())
     write_bytes(live / "live-page.html", live_page().encode())
