@@ -145,7 +145,7 @@ class Explorer(Leaving, Sharing, BaseWidget):
         focus = view.setdefault("feature", next(filter(None, shown.features), ""))
         shared = Shared(shown.prompt, shown.features, shown.edits, self._pinned)
         self.history = History((shared,))
-        self._recorded_at = float("-inf")
+        self._recorded_at, self._drag = float("-inf"), ""
         context = shown.payload.context
         payload = self._viewed(ExplorerPayload(shown.prompt, (), replace(context, code=self._call(shared))), view)
         own = {name: getattr(shown, name) for name in (*SHARED, "selection")}

@@ -32,14 +32,14 @@ class Shared:
     pinned: tuple[str, ...] = ()
 
 
-def is_drag(before: Shared, after: Shared) -> bool:
-    """Whether two states differ only in a text that is being typed, or in the place of sliders."""
+def drag(before: Shared, after: Shared) -> str:
+    """What goes on between two states: `"text"` is being typed, `"edits"` have their sliders moved, "" for a step."""
     if (before.features, before.pinned) != (after.features, after.pinned):
-        return False
-    same_text = before.prompt == after.prompt
+        return ""
     if before.edits == after.edits:
-        return not same_text
-    return same_text and [*map(dragged, before.edits)] == [*map(dragged, after.edits)]
+        return "text"
+    moved = [*map(dragged, before.edits)] == [*map(dragged, after.edits)]
+    return "edits" if moved and before.prompt == after.prompt else ""
 
 
 def steps(before: Shared, after: Shared) -> Iterator[str]:

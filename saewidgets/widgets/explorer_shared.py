@@ -16,7 +16,7 @@ from saewidgets.payloads.explorer import MAX_STEPS, PANELS
 from saewidgets.widgets import checks
 from saewidgets.widgets.base import ONE_STEP
 from saewidgets.widgets.explorer_panels import CircuitPanel, TextPanel
-from saewidgets.widgets.explorer_request import Shared, is_drag, same_kind, steps
+from saewidgets.widgets.explorer_request import Shared, drag, same_kind, steps
 from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.heatmap import TokenHeatmap
 from saewidgets.widgets.history import History
@@ -132,8 +132,9 @@ class Sharing(traitlets.HasTraits):
         if state == before:
             return
         assert isinstance(before, Shared)
-        merge = now - self._recorded_at < ONE_STEP and is_drag(before, state)
-        self._recorded_at = now
+        kind = drag(before, state)
+        merge = kind != "" and kind == self._drag and now - self._recorded_at < ONE_STEP
+        self._recorded_at, self._drag = now, kind
         self.history = self.history.record(state, merge=merge)
         self._depths()
         for line in steps(before, state):

@@ -118,8 +118,12 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   /** The strip was filled by a feature: that is the one to look at. */
   #filled(): void {
     const fill = this.heat.value?.fill.value ?? "";
-    if (fill.includes("/") && fill !== this.feature.peek() && this.heat.peek()?.filling.peek()) this.focus(fill);
+    const before = this.#fill;
+    this.#fill = fill;
+    const moved = before !== "" && fill.includes("/") && fill !== before && fill !== this.feature.peek();
+    if (moved && this.heat.peek()?.filling.peek()) this.focus(fill);
   }
+  #fill = "";
 
   #have(name: string, model: AnyModel): void {
     this.models.value = { ...this.models.value, [name]: model };
