@@ -123,7 +123,7 @@ class Explorer(Leaving, Sharing, BaseWidget):
         self._notes: dict[str, str] = {}
         self._scope: Scope | None = None
         self._atlas: Atlas | None = None
-        self._stepping = self._begun = False
+        self._stepping = self._following = self._begun = False
         given = {"feature": feature and str(feature), "opened": opened, "preset": preset, "side": side,
                  "widths": widths and list(widths)}  # fmt: skip
         view: dict[str, Any] = {name: VIEW[name](name, value) for name, value in given.items() if value is not None}

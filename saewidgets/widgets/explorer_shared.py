@@ -166,12 +166,15 @@ class Sharing(traitlets.HasTraits):
 
     def _on_fill(self: Any, change: Any) -> None:
         if "/" in change.new:
+            # What a picture brings with it, nobody has chosen.
+            self._following = self.heatmap._is_setting
             self.feature = change.new
+            self._following = False
 
     def _on_focus(self: Any, change: Any) -> None:
         with GUARD:
             name = change.new
-            if not self._stepping and self.diary[-1:] != [f"ex.add({name!r})"]:
+            if not (self._stepping or self._following) and self.diary[-1:] != [f"ex.add({name!r})"]:
                 self._noted(f"ex.select(feature={name!r})")
             if name in self.features and self.heatmap.fill != name:
                 self.heatmap.fill = name

@@ -144,7 +144,7 @@ def test_typing_reaches_all_and_is_one_step(ex: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "call, error",
+    ("call", "error"),
     [
         (lambda ex: ex.select(token=99), WidgetError),
         (lambda ex: ex.add("resid_post.2/99999"), FeatureError),
@@ -162,7 +162,7 @@ def test_what_is_refused_changes_nothing(scope: Scope, call: Any, error: type[Ex
 
 
 @pytest.mark.parametrize(
-    "name, value", [("feature", "resid_post.2/99999"), ("widths", [0.5, 0.5, 0.5]), ("preset", "x"), ("opened", 1)]
+    ("name", "value"), [("feature", "resid_post.2/99999"), ("widths", [0.5, 0.5, 0.5]), ("preset", "x"), ("opened", 1)]
 )
 def test_the_front_end_is_checked(scope: Scope, name: str, value: Any) -> None:
     with Explorer(scope, TEXT) as ex:
