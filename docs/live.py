@@ -165,6 +165,18 @@ def circuit_payload() -> CircuitPayload:
         return view.payload
 
 
+def explorer_page() -> str:
+    """The same sentence in all panels, its strongest feature ablated, with what the features fire on."""
+    scope, prompt = sw.demo(), "When Mira and Tom came to the pond, Tom gave the lantern to"
+    texts = [document.text for document in islice(documents("docs"), 600)]
+    with TemporaryDirectory() as folder:
+        atlas = scope.sweep(texts, [scope.default_site], folder, length=96, progress=False)
+        with sw.Explorer(scope, prompt, atlas=atlas) as view:
+            view.edit(sw.ablate(view.features[0]))
+            view.wait()
+            return str(view.to_html())
+
+
 def live_page() -> str:
     """The first stop of the tour with its model inside."""
     scope, stop = sw.demo(), tour()[0]
@@ -213,7 +225,8 @@ def write_live(static: Path) -> None:
         **dictionary_payloads(),
     }
     pages = {name: to_page(made) for name, made in shown.items()}
-    for name, page in {**pages, "feature-table": its_page, "live-page": live_page()}.items():
+    pages |= {"feature-table": its_page, "explorer": explorer_page(), "live-page": live_page()}
+    for name, page in pages.items():
         write_bytes(live / f"{name}.html", page.encode())
     for name, made in shown.items():
         view = view_of(made)

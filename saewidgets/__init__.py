@@ -52,6 +52,7 @@ _HOMES = {
     "TrainingMonitor": "saewidgets.widgets",
     "Frontier": "saewidgets.widgets",
     "DictionaryReport": "saewidgets.widgets",
+    "Explorer": "saewidgets.widgets",
     "FeatureDashboard": "saewidgets.widgets",
     "FeatureTable": "saewidgets.widgets",
     "CircuitGraph": "saewidgets.widgets",
@@ -116,6 +117,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.widgets import CircuitGraph as CircuitGraph
     from saewidgets.widgets import Contrast as Contrast
     from saewidgets.widgets import DictionaryReport as DictionaryReport
+    from saewidgets.widgets import Explorer as Explorer
     from saewidgets.widgets import FeatureDashboard as FeatureDashboard
     from saewidgets.widgets import FeatureTable as FeatureTable
     from saewidgets.widgets import Frontier as Frontier

@@ -22,6 +22,8 @@ from saewidgets.payloads import (
     Doses,
     Estimate,
     ExampleGroup,
+    ExplorerPanel,
+    ExplorerPayload,
     FeatureDashboardPayload,
     FeatureLabel,
     FeatureTablePayload,
@@ -56,6 +58,7 @@ from saewidgets.payloads import (
 )
 from saewidgets.payloads.heatmap import SPECIAL
 from saewidgets.payloads.reporting import report_payload
+from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
 
 CONTEXT = Context("demo", "TopK 16, 1 024 features", version="0.1.0", code="sw.Frontier(reports)")
@@ -516,6 +519,32 @@ def make_contrast(beyond: bool = True, tool: str = "bottleneck", **changes: Any)
                       ContrastConfound("frequency", 1.9, 2.0, 0.45, 0.25, 0.7)),
         "context": CONTEXT, "chosen": ("resid_post.1/40", "resid_post.1/41"), "feature": "resid_post.1/40",
         "tool": tool, "edit": "[sw.clamp('resid_post.1/40', 3.2)]" if tool == "edit" else "",
-        "probes": probes if tool == "probe" else (), "bottleneck": bottleneck if tool == "bottleneck" else None, "example": 5,
+        "probes": probes if tool == "probe" else (), "bottleneck": bottleneck if tool == "bottleneck" else None,
+        "example": 5,
     }  # fmt: skip
     return ContrastPayload(**{**fields, **changes})
+
+
+def make_explorer(**changes: Any) -> ExplorerPayload:
+    """Every panel, two dashboards, three steps.
+
+    Args:
+        **changes: Fields to replace.
+    """
+    strip = make_payload()
+    first, second = (feature.id for feature in strip.features[:2])
+    pictures = {"heatmap": strip, "circuit": make_circuit(), "text": make_steering()}
+    inside = {name: make_dashboard(id=name, live_note="A page has no model.") for name in (first, second)}
+    fields: dict[str, Any] = {
+        "prompt": strip.prompt,
+        "panels": tuple(ExplorerPanel(kind, _bytes(picture)) for kind, picture in pictures.items()),
+        "context": CONTEXT,
+        "feature": first,
+        "dashboards": tuple(OpenedFeature(name, _bytes(picture)) for name, picture in inside.items()),
+        "diary": ("ex.select(token=2)", f"ex.add({first!r})", f"ex.edit(sw.ablate({first!r}))"),
+    }
+    return ExplorerPayload(**{**fields, **changes})
+
+
+def _bytes(payload: Any) -> Any:
+    return np.frombuffer(encode(payload), np.uint8)

@@ -64,6 +64,8 @@ export class HeatmapState extends Picture<HeatmapPayload> {
   readonly undoDepth = signal(0);
   readonly redoDepth = signal(0);
   readonly compact: boolean;
+  /** What the strip shows of an edit; an explorer chooses. */
+  readonly side = signal("both");
   /** Lanes that a page adds by itself, from what the payload lists as strongest. */
   readonly local = signal<ChosenFeature[]>([]);
 

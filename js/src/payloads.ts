@@ -768,6 +768,27 @@ export interface ContrastPayload {
   example: number;
 }
 
+/** One panel. */
+export interface ExplorerPanel {
+  kind: string;
+  data: Uint8Array;
+  note: string;
+}
+
+/** Everything an `Explorer` draws. */
+export interface ExplorerPayload {
+  prompt: string;
+  panels: ExplorerPanel[];
+  context: Context;
+  feature: string;
+  opened: boolean;
+  dashboards: OpenedFeature[];
+  diary: string[];
+  preset: string;
+  side: string;
+  widths: number[];
+}
+
 /** Fields of each record, for the decoder: a typed array, text, a number or another record. */
 export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["Tokens", "text:string[] ids:uint32 kind:uint8 pieces:string[]"],
@@ -832,6 +853,8 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["ContrastCorrection", "prompt:number values:float32 scores:float32 answer:string words:string[] before:float32 after:float32 low:float32 high:float32 kl:number kl_control:number code:string"],
   ["ContrastBottleneck", "concepts:string[] readers:string[] scores:float32*2 answers:string[] held:uint8 measures:ContrastMeasure[] corrected:uint32 accuracy:float32 low:float32 high:float32 control:float32 correction:ContrastCorrection?"],
   ["ContrastPayload", "positive:string[] negative:string[] features:ContrastFeature[] n_features:number n_beyond:number n_moved:number shuffled:number random:number n_shuffles:number n_random:number confounds:ContrastConfound[] verdict:string context:Context pool:string chosen:string[] feature:string tool:string kind:string edit:string probes:ContrastProbe[] bottleneck:ContrastBottleneck? example:number"],
+  ["ExplorerPanel", "kind:string data:uint8 note:string"],
+  ["ExplorerPayload", "prompt:string panels:ExplorerPanel[] context:Context feature:string opened:boolean dashboards:OpenedFeature[] diary:string[] preset:string side:string widths:number[]"],
 ]);
 
 /** Record of each kind of payload. */
@@ -846,6 +869,7 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
   ["circuit", "CircuitPayload"],
   ["steering", "SteeringPayload"],
   ["contrast", "ContrastPayload"],
+  ["explorer", "ExplorerPayload"],
   ["table_rows", "TableRows"],
 ]);
 
@@ -945,4 +969,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | PatchMapPayload | FeatureTablePayload | CircuitPayload | SteeringPayload | ContrastPayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | PatchMapPayload | FeatureTablePayload | CircuitPayload | SteeringPayload | ContrastPayload | ExplorerPayload;

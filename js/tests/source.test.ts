@@ -11,17 +11,18 @@ const FORBIDDEN =
 
 /** Bytes of each view's page. */
 const PAGES = {
-  heatmap: 130_500,
-  heatmap_live: 159_000,
-  training: 96_000,
-  frontier: 100_700,
-  dictionary_report: 91_700,
-  feature_dashboard: 113_300,
-  feature_table: 145_300,
-  steering: 110_300,
-  patch_map: 104_300,
-  contrast: 103_900,
-  circuit: 141_700,
+  heatmap: 132_600,
+  heatmap_live: 161_100,
+  training: 97_400,
+  frontier: 102_000,
+  dictionary_report: 92_900,
+  feature_dashboard: 115_400,
+  feature_table: 147_800,
+  steering: 112_000,
+  patch_map: 105_700,
+  contrast: 105_200,
+  circuit: 145_100,
+  explorer: 224_500,
 };
 
 const files = (folder: string): string[] =>
@@ -50,7 +51,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 110_500, "widget.js, of all views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 117_000, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }

@@ -13,6 +13,7 @@ from saewidgets.figures import (
     circuit_text,
     contrast_text,
     dictionary_report_text,
+    explorer_text,
     feature_dashboard_text,
     feature_table_text,
     frame,
@@ -71,6 +72,7 @@ _VIEWS = {
             ("steering", steering_text),
             ("patch_map", patch_map_text),
             ("contrast", contrast_text),
+            ("explorer", explorer_text),
         )
     },
 }

@@ -30,6 +30,7 @@ from saewidgets.payloads.contrast import (
     ContrastProbe,
 )
 from saewidgets.payloads.dictionary_report import Beside, DictionaryReportPayload, Estimate, ListedFeature, Measure
+from saewidgets.payloads.explorer import ExplorerPanel, ExplorerPayload
 from saewidgets.payloads.feature_dashboard import (
     ExampleGroup,
     FeatureDashboardPayload,
@@ -90,6 +91,8 @@ __all__ = [
     "Doses",
     "Estimate",
     "ExampleGroup",
+    "ExplorerPanel",
+    "ExplorerPayload",
     "FeatureDashboardPayload",
     "FeatureLabel",
     "FeatureTablePayload",

@@ -21,6 +21,7 @@ from saewidgets.payloads import (
     circuit,
     contrast,
     dictionary_report,
+    explorer,
     feature_dashboard,
     feature_table,
     frontier,
@@ -45,6 +46,7 @@ KINDS: dict[str, type] = {
     "circuit": circuit.CircuitPayload,
     "steering": steering.SteeringPayload,
     "contrast": contrast.ContrastPayload,
+    "explorer": explorer.ExplorerPayload,
     # No view of its own: what scrolls into a feature table.
     "table_rows": feature_table.TableRows,
 }

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from saewidgets.widgets.circuit import CircuitGraph
     from saewidgets.widgets.contrast import Contrast
     from saewidgets.widgets.dictionary_report import DictionaryReport
+    from saewidgets.widgets.explorer import Explorer
     from saewidgets.widgets.feature_dashboard import FeatureDashboard
     from saewidgets.widgets.feature_table import FeatureTable
     from saewidgets.widgets.files import open
@@ -21,6 +22,7 @@ _HOMES = {
     "CircuitGraph": "circuit",
     "Contrast": "contrast",
     "DictionaryReport": "dictionary_report",
+    "Explorer": "explorer",
     "FeatureDashboard": "feature_dashboard",
     "FeatureTable": "feature_table",
     "Frontier": "frontier",
@@ -32,7 +34,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "BaseWidget", "CircuitGraph", "Contrast", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier",
+    "BaseWidget", "CircuitGraph", "Contrast", "DictionaryReport", "Explorer", "FeatureDashboard", "FeatureTable",
+    "Frontier",
     "PatchMap", "Steering", "TokenHeatmap", "TrainingMonitor", "open",
 ]  # fmt: skip
 

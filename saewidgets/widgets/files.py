@@ -10,6 +10,7 @@ from saewidgets.payloads import (
     CircuitPayload,
     ContrastPayload,
     DictionaryReportPayload,
+    ExplorerPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
     FrontierPayload,
@@ -23,6 +24,7 @@ from saewidgets.widgets.base import BaseWidget
 from saewidgets.widgets.circuit import CircuitGraph
 from saewidgets.widgets.contrast import Contrast
 from saewidgets.widgets.dictionary_report import DictionaryReport
+from saewidgets.widgets.explorer import Explorer
 from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.feature_table import FeatureTable
 from saewidgets.widgets.frontier import Frontier
@@ -43,6 +45,7 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     FeatureTablePayload: FeatureTable,
     CircuitPayload: CircuitGraph,
     SteeringPayload: Steering,
+    ExplorerPayload: Explorer,
     PatchMapPayload: PatchMap,
     ContrastPayload: Contrast,
 }

@@ -92,7 +92,7 @@ def link(*views: Any, share: Sequence[str] | None = None) -> Link:
         ...         view.wait(60), view.text
         (True, 'Tom has a key.')
     """
-    if len(views) < 2 or not all(hasattr(view, "payload") and hasattr(view, "observe") for view in views):
+    if len(views) < 2 or not all(hasattr(type(view), "payload") and hasattr(view, "observe") for view in views):
         raise WidgetError(f"A link of {len(views)} widgets.", "Give two or more: sw.link(heatmap, dashboard).")
     for view in views:
         if view.closed:

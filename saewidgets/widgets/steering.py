@@ -165,7 +165,7 @@ class Steering(BaseWidget):
         step = Step(request, History((self._undoable(request),)), {})
         super().__init__(payload, step, traits=self._traits_of(payload, request), **look)
         if not whole:
-            self._want(request, None)
+            self._begin()
 
     def _first(self, request: SteeringRequest) -> tuple[SteeringPayload, bool]:
         """What there is after a moment, and whether it is all."""

@@ -18,6 +18,8 @@ from saewidgets.payloads import (
     Context,
     ContrastPayload,
     DictionaryReportPayload,
+    ExplorerPanel,
+    ExplorerPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
     FrontierPayload,
@@ -87,6 +89,7 @@ def hostile_views(
     PatchMapPayload,
     CircuitPayload,
     ContrastPayload,
+    ExplorerPayload,
 ]:  # fmt: skip
     """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
@@ -127,16 +130,23 @@ def hostile_views(
     frontier = frontier_payload(points, context, selected=f"{text}0", ce_name=text)
     dashboard = _hostile_dashboard(text, context)
     table, patches = _hostile_table(text, dashboard), _hostile_patch_map(text, context)
+    steering, circuit = _hostile_steering(text, context), _hostile_circuit(text, context)
+    inside = {"heatmap": hostile_payload([text]), "circuit": circuit, "text": steering}
+    explorer = ExplorerPayload(
+        text, tuple(ExplorerPanel(kind, np.frombuffer(encode(one), np.uint8), text) for kind, one in inside.items()),
+        context, f"{text}/3", dashboards=table.dashboards, diary=(text, text),
+    )  # fmt: skip
     return (
         training,
         frontier,
         report,
         dashboard,
         table,
-        _hostile_steering(text, context),
+        steering,
         patches,
-        _hostile_circuit(text, context),
+        circuit,
         _hostile_contrast(text, context),
+        explorer,
     )
 
 

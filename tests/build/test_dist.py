@@ -52,6 +52,7 @@ def test_wheel_has_what_a_user_needs(wheel: dict[str, int]) -> None:
         "feature_dashboard",
         "feature_table",
         "circuit",
+        "explorer",
         "patch_map",
         "contrast",
     ):

@@ -5,7 +5,14 @@ import json
 from typing import Any
 
 from saewidgets.export.page import to_page
-from saewidgets.payloads import CircuitPayload, FeatureTablePayload, FrontierPayload, HeatmapPayload, encode
+from saewidgets.payloads import (
+    CircuitPayload,
+    ExplorerPayload,
+    FeatureTablePayload,
+    FrontierPayload,
+    HeatmapPayload,
+    encode,
+)
 from saewidgets.payloads.codec import kind_of
 from saewidgets.widgets.carrier import bundle
 from saewidgets.widgets.circuit_request import marks_json
@@ -98,6 +105,8 @@ def live_traits(payload: Any, **traits: Any) -> dict[str, Any]:
     own = heatmap_traits(payload) if isinstance(payload, HeatmapPayload) else shown_traits(payload)
     own = table_traits(payload) if isinstance(payload, FeatureTablePayload) else own
     own = circuit_traits(payload) if isinstance(payload, CircuitPayload) else own
+    # Its panels are widgets of their own; without them it shows what the payload carries.
+    own = {"live": False} if isinstance(payload, ExplorerPayload) else own
     return {
         "_view": kind_of(payload), "_revision": 1, "theme": "auto", "height": 360, "error": None, "undo_depth": 0,
         "redo_depth": 0, "live": True, **own, **traits,

@@ -26,7 +26,7 @@ function Values({ feature }: { feature: ChosenFeature }) {
   );
 }
 
-function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
+export function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
   const { state } = view;
   const wanted = state.live.value ? sliderOf(state.draft.value.edits, feature.id) : feature.scale;
   const local = state.local.value.includes(feature);

@@ -48,7 +48,9 @@ export function Strip({ view }: { view: View }) {
   const { state } = view;
   const payload = state.payload.value;
   const compact = state.compact;
-  const edited = state.edited.value && !compact;
+  const side = state.side.value;
+  const edited = state.edited.value && !compact && side === "both";
+  const after = state.edited.value && !compact && side === "after";
   const top = useRef<HTMLDivElement>(null);
   const bottom = useRef<HTMLDivElement>(null);
   const parts = useRef<Parts | null>(null);
@@ -73,7 +75,7 @@ export function Strip({ view }: { view: View }) {
     if (!strip || !payload || !fill) return;
     const cells = cellsOfDraft(cellsOf(payload.tokens), payload.prompt, draft);
     const lanes = laneSize(features.length);
-    strip.before.show(cells, (token) => lookAt(fill, features, token, merged, merged), lanes, compact);
+    strip.before.show(cells, (token) => lookAt(fill, features, token, merged || after, merged), lanes, compact);
     if (!edited) strip.after = null;
     else if (bottom.current && strip.after?.root !== bottom.current) strip.after = new Lines(bottom.current);
     strip.after?.show(cells, (token) => lookAt(fill, features, token, true), lanes, false);
@@ -138,7 +140,7 @@ export function Strip({ view }: { view: View }) {
       onKeyDown={key}
       onClick={choose}
     >
-      <Margin view={view} text={edited ? "before" : ""} lanes={lanes} />
+      <Margin view={view} text={edited ? "before" : after ? "after" : ""} lanes={lanes} />
       <div class="strip" ref={top} />
       {edited && <Margin view={view} text="after" lanes={lanes} />}
       {edited && <div class="strip" ref={bottom} role="listbox" aria-label="Tokens after the edits" />}

@@ -14,7 +14,7 @@ const MAX_BUTTONS = 8;
 
 const unique = (values: string[]): string[] => [...new Set(values)];
 
-function Site({ view }: { view: View }) {
+export function Site({ view }: { view: View }) {
   const { state } = view;
   const parts = (state.payload.value?.sites ?? []).map((site) => siteParts(site.key));
   const here = siteParts(state.site.value);

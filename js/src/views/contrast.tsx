@@ -165,7 +165,7 @@ function Contrast({ view }: { view: ContrastView }) {
           </>
         )}
       </Foot>
-      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>("table button")?.focus()} />
+      <Help view={view} keys={KEYS} />
       <div class="hear" role="status" aria-live="polite">
         {payload && !state.requests.busy.value && plain(payload.verdict, 400)} {view.said}
       </div>

@@ -1,12 +1,15 @@
 // The FeatureDashboard: what one feature means, where it fires, what it writes, and a text of one's own.
-import { computed, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import css from "../css/dashboard.css";
 import mirror from "../css/mirror.css";
+import { probability } from "../format";
 import type { Draw } from "../mount";
 import { Aside } from "../parts/aside";
 import { Examples, GROUPS } from "../parts/examples";
 import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
+import { Key } from "../parts/key";
 import { LabelHead } from "../parts/labelhead";
 import { LiveText } from "../parts/livetext";
 import { Menu } from "../parts/menu";
@@ -38,7 +41,13 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
   readonly undoDepth = signal(0);
   readonly redoDepth = signal(0);
   /** The text of one's own as the heatmap it is, for the parts that draw those. */
-  readonly box = computed(() => this.payload.value?.live ?? null);
+  readonly box = computed(() => {
+    const live = this.payload.value?.live ?? null;
+    const slot = this.slot.value;
+    return live && slot >= 0 ? { ...live, features: live.features.map((own) => ({ ...own, slot })) } : live;
+  });
+  /** The letter that an explorer gives the feature, -1 for its own. */
+  readonly slot = signal(-1);
   /** The token whose prediction is in view: that of the caret, else the last. */
   readonly selection = computed(() => {
     const last = (this.box.value?.tokens.text.length ?? 0) - 1;
@@ -176,9 +185,70 @@ export const featureDashboard: Draw = (model, root, ended) => {
   return { state, element: <FeatureDashboard view={makeBaseView(state, root, ended)} /> };
 };
 
-function FeatureDashboard({ view }: { view: DashboardView }) {
+const NO_LETTER = 8;
+
+/** How a dashboard is a panel of an explorer: it shows its head and few examples until it is opened. */
+export interface DashboardPart {
+  opened: ReadonlySignal<boolean>;
+  letters: ReadonlySignal<ReadonlyMap<string, number>>;
+  open: (whole: boolean) => void;
+}
+
+export const dashboardPart =
+  (part: DashboardPart): Draw =>
+  (model, root, ended) => {
+    const state = new DashboardState(model);
+    return { state, element: <Panel view={makeBaseView(state, root, ended)} part={part} /> };
+  };
+
+function Panel({ view, part }: { view: DashboardView; part: DashboardPart }) {
   const { state } = view;
   const payload = state.payload.value;
+  const whole = part.opened.value;
+  const letter = payload ? (part.letters.value.get(payload.id) ?? -1) : -1;
+  useEffect(() => {
+    // Without a letter it is in ink.
+    state.slot.value = letter < 0 ? NO_LETTER : letter;
+  }, [letter]);
+  return (
+    <div class={whole ? "inpanel whole" : "inpanel"}>
+      <div>
+        {whole || !payload ? <FeatureDashboard view={view} /> : <Few view={view} payload={payload} slot={letter} />}
+      </div>
+      <button type="button" class="btn" hidden={!payload} aria-expanded={whole} onClick={() => part.open(!whole)}>
+        {whole ? "Close the dashboard" : "Open the dashboard"}
+      </button>
+    </div>
+  );
+}
+
+/** The head of a dashboard, and the strongest examples. */
+function Few({ view, payload, slot }: { view: DashboardView; payload: FeatureDashboardPayload; slot: number }) {
+  const meters = payload.meters.map(({ name, score }) => `${plain(name, 30)} ${probability(score.value)}`);
+  return (
+    <div class="w">
+      <style>{mirror + css}</style>
+      <Edge view={view} />
+      <div class="dbar">
+        {slot >= 0 && <Key feature={{ slot }} />}
+        <h2>{payload.label ? plain(payload.label, 300) : <span class="q">no label yet</span>}</h2>
+        <span class="id clip">{plain(payload.id, 80)}</span>
+        <span class="sp" />
+        <span class="sub">{meters.join(" · ")}</span>
+      </div>
+      <Failed view={view} />
+      <div class={view.state.requests.stale.value || view.state.failure.value ? "drained" : ""}>
+        <Examples view={view} payload={{ ...payload, slot: slot < 0 ? NO_LETTER : slot }} few={5} />
+      </div>
+    </div>
+  );
+}
+
+function FeatureDashboard({ view }: { view: DashboardView }) {
+  const { state } = view;
+  const slot = state.slot.value;
+  const shown = state.payload.value;
+  const payload = shown && slot >= 0 ? { ...shown, slot } : shown;
   const help = helpKey(view);
   const key = (event: KeyboardEvent) => {
     const { tagName } = event.composedPath()[0] as HTMLElement;

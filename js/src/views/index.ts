@@ -3,6 +3,7 @@ import type { Draw } from "../mount";
 import { circuitGraph } from "./circuitgraph";
 import { contrast } from "./contrast";
 import { dictionaryReport } from "./dictionaryreport";
+import { explorer } from "./explorer";
 import { featureDashboard } from "./featuredashboard";
 import { featureTable } from "./featuretable";
 import { frontier } from "./frontier";
@@ -22,4 +23,5 @@ export const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["circuit", circuitGraph(featureDashboard)],
   ["steering", steering],
   ["contrast", contrast],
+  ["explorer", explorer],
 ]);

@@ -11,7 +11,7 @@ import { Menu } from "../parts/menu";
 import { Segments } from "../parts/segments";
 import { Edge, Failed } from "../parts/status";
 import { Steers } from "../parts/steers";
-import { Columns } from "../parts/written";
+import { Column, Columns } from "../parts/written";
 import type { ChatMessage, SteeringPayload } from "../payloads";
 import { type AnyModel, Picture, whole, words } from "../picture";
 import type { Failure } from "../requests";
@@ -167,6 +167,39 @@ export const steering: Draw = (model, root, ended) => {
   const focusStrip = () => root.querySelector<HTMLElement>(".prompt")?.focus();
   return { state, element: <Steering view={{ ...makeBaseView(state, root, ended), focusStrip }} /> };
 };
+
+/** The texts alone: a panel of an explorer. */
+export const steeringTexts: Draw = (model, root, ended) => {
+  const state = new SteeringState(model);
+  return { state, element: <Texts view={makeBaseView(state, root, ended)} /> };
+};
+
+function Texts({ view }: { view: BaseView<SteeringState> }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const texts = payload?.texts ?? [];
+  return (
+    <div class="w">
+      <style>{css}</style>
+      <Edge view={view} />
+      <Failed view={view} />
+      {payload && texts.length === 0 && !state.failure.value && <p class="em">Writing …</p>}
+      {payload && (
+        <div class={`texts pair${state.requests.stale.value || state.failure.value ? " drained" : ""}`}>
+          {texts.map((text) => (
+            <Column
+              key={text.role}
+              payload={payload}
+              text={text}
+              busy={state.working}
+              name={text.role === "base" ? "Base" : "After the edits"}
+            />
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}
 
 function Steering({ view }: { view: SteeringView }) {
   const { state } = view;
