@@ -59,6 +59,7 @@ _HOMES = {
     "PatchMap": "saewidgets.widgets",
     "open": "saewidgets.widgets",
     "link": "saewidgets.widgets.link",
+    "Diary": "saewidgets.widgets.diary",
     # papers and pages
     "report": "saewidgets.export.report",
     "caption": "saewidgets.export.caption",
@@ -122,6 +123,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap
     from saewidgets.widgets import TrainingMonitor as TrainingMonitor
     from saewidgets.widgets import open as open
+    from saewidgets.widgets.diary import Diary as Diary
     from saewidgets.widgets.link import link as link
 
 

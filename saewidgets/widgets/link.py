@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from saewidgets.errors import SaewidgetsError, WidgetError, shorten
 from saewidgets.widgets import checks
@@ -20,6 +21,11 @@ WORDS = {
 }
 
 
+# Links that hold, and the traits that are being passed on, each with its widget, the innermost last; both under GUARD.
+_LINKS: WeakSet[Link] = WeakSet()
+_SOURCES: list[tuple[Any, str]] = []
+
+
 class Link:
     """What `link` made. It ends when a widget is closed, or with `unlink`.
 
@@ -31,6 +37,7 @@ class Link:
     def __init__(self, views: Sequence[Any], words: Sequence[str]) -> None:
         self.views, self.words = tuple(views), tuple(words)
         self._ends: list[Any] = []
+        _LINKS.add(self)
         for word in self.words:
             for view in self.views:
                 trait = trait_of(view, word)
@@ -46,23 +53,31 @@ class Link:
         for end in self._ends:
             end()
         self._ends.clear()
+        _LINKS.discard(self)
 
     def _changed(self, word: str, change: Any) -> None:
         self._tell(word, change.owner, change.new)
 
     def _tell(self, word: str, source: Any, value: Any) -> None:
-        # "", and the fills that are no feature: "error" and "surprise".
-        if source.closed or (word == "feature" and "/" not in str(value)):
+        # "", and the fills that are no feature: "error" and "surprise"; a dashboard's -1 is whichever token is last.
+        if source.closed or (word == "feature" and "/" not in str(value)) or (word == "token" and value == -1):
             return
         with GUARD:
-            for view in self.views:
-                if view is source or view.closed:
-                    continue
-                try:
-                    _set(view, word, value)
-                except SaewidgetsError as error:
-                    # Said where it is wrong: the view that was touched goes on.
-                    view.last_error, view.error = error, checks.describe(error)
+            _SOURCES.append((source, str(trait_of(source, word))))
+            try:
+                self._pass(word, source, value)
+            finally:
+                _SOURCES.pop()
+
+    def _pass(self, word: str, source: Any, value: Any) -> None:
+        for view in self.views:
+            if view is source or view.closed:
+                continue
+            try:
+                _set(view, word, value)
+            except SaewidgetsError as error:
+                # Said where it is wrong: the view that was touched goes on.
+                view.last_error, view.error = error, checks.describe(error)
 
     def __repr__(self) -> str:
         return f"Link({', '.join(type(view).__name__ for view in self.views)}; {', '.join(self.words)})"
@@ -108,6 +123,19 @@ def link(*views: Any, share: Sequence[str] | None = None) -> Link:
     if not words:
         raise WidgetError("These widgets have nothing in common.", "Link a heatmap with a dashboard, a table, a graph.")
     return Link(views, words)
+
+
+def links_of(views: Sequence[Any]) -> list[Link]:
+    """The links that hold between two or more of these widgets, in order of their widgets."""
+    place = {id(view): i for i, view in enumerate(views)}
+    with GUARD:
+        held = [link for link in _LINKS if sum(id(view) in place for view in link.views) > 1]
+    return sorted(held, key=lambda link: [place.get(id(view), len(place)) for view in link.views])
+
+
+def origin() -> tuple[Any, str] | None:
+    """The widget and its trait whose change is being passed on by a link, `None` where none is."""
+    return _SOURCES[0] if _SOURCES else None
 
 
 def trait_of(view: Any, word: str) -> str | None:
