@@ -57,6 +57,7 @@ _HOMES = {
     "CircuitGraph": "saewidgets.widgets",
     "Steering": "saewidgets.widgets",
     "PatchMap": "saewidgets.widgets",
+    "Compare": "saewidgets.widgets",
     "open": "saewidgets.widgets",
     "link": "saewidgets.widgets.link",
     "Diary": "saewidgets.widgets.diary",
@@ -114,6 +115,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.training import resume_training as resume_training
     from saewidgets.training import train_dictionary as train_dictionary
     from saewidgets.widgets import CircuitGraph as CircuitGraph
+    from saewidgets.widgets import Compare as Compare
     from saewidgets.widgets import DictionaryReport as DictionaryReport
     from saewidgets.widgets import FeatureDashboard as FeatureDashboard
     from saewidgets.widgets import FeatureTable as FeatureTable

@@ -63,6 +63,8 @@ export class HeatmapState extends Picture<HeatmapPayload> {
   readonly focused = signal("");
   readonly undoDepth = signal(0);
   readonly redoDepth = signal(0);
+  /** Tokens that are underlined: they differ from what they are compared with. */
+  readonly differing = signal<ReadonlySet<number>>(new Set());
   readonly compact: boolean;
   /** Lanes that a page adds by itself, from what the payload lists as strongest. */
   readonly local = signal<ChosenFeature[]>([]);

@@ -11,6 +11,7 @@ from saewidgets.errors import PayloadError, shorten
 from saewidgets.figures import (
     alt,
     circuit_text,
+    compare_text,
     dictionary_report_text,
     feature_dashboard_text,
     feature_table_text,
@@ -69,6 +70,7 @@ _VIEWS = {
             ("circuit", circuit_text),
             ("steering", steering_text),
             ("patch_map", patch_map_text),
+            ("compare", compare_text),
         )
     },
 }

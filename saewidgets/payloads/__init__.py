@@ -19,6 +19,7 @@ from saewidgets.payloads.circuit import (
     NodeName,
 )
 from saewidgets.payloads.codec import decode, encode
+from saewidgets.payloads.compare import ComparePayload, FeaturePairs
 from saewidgets.payloads.context import Context
 from saewidgets.payloads.dictionary_report import Beside, DictionaryReportPayload, Estimate, ListedFeature, Measure
 from saewidgets.payloads.feature_dashboard import (
@@ -69,12 +70,14 @@ __all__ = [
     "Context",
     "Control",
     "Curve",
+    "ComparePayload",
     "DictionaryReportPayload",
     "Doses",
     "Estimate",
     "ExampleGroup",
     "FeatureDashboardPayload",
     "FeatureLabel",
+    "FeaturePairs",
     "FeatureTablePayload",
     "FormingFeature",
     "FrontierPayload",

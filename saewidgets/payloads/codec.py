@@ -19,6 +19,7 @@ import numpy as np
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
     circuit,
+    compare,
     dictionary_report,
     feature_dashboard,
     feature_table,
@@ -43,6 +44,7 @@ KINDS: dict[str, type] = {
     "feature_table": feature_table.FeatureTablePayload,
     "circuit": circuit.CircuitPayload,
     "steering": steering.SteeringPayload,
+    "compare": compare.ComparePayload,
     # No view of its own: what scrolls into a feature table.
     "table_rows": feature_table.TableRows,
 }

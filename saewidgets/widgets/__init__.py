@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from saewidgets.widgets.base import BaseWidget
     from saewidgets.widgets.circuit import CircuitGraph
+    from saewidgets.widgets.compare import Compare
     from saewidgets.widgets.dictionary_report import DictionaryReport
     from saewidgets.widgets.feature_dashboard import FeatureDashboard
     from saewidgets.widgets.feature_table import FeatureTable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BaseWidget": "base",
     "CircuitGraph": "circuit",
+    "Compare": "compare",
     "DictionaryReport": "dictionary_report",
     "FeatureDashboard": "feature_dashboard",
     "FeatureTable": "feature_table",
@@ -30,8 +32,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "BaseWidget", "CircuitGraph", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "PatchMap",
-    "Steering", "TokenHeatmap", "TrainingMonitor", "open",
+    "BaseWidget", "CircuitGraph", "Compare", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier",
+    "PatchMap", "Steering", "TokenHeatmap", "TrainingMonitor", "open",
 ]  # fmt: skip
 
 

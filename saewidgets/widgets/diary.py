@@ -12,8 +12,9 @@ from saewidgets import disk
 from saewidgets.errors import WidgetError, shorten
 from saewidgets.widgets import diary_files as files
 from saewidgets.widgets.asked import comment
+from saewidgets.widgets.compared import Compared, compare_states
 from saewidgets.widgets.diary_steps import ASKED, State, Step, Values, is_burst, line, state_of, watched, words
-from saewidgets.widgets.diary_views import difference, named, put, snapshot
+from saewidgets.widgets.diary_views import difference, named, put, scope_of, snapshot
 from saewidgets.widgets.jobs import GUARD
 from saewidgets.widgets.link import Link, links_of, origin
 from saewidgets.widgets.output import Code
@@ -135,6 +136,28 @@ class Diary:
             self._paused = False
             if own:
                 self._went_back(f"back to step {number}" if number else "back to the start")
+
+    def compare(self, i: int, j: int, *, scope: Any = None, seed: int = 0) -> Compared:
+        """Run the states after two steps and say what is different: next tokens, KL both ways, features.
+
+        Where the text is the same, the control of the edits stands with it: random features of like density, and random
+        directions of the same norm.
+
+        Args:
+            i: Number of a step, 0 for the start.
+            j: Of another.
+            scope: The model and its dictionaries; that of the views by default.
+            seed: Of the control.
+
+        Returns:
+            The comparison, seen from step `i` (A) to step `j` (B), at the token that they select.
+
+        Raises:
+            WidgetError: No such step, or no model.
+            SaewidgetsError: A state cannot be run.
+        """
+        own = next((found for view in self._views.values() if (found := scope_of(view)) is not None), None)
+        return compare_states(scope or own, self.state(i), self.state(j), seed)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a step: number, view, words, code, prompt, number of edits, features, token."""

@@ -8,6 +8,7 @@ from typing import Any
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
     CircuitPayload,
+    ComparePayload,
     DictionaryReportPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
@@ -20,6 +21,7 @@ from saewidgets.payloads import (
 )
 from saewidgets.widgets.base import BaseWidget
 from saewidgets.widgets.circuit import CircuitGraph
+from saewidgets.widgets.compare import Compare
 from saewidgets.widgets.dictionary_report import DictionaryReport
 from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.feature_table import FeatureTable
@@ -42,6 +44,7 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     CircuitPayload: CircuitGraph,
     SteeringPayload: Steering,
     PatchMapPayload: PatchMap,
+    ComparePayload: Compare,
 }
 
 

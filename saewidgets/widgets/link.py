@@ -74,7 +74,7 @@ class Link:
             if view is source or view.closed:
                 continue
             try:
-                _set(view, word, value)
+                set_word(view, word, value)
             except SaewidgetsError as error:
                 # Said where it is wrong: the view that was touched goes on.
                 view.last_error, view.error = error, checks.describe(error)
@@ -144,7 +144,7 @@ def trait_of(view: Any, word: str) -> str | None:
     return next((name for name in WORDS[word] if name in traits and not traits[name].read_only), None)
 
 
-def _set(view: Any, word: str, value: Any) -> None:
+def set_word(view: Any, word: str, value: Any) -> None:
     """Set a word in a widget that has it; nothing happens where it is so already."""
     trait = trait_of(view, word)
     if trait is None or getattr(view, trait) == value:

@@ -2,12 +2,12 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { cellsOf, cellsOfDraft } from "../cells";
 import { stripKey } from "../commands";
-import { fillOf, lookAt } from "../look";
+import { type Fill, fillOf, lookAt } from "../look";
 import { hue, letter } from "../palette";
 import type { View } from "../view";
 import { Editor } from "./editor";
 import { Lines } from "./lines";
-import { laneSize } from "./token";
+import { type Look, laneSize } from "./token";
 import { describe } from "./tooltip";
 
 interface Parts {
@@ -67,16 +67,22 @@ export function Strip({ view }: { view: View }) {
     return () => editor.close();
   }, []);
 
+  const differing = state.differing.value;
+  const look = (token: number, after: boolean, both = false): Look => ({
+    ...lookAt(fill as Fill, features, token, after, both),
+    differs: differing.has(token),
+  });
+
   // Every render: dressing touches only what differs.
   useLayoutEffect(() => {
     const strip = parts.current;
     if (!strip || !payload || !fill) return;
     const cells = cellsOfDraft(cellsOf(payload.tokens), payload.prompt, draft);
     const lanes = laneSize(features.length);
-    strip.before.show(cells, (token) => lookAt(fill, features, token, merged, merged), lanes, compact);
+    strip.before.show(cells, (token) => look(token, merged, merged), lanes, compact);
     if (!edited) strip.after = null;
     else if (bottom.current && strip.after?.root !== bottom.current) strip.after = new Lines(bottom.current);
-    strip.after?.show(cells, (token) => lookAt(fill, features, token, true), lanes, false);
+    strip.after?.show(cells, (token) => look(token, true), lanes, false);
     const { head, values } = describe(view, selection);
     strip.before.name(selection, `${head}, ${values.join(", ")}`);
     const element = strip.before.select(selection);

@@ -16,6 +16,7 @@ export interface Look {
   fill: string;
   top: string;
   changed: boolean;
+  differs?: boolean;
   bars: readonly Bar[];
 }
 
@@ -58,7 +59,9 @@ export function tokenElement({ drawn, token }: Cell): HTMLElement {
 /** Set fill, marks and lanes of a token; touches only what differs. */
 export function dress(element: HTMLElement, look: Look, lanes: LaneSize, dots: boolean): void {
   const kept = [...element.classList].filter((name) => ["t", "gap", "spec", "unread", "sel", "on"].includes(name));
-  const name = [...kept, look.fill && `filled ${look.fill}`, look.changed ? "ch" : ""].filter(Boolean).join(" ");
+  const name = [...kept, look.fill && `filled ${look.fill}`, look.changed ? "ch" : "", look.differs ? "differs" : ""]
+    .filter(Boolean)
+    .join(" ");
   if (element.className !== name) element.className = name;
   let box = element.querySelector<HTMLElement>(":scope > .ln");
   if (lanes.count === 0) {

@@ -1,6 +1,7 @@
 // Every view by the name that its payload gives.
 import type { Draw } from "../mount";
 import { circuitGraph } from "./circuitgraph";
+import { compare } from "./compare";
 import { dictionaryReport } from "./dictionaryreport";
 import { featureDashboard } from "./featuredashboard";
 import { featureTable } from "./featuretable";
@@ -20,4 +21,5 @@ export const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["patch_map", patchMap],
   ["circuit", circuitGraph(featureDashboard)],
   ["steering", steering],
+  ["compare", compare],
 ]);
