@@ -65,6 +65,8 @@ export class HeatmapState extends Picture<HeatmapPayload> {
   readonly redoDepth = signal(0);
   /** Tokens that are underlined: they differ from what they are compared with. */
   readonly differing = signal<ReadonlySet<number>>(new Set());
+  /** Which of several heatmaps in one view this is, for screen readers. */
+  place = "";
   readonly compact: boolean;
   /** Lanes that a page adds by itself, from what the payload lists as strongest. */
   readonly local = signal<ChosenFeature[]>([]);

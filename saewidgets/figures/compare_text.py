@@ -152,11 +152,11 @@ def fallback(payload: ComparePayload, max_bytes: int = 9_000) -> str:
 
 
 def _words(side: HeatmapPayload, same: set[int], look: Palette) -> str:
-    """A text with those tokens underlined that the other side does not have."""
+    """A text with those tokens in bold that the other side does not have."""
     parts = []
     for position, token in enumerate(text.drawn(side.tokens, limit=120)):
         shown = "".join(f"‹{r.text}›" if r.kind == "mark" else r.text for r in token.runs)
-        word = escape(shown) if position in same else span(shown, "text-decoration:underline")
+        word = escape(shown) if position in same else span(shown, "font-weight:600")
         parts.append((" " if token.gap else "") + word)
     return f'<div style="font-family:{SERIF};white-space:pre-wrap">{"".join(parts)}</div>'
 

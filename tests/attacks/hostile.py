@@ -14,6 +14,7 @@ from saewidgets.payloads import (
     CircuitGroup,
     CircuitMarks,
     CircuitPayload,
+    ComparePayload,
     Context,
     DictionaryReportPayload,
     FeatureDashboardPayload,
@@ -36,6 +37,7 @@ from saewidgets.payloads.heatmap import SPECIAL
 from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
 from tests.view_factory import (
+    make_compare,
     make_dashboard,
     make_frontier,
     make_patch_map,
@@ -83,6 +85,7 @@ def hostile_views(
     SteeringPayload,
     PatchMapPayload,
     CircuitPayload,
+    ComparePayload,
 ]:  # fmt: skip
     """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
@@ -132,7 +135,19 @@ def hostile_views(
         _hostile_steering(text, context),
         patches,
         _hostile_circuit(text, context),
+        _hostile_compare(text, context),
     )
+
+
+def _hostile_compare(text: str, context: Context) -> ComparePayload:
+    side = hostile_payload([text])
+    shown = make_compare(sides=(side, side))
+    assert shown.predictions is not None
+    return replace(
+        shown, name_a=text, name_b=f"{text}!", site_a=f"{text}0", site_b=f"{text}1", note=text, context=context,
+        predictions=replace(shown.predictions, vocabulary=tuple(f"{text}{i}" for i in range(6))),
+        shared=(text,), labels=tuple(replace(one, id=f"{text}0/7", label=text) for one in shown.labels),
+    )  # fmt: skip
 
 
 def _hostile_steering(text: str, context: Context) -> SteeringPayload:

@@ -53,6 +53,7 @@ def test_wheel_has_what_a_user_needs(wheel: dict[str, int]) -> None:
         "feature_table",
         "circuit",
         "patch_map",
+        "compare",
     ):
         assert wheel.get(f"saewidgets/static/page-{view}.js", 0) > 1000
     assert wheel.get("saewidgets/static/shim.js", 0) > 100

@@ -20,6 +20,7 @@ from tests.attacks.allowed import read
 from tests.circuit_factory import make_circuit
 from tests.payloads.test_codec import mutate, pack, parts
 from tests.view_factory import (
+    make_compare,
     make_dashboard,
     make_dead,
     make_doses,
@@ -48,6 +49,12 @@ PAYLOADS = {
     "steering at one strength": make_steering(doses=make_doses(n=1), now=-8.0),
     "steering of nothing": make_steering(roles=(), sliders=(), doses=None, verdict="", kept=()),
     "patch map": make_patch_map(),
+    "comparison": make_compare(),
+    "comparison of two dictionaries": make_compare(-1, match="cosine", site_b="resid_post.2@small", note="Two."),
+    "comparison without numbers": make_compare(
+        -1, predictions=None, kl_back=None, match="none", note="None."
+    ),
+    "comparison without its sides": make_compare(0, inside=False),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),
     "circuit": make_circuit(),

@@ -27,6 +27,7 @@ from saewidgets.payloads.frontier import frontier
 from tests.circuit_factory import make_circuit
 from tests.payloads.test_codec import mutate, pack, parts, same
 from tests.view_factory import (
+    make_compare,
     make_dashboard,
     make_dead,
     make_frontier,
@@ -56,6 +57,12 @@ ALL = {
     "steering": make_steering(),
     "steering of nothing": make_steering(roles=("base",), sliders=(), doses=None, kept=(), texts=()),
     "patch map": make_patch_map(),
+    "comparison": make_compare(),
+    "comparison of two dictionaries": make_compare(-1, match="cosine", site_b="resid_post.2@small", note="Two."),
+    "comparison without numbers": make_compare(
+        -1, predictions=None, kl_back=None, match="none", note="None."
+    ),
+    "comparison without its sides": make_compare(0, inside=False),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),
 }

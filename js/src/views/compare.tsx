@@ -70,11 +70,13 @@ export class CompareState extends Picture<ComparePayload> {
         else throw new Error("no heatmap");
       }
       if (this.#ended.signal.aborted) return;
-      this.halves.value = models.map((model) => {
+      this.halves.value = models.map((model, side) => {
         const el = document.createElement("div");
         const drawn = half(model, el, this.#ended.signal);
+        const state = drawn.state as unknown as HeatmapState;
+        state.place = ` of ${LETTERS[side]}`;
         render(drawn.element, el);
-        return { state: drawn.state as unknown as HeatmapState, el };
+        return { state, el };
       });
       for (const side of [0, 1]) this.#link(side);
     } catch {
