@@ -11,16 +11,17 @@ const FORBIDDEN =
 
 /** Bytes of each view's page. */
 const PAGES = {
-  heatmap: 128_500,
-  heatmap_live: 157_000,
+  heatmap: 130_000,
+  heatmap_live: 158_500,
   training: 94_500,
   frontier: 99_000,
   dictionary_report: 90_000,
-  feature_dashboard: 111_500,
-  feature_table: 143_500,
-  steering: 107_000,
+  feature_dashboard: 112_500,
+  feature_table: 144_500,
+  steering: 107_500,
   patch_map: 102_000,
-  circuit: 140_000,
+  circuit: 140_500,
+  compare: 137_000,
 };
 
 const files = (folder: string): string[] =>
@@ -49,7 +50,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 105_000, "widget.js, of all views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 108_000, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }

@@ -67,6 +67,8 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     # Traits that a front end may write, each with a check against the picture in `_front_value`.
     _front_traits: ClassVar[tuple[str, ...]] = ()
     _ready = False
+    #: The links that it is in, see `saewidgets.link`.
+    links: tuple[Any, ...] = ()
 
     def __init__(
         self, payload: Any, step: Step | None, *, theme: str, height: int, bundle: str, traits: Mapping[str, Any]

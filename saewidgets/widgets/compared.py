@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -94,7 +94,7 @@ def compare_states(scope: Scope | None, a: State, b: State, seed: int) -> Compar
         )
         pictures.append(heatmap_payload(scope, request, control=bool(edits)))
     found = compare_payload(sides[0], sides[1], seed=seed)
-    # The pair in view: the token that the first state selects, or the second; the last pair where neither stands in one.
+    # In view is the token that the first state selects, or the second; the last pair where neither stands in one.
     for tokens, picture in ((found.left_token, pictures[0]), (found.right_token, pictures[1])):
         at = np.flatnonzero(tokens == picture.selection)
         if len(at):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
 from saewidgets.errors import SaewidgetsError, WidgetError, shorten
 from saewidgets.widgets import checks
@@ -21,8 +20,7 @@ WORDS = {
 }
 
 
-# Links that hold, and the traits that are being passed on, each with its widget, the innermost last; both under GUARD.
-_LINKS: WeakSet[Link] = WeakSet()
+# The traits that are being passed on, each with its widget, the innermost last; under GUARD.
 _SOURCES: list[tuple[Any, str]] = []
 
 
@@ -37,7 +35,8 @@ class Link:
     def __init__(self, views: Sequence[Any], words: Sequence[str]) -> None:
         self.views, self.words = tuple(views), tuple(words)
         self._ends: list[Any] = []
-        _LINKS.add(self)
+        for view in self.views:
+            view.links = (*view.links, self)
         for word in self.words:
             for view in self.views:
                 trait = trait_of(view, word)
@@ -53,7 +52,8 @@ class Link:
         for end in self._ends:
             end()
         self._ends.clear()
-        _LINKS.discard(self)
+        for view in self.views:
+            view.links = tuple(link for link in view.links if link is not self)
 
     def _changed(self, word: str, change: Any) -> None:
         self._tell(word, change.owner, change.new)
@@ -126,11 +126,10 @@ def link(*views: Any, share: Sequence[str] | None = None) -> Link:
 
 
 def links_of(views: Sequence[Any]) -> list[Link]:
-    """The links that hold between two or more of these widgets, in order of their widgets."""
+    """The links that hold between two or more of these widgets."""
     place = {id(view): i for i, view in enumerate(views)}
-    with GUARD:
-        held = [link for link in _LINKS if sum(id(view) in place for view in link.views) > 1]
-    return sorted(held, key=lambda link: [place.get(id(view), len(place)) for view in link.views])
+    held = list(dict.fromkeys(link for view in views for link in view.links))
+    return [link for link in held if sum(id(view) in place for view in link.views) > 1]
 
 
 def origin() -> tuple[Any, str] | None:

@@ -68,9 +68,11 @@ export function Strip({ view }: { view: View }) {
   }, []);
 
   const differing = state.differing.value;
+  const pointed = state.pointed.value;
   const look = (token: number, after: boolean, both = false): Look => ({
     ...lookAt(fill as Fill, features, token, after, both),
     differs: differing.has(token),
+    pointed: token === pointed,
   });
 
   // Every render: dressing touches only what differs.
@@ -91,6 +93,10 @@ export function Strip({ view }: { view: View }) {
     strip.editor.shown(element);
   });
 
+  const leave = () => {
+    view.hover.value = null;
+    state.pointing.value = -1;
+  };
   const hover = (event: PointerEvent) => {
     const strip = parts.current;
     if (!strip) return;
@@ -100,10 +106,11 @@ export function Strip({ view }: { view: View }) {
       const element = lines?.elements[i];
       if (token >= 0 && element) {
         if (view.hover.value?.token !== token) view.hover.value = { token, box: element.getBoundingClientRect() };
+        state.pointing.value = token;
         return;
       }
     }
-    view.hover.value = null;
+    leave();
   };
 
   const choose = (event: MouseEvent) => {
@@ -140,7 +147,7 @@ export function Strip({ view }: { view: View }) {
       class={`ba${edited ? " two" : ""}${compact ? " compact" : ""}`}
       style={{ "--lh": `${gap}px`, "--pitch": `${laneSize(features.length).pitch}px`, "--n": String(features.length) }}
       onPointerMove={hover}
-      onPointerLeave={() => (view.hover.value = null)}
+      onPointerLeave={leave}
       onKeyDown={key}
       onClick={choose}
     >

@@ -17,6 +17,7 @@ export interface Look {
   top: string;
   changed: boolean;
   differs?: boolean;
+  pointed?: boolean;
   bars: readonly Bar[];
 }
 
@@ -59,7 +60,13 @@ export function tokenElement({ drawn, token }: Cell): HTMLElement {
 /** Set fill, marks and lanes of a token; touches only what differs. */
 export function dress(element: HTMLElement, look: Look, lanes: LaneSize, dots: boolean): void {
   const kept = [...element.classList].filter((name) => ["t", "gap", "spec", "unread", "sel", "on"].includes(name));
-  const name = [...kept, look.fill && `filled ${look.fill}`, look.changed ? "ch" : "", look.differs ? "differs" : ""]
+  const name = [
+    ...kept,
+    look.fill && `filled ${look.fill}`,
+    look.changed ? "ch" : "",
+    look.differs ? "differs" : "",
+    look.pointed ? "pt" : "",
+  ]
     .filter(Boolean)
     .join(" ");
   if (element.className !== name) element.className = name;

@@ -102,6 +102,7 @@ export class CompareState extends Picture<ComparePayload> {
   #link(side: number): void {
     const [one, other] = [this.halves.value[side], this.halves.value[1 - side]];
     if (!one || !other) return;
+    // With a kernel, Python gives the other side a feature that it lacks.
     this.#stops.push(
       effect(() => {
         const [own, others] = this.#tokens(side);
@@ -116,7 +117,7 @@ export class CompareState extends Picture<ComparePayload> {
       effect(() => {
         const id = one.state.fill.value;
         const shared = this.payload.value?.shared ?? [];
-        if (shared.includes(id.slice(0, Math.max(0, id.lastIndexOf("/"))))) untracked(() => this.#lookAt(other, id));
+        if (shared.includes(id.slice(0, Math.max(0, id.lastIndexOf("/"))))) untracked(() => other.state.lookAt(id));
       }),
       effect(() => {
         const same = this.payload.value?.same ?? [];
@@ -134,12 +135,6 @@ export class CompareState extends Picture<ComparePayload> {
     const none = new Uint32Array(0);
     const [left, right] = [payload?.left_token ?? none, payload?.right_token ?? none];
     return side ? [right, left] : [left, right];
-  }
-
-  /** With a kernel, Python gives the other side a feature that it lacks. */
-  #lookAt({ state }: Half, id: string): void {
-    if (state.features.value.some((feature) => feature.id === id)) state.setFill(id);
-    else if (!state.live.value) state.addFeatures([id]);
   }
 }
 
