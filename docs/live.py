@@ -12,6 +12,7 @@ from saewidgets.export.page import to_page
 from saewidgets.figures.heatmap import to_svg
 from saewidgets.payloads import (
     CircuitPayload,
+    ComparePayload,
     FeatureDashboardPayload,
     HeatmapPayload,
     PatchMapPayload,
@@ -120,6 +121,15 @@ def circuit_payload() -> CircuitPayload:
         return view.payload
 
 
+def compare_payload() -> ComparePayload:
+    """The first stop of the tour beside itself with its feature ablated."""
+    scope, stop = sw.demo(), tour()[0]
+    feature = stop["feature"]
+    options = {"features": [feature], "site": feature.rpartition("/")[0], "edits": ([], [sw.ablate(feature)])}
+    with sw.Compare(scope, stop["prompt"], **options) as view:
+        return view.payload
+
+
 def live_page() -> str:
     """The first stop of the tour with its model inside."""
     scope, stop = sw.demo(), tour()[0]
@@ -146,6 +156,7 @@ def write_live(static: Path) -> None:
         "feature-dashboard": dashboard_payload(),
         "circuit": circuit_payload(),
         "patch-map": patch_map_payload(),
+        "compare": compare_payload(),
         "steering": steering_payload(),
     }
     for name, made in {**dictionary_payloads(), **shown_too}.items():

@@ -41,10 +41,8 @@ def scene(payload: ComparePayload, width_mm: float = 170, theme: str = "light", 
         pen.say(x + 4, y, fonts.fit(pen.plain(name, 200), right - x - 4, NOTE), "ink2")
         y += 5
         if side is not None:
-            y = place_strip(sheet, side, theme, text.drawn(side.tokens, covers, MAX_TOKENS), left, right, y) + 2
-    if payload.sides:
-        panel = Panel(sheet, palette(theme), pen.covers, payload.sides[0])
-        y = panel.legend(left, right, y + 2)
+            y = place_strip(sheet, side, theme, text.drawn(side.tokens, covers, MAX_TOKENS), left, right, y)
+            y = Panel(sheet, palette(theme), pen.covers, side).legend(left, right, y + 2) + 4
     wide = right - left > 330
     split = left + (right - left) * 0.52 if wide else right
     below = _predictions(pen, payload, left, split - 14 * wide, y + 12)

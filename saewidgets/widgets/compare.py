@@ -211,7 +211,8 @@ class Compare(BaseWidget):
         with GUARD:
             key = str(change.new).rpartition("/")[0]
             other = self.right if change.owner is self.left else self.left
-            if key in self._picture.shared and (other.live or change.new in other.features):
+            one = self._picture.match == "same" and key in self._picture.shared
+            if one and (other.live or change.new in other.features):
                 set_word(other, "feature", change.new)
 
     # -- what the base asks --------------------------------------------------------------------------------------------

@@ -102,6 +102,7 @@ export class CompareState extends Picture<ComparePayload> {
   #link(side: number): void {
     const [one, other] = [this.halves.value[side], this.halves.value[1 - side]];
     if (!one || !other) return;
+    let known = one.state.fill.peek();
     // With a kernel, Python gives the other side a feature that it lacks.
     this.#stops.push(
       effect(() => {
@@ -116,8 +117,12 @@ export class CompareState extends Picture<ComparePayload> {
       }),
       effect(() => {
         const id = one.state.fill.value;
-        const shared = this.payload.value?.shared ?? [];
-        if (shared.includes(id.slice(0, Math.max(0, id.lastIndexOf("/"))))) untracked(() => other.state.lookAt(id));
+        if (id === known) return;
+        known = id;
+        const { match, shared } = this.payload.peek() ?? { match: "", shared: [] as string[] };
+        // Two dictionaries are looked at each by its own features.
+        if (match === "same" && shared.includes(id.slice(0, Math.max(0, id.lastIndexOf("/")))))
+          untracked(() => other.state.lookAt(id));
       }),
       effect(() => {
         const same = this.payload.value?.same ?? [];
