@@ -1,5 +1,7 @@
 """Compare: two heatmaps that follow each other, what is compared when they change, files, code, closing."""
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +223,14 @@ def test_a_diary_compares_two_of_its_states(scope: Scope) -> None:
         assert str(found.to_html()).startswith("<!doctype html>")
         with pytest.raises(WidgetError, match="no step"):
             diary.compare(0, 9)
+
+
+def test_nothing_of_a_closed_one_stays(scope: Scope) -> None:
+    view = sw.Compare(scope, (ONE, OTHER))
+    held = [weakref.ref(one) for one in (view, view.left, view.right)]
+    view.wait(60)
+    view.close()
+    del view
+    for _ in range(3):
+        gc.collect()
+    assert [one() for one in held] == [None] * 3
