@@ -15,6 +15,7 @@ from saewidgets.export.page import to_page
 from saewidgets.figures.views import view_of
 from saewidgets.payloads import (
     CircuitPayload,
+    ComparePayload,
     ContrastPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
@@ -32,6 +33,7 @@ GALLERY = {
     "steering": ("Steering", "steering.html"),
     "patch-map": ("Patch map", "causes.html"),
     "contrast": ("Contrast", "causes.html"),
+    "compare": ("Compare", "compare.html"),
     "circuit": ("Circuit graph", "circuits.html"),
     "training": ("Training monitor", "judging.html"),
     "frontier": ("Frontier", "judging.html"),
@@ -165,6 +167,15 @@ def circuit_payload() -> CircuitPayload:
         return view.payload
 
 
+def compare_payload() -> ComparePayload:
+    """The first stop of the tour beside itself with its feature ablated."""
+    scope, stop = sw.demo(), tour()[0]
+    feature = stop["feature"]
+    options = {"features": [feature], "site": feature.rpartition("/")[0], "edits": ([], [sw.ablate(feature)])}
+    with sw.Compare(scope, stop["prompt"], **options) as view:
+        return view.payload
+
+
 def explorer_page() -> str:
     """The same sentence in all panels, its strongest feature ablated, with what the features fire on."""
     scope, prompt = sw.demo(), "When Mira and Tom came to the pond, Tom gave the lantern to"
@@ -219,6 +230,7 @@ def write_live(static: Path) -> None:
         "feature-dashboard": dashboard_payload(),
         "feature-table": features,
         "contrast": contrast_payload(),
+        "compare": compare_payload(),
         "steering": steering_payload(),
         "patch-map": patch_map_payload(),
         "circuit": circuit_payload(),

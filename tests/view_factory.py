@@ -9,6 +9,7 @@ import numpy as np
 
 from saewidgets.payloads import (
     Beside,
+    ComparePayload,
     Context,
     ContrastBottleneck,
     ContrastConfound,
@@ -17,6 +18,7 @@ from saewidgets.payloads import (
     ContrastMeasure,
     ContrastPayload,
     ContrastProbe,
+    Control,
     Curve,
     DictionaryReportPayload,
     Doses,
@@ -26,6 +28,7 @@ from saewidgets.payloads import (
     ExplorerPayload,
     FeatureDashboardPayload,
     FeatureLabel,
+    FeaturePairs,
     FeatureTablePayload,
     FormingFeature,
     FrontierPayload,
@@ -41,6 +44,7 @@ from saewidgets.payloads import (
     PatchMapPayload,
     PatchPath,
     PatchRegion,
+    Predictions,
     RelatedFeature,
     Statistic,
     SteeringPayload,
@@ -548,3 +552,41 @@ def make_explorer(**changes: Any) -> ExplorerPayload:
 
 def _bytes(payload: Any) -> Any:
     return np.frombuffer(encode(payload), np.uint8)
+
+
+def make_compare(controlled: int = 1, inside: bool = True, sides: Any = None, **changes: Any) -> ComparePayload:
+    """Two heatmaps of one sentence, the second edited.
+
+    Args:
+        controlled: Whose edits have a control, -1 for nobody's.
+        inside: Whether the two heatmaps are in the payload.
+        sides: Other heatmaps.
+        **changes: Fields to replace.
+    """
+    left, right = sides or (make_payload(edits=False), make_payload())
+    n = min(len(left.tokens), len(right.tokens))
+    random = np.random.default_rng(5)
+    raw = random.dirichlet(np.ones(6), (2, n)) * 0.9
+    counts = np.arange(n) % 4
+    rows = int(counts.sum())
+    values = random.random((2, rows)) * 6
+    same = np.ones(n, np.uint8)
+    same[n // 2] = 0
+    shape = (n, 6)
+    control = Control(8, 0, raw[0] * 0.9, np.minimum(1, raw[0] * 1.1), np.tile([0, 0.04], (n, 1)),
+                      np.tile([0.01, 0.07], (n, 1)))  # fmt: skip
+    fields: dict[str, Any] = {
+        "name_a": "no edits", "name_b": "ablate resid_post.1/417", "left_token": np.arange(n),
+        "right_token": np.arange(n), "same": same, "pair": max(0, n - 1), "site_a": "resid_post.2",
+        "site_b": "resid_post.2", "match": "same",
+        "features": FeaturePairs(np.cumsum([0, *counts]), np.arange(rows) * 7 % 1_000, np.arange(rows) * 7 % 1_000,
+                                 values[0], values[1], np.ones(rows)),
+        "context": CONTEXT,
+        "predictions": Predictions(np.arange(n), (" Mira", " Tom", " the", " her", " him", " a"),
+                                   np.tile(np.arange(6), shape[:1]).reshape(shape), raw[0], raw[1], np.full(n, 0.34)),
+        "kl_back": np.full(n, 0.29), "control": control if controlled >= 0 else None, "controlled": controlled,
+        "shared": ("resid_post.1", "resid_post.2"), "labels": (FeatureLabel("resid_post.2/7", "female name"),),
+        "left": np.frombuffer(encode(left), np.uint8) if inside else None,
+        "right": np.frombuffer(encode(right), np.uint8) if inside else None,
+    }  # fmt: skip
+    return ComparePayload(**{**fields, **changes})

@@ -666,6 +666,40 @@ export interface SteeringPayload {
   messages: ChatMessage[];
 }
 
+/** Features of A and B at each pair of tokens, CSR by pair, the most different first. */
+export interface FeaturePairs {
+  indptr: Uint32Array;
+  left: Uint32Array;
+  right: Uint32Array;
+  a: Float32Array;
+  b: Float32Array;
+  cosine: Float32Array;
+}
+
+/** Everything a `Compare` draws. */
+export interface ComparePayload {
+  name_a: string;
+  name_b: string;
+  left_token: Uint32Array;
+  right_token: Uint32Array;
+  same: Uint8Array;
+  pair: number;
+  site_a: string;
+  site_b: string;
+  match: string;
+  features: FeaturePairs;
+  context: Context;
+  predictions: Predictions | null;
+  kl_back: Float32Array | null;
+  control: Control | null;
+  controlled: number;
+  shared: string[];
+  labels: FeatureLabel[];
+  note: string;
+  left: Uint8Array | null;
+  right: Uint8Array | null;
+}
+
 /** One feature, in both sets. */
 export interface ContrastFeature {
   id: string;
@@ -846,6 +880,8 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["KeptRun", "note:string prompt:string mode:string place:string sliders:string[] values:float32 seed:number temperature:number text:string effect:number? kl:number? perplexity:number? n_tokens:number"],
   ["ChatMessage", "role:string content:string"],
   ["SteeringPayload", "prompt:string context:Context mode:string place:string seed:number temperature:number max_new_tokens:number sliders:SteeringSlider[] texts:WrittenText[] target:string[] target_name:string doses:Doses? now:number verdict:string kept:KeptRun[] offers:FeatureLabel[] control:string frozen:boolean phase:string tokens_per_second:number propagation:string messages:ChatMessage[]"],
+  ["FeaturePairs", "indptr:uint32 left:uint32 right:uint32 a:float32 b:float32 cosine:float32"],
+  ["ComparePayload", "name_a:string name_b:string left_token:uint32 right_token:uint32 same:uint8 pair:number site_a:string site_b:string match:string features:FeaturePairs context:Context predictions:Predictions? kl_back:float32? control:Control? controlled:number shared:string[] labels:FeatureLabel[] note:string left:uint8? right:uint8?"],
   ["ContrastFeature", "id:string label:string auroc:number low:number high:number frequency_positive:number frequency_negative:number mean_positive:number mean_negative:number confound:string beyond:boolean"],
   ["ContrastConfound", "name:string positive:number negative:number auroc:number low:number high:number flagged:boolean"],
   ["ContrastProbe", "inputs:string k:number accuracy:number low:number high:number control:boolean"],
@@ -868,6 +904,7 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
   ["feature_table", "FeatureTablePayload"],
   ["circuit", "CircuitPayload"],
   ["steering", "SteeringPayload"],
+  ["compare", "ComparePayload"],
   ["contrast", "ContrastPayload"],
   ["explorer", "ExplorerPayload"],
   ["table_rows", "TableRows"],
@@ -969,4 +1006,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | PatchMapPayload | FeatureTablePayload | CircuitPayload | SteeringPayload | ContrastPayload | ExplorerPayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | PatchMapPayload | FeatureTablePayload | CircuitPayload | SteeringPayload | ComparePayload | ContrastPayload | ExplorerPayload;

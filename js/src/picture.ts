@@ -1,5 +1,5 @@
 // What every view's state begins with: the payload as it comes, whether there is a model, what failed, the way to Python.
-import { batch, computed, signal } from "@preact/signals";
+import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import { bytesOf, decode } from "./decode";
 import type { Payload } from "./payloads";
 import { type Failure, failureOf, Requests } from "./requests";
@@ -19,6 +19,20 @@ export interface AnyModel {
 export const words = (value: unknown): string => (typeof value === "string" ? value : "");
 export const whole = (value: unknown): number => (Number.isSafeInteger(value) ? (value as number) : 0);
 
+/** What a view is at, and how it is taken elsewhere. */
+export interface Place<T> {
+  at: ReadonlySignal<T>;
+  go(value: T): void;
+}
+
+/** What views can follow each other in; a token is one of the same prompt. */
+export interface Followed {
+  token?: Place<number> & { prompt(): string };
+  feature?: Place<string>;
+  /** The token under the pointer, -1 for none. */
+  pointed?: Place<number> & { prompt(): string };
+}
+
 /** State of one view of one model. A subclass ends its constructor with `start()`. */
 export class Picture<P extends Payload = Payload> {
   readonly payload = signal<P | null>(null);
@@ -32,6 +46,8 @@ export class Picture<P extends Payload = Payload> {
   readonly name: string;
   /** Reserved before the first picture, in px. */
   readonly height: number;
+  /** What other views of a page can follow. */
+  readonly followed: Followed = {};
   readonly #ends: (() => void)[] = [];
 
   constructor(protected readonly model: AnyModel) {

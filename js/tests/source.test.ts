@@ -11,18 +11,19 @@ const FORBIDDEN =
 
 /** Bytes of each view's page. */
 const PAGES = {
-  heatmap: 132_600,
-  heatmap_live: 161_100,
-  training: 97_400,
-  frontier: 102_000,
-  dictionary_report: 92_900,
-  feature_dashboard: 115_400,
-  feature_table: 147_800,
-  steering: 112_000,
-  patch_map: 105_700,
-  contrast: 105_200,
-  circuit: 145_100,
-  explorer: 224_500,
+  heatmap: 134_100,
+  heatmap_live: 162_600,
+  training: 98_200,
+  frontier: 102_900,
+  dictionary_report: 93_800,
+  feature_dashboard: 116_300,
+  feature_table: 148_800,
+  steering: 112_900,
+  patch_map: 106_600,
+  contrast: 106_000,
+  circuit: 146_200,
+  explorer: 226_300,
+  compare: 140_800,
 };
 
 const files = (folder: string): string[] =>
@@ -51,7 +52,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 117_000, "widget.js, of all views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 122_000, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }

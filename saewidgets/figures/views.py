@@ -11,6 +11,7 @@ from saewidgets.errors import PayloadError, shorten
 from saewidgets.figures import (
     alt,
     circuit_text,
+    compare_text,
     contrast_text,
     dictionary_report_text,
     explorer_text,
@@ -71,6 +72,7 @@ _VIEWS = {
             ("circuit", circuit_text),
             ("steering", steering_text),
             ("patch_map", patch_map_text),
+            ("compare", compare_text),
             ("contrast", contrast_text),
             ("explorer", explorer_text),
         )

@@ -19,6 +19,7 @@ from saewidgets.payloads.circuit import (
     NodeName,
 )
 from saewidgets.payloads.codec import decode, encode
+from saewidgets.payloads.compare import ComparePayload, FeaturePairs
 from saewidgets.payloads.context import Context
 from saewidgets.payloads.contrast import (
     ContrastBottleneck,
@@ -87,6 +88,7 @@ __all__ = [
     "ContrastProbe",
     "Control",
     "Curve",
+    "ComparePayload",
     "DictionaryReportPayload",
     "Doses",
     "Estimate",
@@ -95,6 +97,7 @@ __all__ = [
     "ExplorerPayload",
     "FeatureDashboardPayload",
     "FeatureLabel",
+    "FeaturePairs",
     "FeatureTablePayload",
     "FormingFeature",
     "FrontierPayload",

@@ -19,6 +19,7 @@ import numpy as np
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
     circuit,
+    compare,
     contrast,
     dictionary_report,
     explorer,
@@ -45,6 +46,7 @@ KINDS: dict[str, type] = {
     "feature_table": feature_table.FeatureTablePayload,
     "circuit": circuit.CircuitPayload,
     "steering": steering.SteeringPayload,
+    "compare": compare.ComparePayload,
     "contrast": contrast.ContrastPayload,
     "explorer": explorer.ExplorerPayload,
     # No view of its own: what scrolls into a feature table.

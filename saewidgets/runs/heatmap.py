@@ -105,7 +105,7 @@ def heatmap_payload(
         SaewidgetsError: The request does not fit the scope.
     """
     started = time.perf_counter()
-    edits = _with_error_term(request.edits, request.error_term)
+    edits = with_error_term(request.edits, request.error_term)
     site = scope.key(request.site) if request.site else scope.default_site
     chosen = _chosen_ids(scope, request.features)
     keys = in_view(scope, site, chosen) if glance else list(scope.dictionaries)
@@ -149,7 +149,12 @@ def heatmap_payload(
     )
 
 
-def _with_error_term(edits: Sequence[Edit], error_term: str) -> tuple[Edit, ...]:
+def with_error_term(edits: Sequence[Edit], error_term: str) -> tuple[Edit, ...]:
+    """The edits under one policy for the error term, `"kept"` or `"dropped"`.
+
+    Raises:
+        WidgetError: Another word.
+    """
     if error_term not in ("kept", "dropped"):
         raise WidgetError(f"The error term cannot be {shorten(error_term)}.", "Use 'kept' or 'dropped'.")
     error = "keep" if error_term == "kept" else "drop"

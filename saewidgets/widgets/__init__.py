@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from saewidgets.widgets.base import BaseWidget
     from saewidgets.widgets.circuit import CircuitGraph
+    from saewidgets.widgets.compare import Compare
     from saewidgets.widgets.contrast import Contrast
     from saewidgets.widgets.dictionary_report import DictionaryReport
     from saewidgets.widgets.explorer import Explorer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BaseWidget": "base",
     "CircuitGraph": "circuit",
+    "Compare": "compare",
     "Contrast": "contrast",
     "DictionaryReport": "dictionary_report",
     "Explorer": "explorer",
@@ -34,8 +36,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "BaseWidget", "CircuitGraph", "Contrast", "DictionaryReport", "Explorer", "FeatureDashboard", "FeatureTable",
-    "Frontier",
+    "BaseWidget", "CircuitGraph", "Compare", "Contrast", "DictionaryReport", "Explorer", "FeatureDashboard",
+    "FeatureTable", "Frontier",
     "PatchMap", "Steering", "TokenHeatmap", "TrainingMonitor", "open",
 ]  # fmt: skip
 

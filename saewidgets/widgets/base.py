@@ -69,6 +69,8 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     _ready = False
     # The widget that this one is a panel of: it keeps the history of all its panels.
     _leader: Any = None
+    #: The links that it is in, see `saewidgets.link`.
+    links: tuple[Any, ...] = ()
 
     def __init__(
         self, payload: Any, step: Step | None, *, theme: str, height: int, bundle: str, traits: Mapping[str, Any]

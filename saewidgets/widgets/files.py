@@ -8,6 +8,7 @@ from typing import Any
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
     CircuitPayload,
+    ComparePayload,
     ContrastPayload,
     DictionaryReportPayload,
     ExplorerPayload,
@@ -22,6 +23,7 @@ from saewidgets.payloads import (
 )
 from saewidgets.widgets.base import BaseWidget
 from saewidgets.widgets.circuit import CircuitGraph
+from saewidgets.widgets.compare import Compare
 from saewidgets.widgets.contrast import Contrast
 from saewidgets.widgets.dictionary_report import DictionaryReport
 from saewidgets.widgets.explorer import Explorer
@@ -48,6 +50,7 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     ExplorerPayload: Explorer,
     PatchMapPayload: PatchMap,
     ContrastPayload: Contrast,
+    ComparePayload: Compare,
 }
 
 

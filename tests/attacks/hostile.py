@@ -15,6 +15,7 @@ from saewidgets.payloads import (
     CircuitGroup,
     CircuitMarks,
     CircuitPayload,
+    ComparePayload,
     Context,
     ContrastPayload,
     DictionaryReportPayload,
@@ -40,6 +41,7 @@ from saewidgets.payloads.heatmap import SPECIAL
 from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
 from tests.view_factory import (
+    make_compare,
     make_contrast,
     make_dashboard,
     make_frontier,
@@ -90,6 +92,7 @@ def hostile_views(
     CircuitPayload,
     ContrastPayload,
     ExplorerPayload,
+    ComparePayload,
 ]:  # fmt: skip
     """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
@@ -147,7 +150,19 @@ def hostile_views(
         circuit,
         _hostile_contrast(text, context),
         explorer,
+        _hostile_compare(text, context),
     )
+
+
+def _hostile_compare(text: str, context: Context) -> ComparePayload:
+    side = hostile_payload([text])
+    shown = make_compare(sides=(side, side))
+    assert shown.predictions is not None
+    return replace(
+        shown, name_a=text, name_b=f"{text}!", site_a=f"{text}0", site_b=f"{text}1", note=text, context=context,
+        predictions=replace(shown.predictions, vocabulary=tuple(f"{text}{i}" for i in range(6))),
+        shared=(text,), labels=tuple(replace(one, id=f"{text}0/7", label=text) for one in shown.labels),
+    )  # fmt: skip
 
 
 def _hostile_steering(text: str, context: Context) -> SteeringPayload:

@@ -17,7 +17,7 @@ from tests.export.test_page import Elements, links
 
 KINDS = (
     "training", "frontier", "dictionary_report", "feature_dashboard", "feature_table", "steering", "patch_map",
-    "circuit", "contrast", "explorer",
+    "circuit", "contrast", "explorer", "compare",
 )  # fmt: skip
 
 

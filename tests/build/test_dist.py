@@ -54,6 +54,7 @@ def test_wheel_has_what_a_user_needs(wheel: dict[str, int]) -> None:
         "circuit",
         "explorer",
         "patch_map",
+        "compare",
         "contrast",
     ):
         assert wheel.get(f"saewidgets/static/page-{view}.js", 0) > 1000

@@ -27,6 +27,7 @@ from saewidgets.payloads.frontier import frontier
 from tests.circuit_factory import make_circuit
 from tests.payloads.test_codec import mutate, pack, parts, same
 from tests.view_factory import (
+    make_compare,
     make_contrast,
     make_dashboard,
     make_dead,
@@ -63,6 +64,10 @@ ALL = {
     "explorer in a lecture": make_explorer(preset="lecture", opened=True),
     "explorer of nothing": make_explorer(panels=(), dashboards=(), diary=(), feature=""),
     "patch map": make_patch_map(),
+    "comparison": make_compare(),
+    "comparison of two dictionaries": make_compare(-1, match="cosine", site_b="resid_post.2@small", note="Two."),
+    "comparison without numbers": make_compare(-1, predictions=None, kl_back=None, match="none", note="None."),
+    "comparison without its sides": make_compare(0, inside=False),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),
 }

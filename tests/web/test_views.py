@@ -11,6 +11,7 @@ from saewidgets.payloads import CircuitMarks
 from tests.attacks.hostile import STRINGS, hostile_views
 from tests.circuit_factory import make_circuit
 from tests.view_factory import (
+    make_compare,
     make_contrast,
     make_dashboard,
     make_dead,
@@ -54,6 +55,9 @@ VIEWS: dict[str, Any] = {
     "explorer in a lecture": make_explorer(preset="lecture", opened=True),
     "explorer of nothing": make_explorer(panels=(), dashboards=(), diary=(), feature=""),
     "patch map": make_patch_map(),
+    "comparison": make_compare(),
+    "comparison of two dictionaries": make_compare(-1, match="cosine", site_b="resid_post.2@small", note="Two."),
+    "comparison without numbers": make_compare(-1, predictions=None, kl_back=None, match="none", note="None."),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),
     "contrast": make_contrast(),
@@ -395,7 +399,7 @@ def test_keyboard_help(open_page: Open) -> None:
 
 
 HOSTILE = {"training": 0, "frontier": 1, "dictionary_report": 2, "feature_dashboard": 3, "steering": 5, "patch_map": 6,
-           "circuit": 7, "contrast": 8}  # fmt: skip
+           "circuit": 7, "contrast": 8, "compare": 10}  # fmt: skip
 
 
 @pytest.mark.parametrize("number", HOSTILE.values(), ids=HOSTILE)

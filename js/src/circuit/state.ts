@@ -1,7 +1,7 @@
 // State of one circuit graph: what is in view, what is marked, what is asked of Python.
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import type { Host } from "../mount";
-import { type AnyModel, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
 import { plain } from "../signs";
 import { Steps } from "./history";
 import {
@@ -126,6 +126,16 @@ export class CircuitState extends Picture<CircuitPayload> {
     }
     return done;
   });
+
+  /** A node says a token and a feature; which node another view means, it cannot say. */
+  override readonly followed: Followed = {
+    token: {
+      at: computed(() => this.payload.value?.nodes.position[this.selected.value] ?? -1),
+      go: () => undefined,
+      prompt: () => this.payload.value?.prompt ?? "",
+    },
+    feature: { at: computed(() => featureOf(this.selection.value)), go: () => undefined },
+  };
 
   constructor(
     model: AnyModel,

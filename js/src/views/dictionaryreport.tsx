@@ -7,7 +7,7 @@ import { Menu } from "../parts/menu";
 import { Report, ReportTitle } from "../parts/report";
 import { Failed } from "../parts/status";
 import type { DictionaryReportPayload } from "../payloads";
-import { type AnyModel, Picture, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, makeBaseView } from "../view";
 
@@ -20,6 +20,8 @@ const KEYS = [
 
 class ReportState extends Picture<DictionaryReportPayload> {
   readonly feature = signal("");
+
+  override readonly followed: Followed = { feature: { at: this.feature, go: (id) => this.choose(id) } };
 
   constructor(model: AnyModel) {
     super(model);

@@ -19,7 +19,7 @@ import { Judge, type Quiz, scored } from "../parts/quiz";
 import { Edge, Failed } from "../parts/status";
 import { Steps } from "../parts/steps";
 import type { FeatureDashboardPayload } from "../payloads";
-import { type AnyModel, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, disabledReason, makeBaseView } from "../view";
 
@@ -59,6 +59,10 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
     selection: this.selection,
     live: this.live,
     requests: this.requests,
+  };
+
+  override readonly followed: Followed = {
+    token: { at: this.selection, go: (token) => this.select(token), prompt: () => this.box.value?.prompt ?? "" },
   };
 
   constructor(model: AnyModel) {

@@ -1,6 +1,7 @@
 // Every view by the name that its payload gives.
 import type { Draw } from "../mount";
 import { circuitGraph } from "./circuitgraph";
+import { compare } from "./compare";
 import { contrast } from "./contrast";
 import { dictionaryReport } from "./dictionaryreport";
 import { explorer } from "./explorer";
@@ -24,4 +25,5 @@ export const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["steering", steering],
   ["contrast", contrast],
   ["explorer", explorer],
+  ["compare", compare],
 ]);
