@@ -16,7 +16,8 @@ from saewidgets.doctor.jupyter import ANYWIDGET, MANAGER, Lab, extensions, find_
 
 
 def states(checks):
-    return {check.name.removesuffix(" in JupyterLab"): check.state for check in checks}
+    names = {"lab: jupyterlab_widgets": MANAGER, "lab: anywidget": ANYWIDGET}
+    return {names.get(check.name, check.name): check.state for check in checks}
 
 
 class TestPackages:
