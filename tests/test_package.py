@@ -149,6 +149,16 @@ def test_every_error_has_its_row_in_the_documentation() -> None:
     assert rows == {path.stem for path in (ROOT / "docs" / "errors").glob("*.md")}
 
 
+def test_the_citation_is_of_this_version_and_has_what_a_citation_needs() -> None:
+    import yaml
+
+    said = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors", "license"} <= said.keys()
+    assert (said["version"], said["license"]) == (saewidgets.__version__, "MIT")
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
+
+
 class TestNoOutsideNetwork:
     """The guard of conftest.py fires: otherwise every test that passes under it proves nothing."""
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tempfile import gettempdir
 from typing import Literal
 
-# An interpreter on a slow network disk may take this long to start; nothing here may hang.
-SECONDS = 60.0
+# An interpreter on a slow network disk, or a busy machine, may take this long to start; nothing here may hang.
+SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Answer:
 
 
 def ask(command: Sequence[str]) -> Answer:
-    """Run a program and wait for it, a minute at most.
+    """Run a program and wait for it, two minutes at most.
 
     Args:
         command: Program and arguments.
@@ -57,7 +57,9 @@ def ask(command: Sequence[str]) -> Answer:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=SECONDS, cwd=gettempdir(), check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired:
+        return Answer("", f"no answer within {SECONDS} s")
+    except OSError as error:
         return Answer("", str(error))
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]

@@ -127,12 +127,12 @@ def extensions(lab: Lab | None) -> list[Check]:
 
 
 def _extension(lab: Lab, name: str, package: str) -> Check:
-    title, install = f"{name} in JupyterLab", f"{lab.python} -m pip install {package}"
+    title, install = f"lab: {package}", f"{lab.python} -m pip install {package}"
     files = [folder / "labextensions" / name / "package.json" for folder in lab.data]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
-        return Check(title, "fault", f"JupyterLab ({lab.python}) does not have it: cells say “Error displaying widget”",
-                     f"{install}, then restart JupyterLab.")  # fmt: skip
+        found = f"JupyterLab ({lab.python}) does not have {name}: cells say “Error displaying widget”"
+        return Check(title, "fault", found, f"{install}, then restart JupyterLab.")
     if _switched_off(lab, name):
         return Check(title, "fault", "installed, but switched off", f"jupyter labextension enable {name}")
     version, need = str(_read(file).get("version", "")), needed(package)

@@ -51,6 +51,6 @@ def _effect(payload: HeatmapPayload, row: int) -> list[str]:
     said = f"KL {text.probability(float(kl[row]))} nats"
     if control is None:
         return [said]
-    bands = control.kl_features, control.kl_directions
-    features, directions = (text.interval(*map(float, band[row])) for band in bands)
+    bands = (control.kl_features[row], control.kl_directions[row])
+    features, directions = (text.interval(*map(float, band)) for band in bands)
     return [f"{said}; the same on {control.n} random features {features}, on random directions {directions}"]

@@ -60,8 +60,8 @@ def _spread(pen: Pen, payload: FeatureTablePayload, place: Place) -> float:
     columns = [(left, middle - 10), (middle + 10, right)] if wide else [(left, right)]
     bottoms = [top] * len(columns)
     for n, draw in enumerate(drawn):
-        column = n % len(columns)
-        bottoms[column] = draw((*columns[column], bottoms[column]))
+        start, end = columns[n % len(columns)]
+        bottoms[n % len(columns)] = draw((start, end, bottoms[n % len(columns)]))
     return max(bottoms)
 
 

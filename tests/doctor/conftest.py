@@ -23,7 +23,7 @@ def doctor(tmp_path):
         place = os.pathsep.join(map(str, (*paths, ROOT)))
         done = subprocess.run(
             [sys.executable, "-m", "saewidgets.cli", "doctor", "--json", *arguments],
-            capture_output=True, text=True, timeout=240, cwd=tmp_path,
+            capture_output=True, text=True, timeout=290, cwd=tmp_path,
             env={**os.environ, **clean, "PYTHONPATH": place, **variables},
         )  # fmt: skip
         assert done.stdout, done.stderr

@@ -16,7 +16,8 @@ from saewidgets.doctor.jupyter import ANYWIDGET, MANAGER, Lab, extensions, find_
 
 
 def states(checks):
-    return {check.name.removesuffix(" in JupyterLab"): check.state for check in checks}
+    names = {"lab: jupyterlab_widgets": MANAGER, "lab: anywidget": ANYWIDGET}
+    return {names.get(check.name, check.name): check.state for check in checks}
 
 
 class TestPackages:
@@ -214,3 +215,8 @@ def test_a_program_that_is_not_there_or_fails():
     assert ask(["/no/such/program"]).fault
     assert ask([sys.executable, "-c", "raise SystemExit('sorry')"]) == Answer("", "sorry")
     assert ask([sys.executable, "-c", "print(1)"]) == Answer("1\n")
+
+
+def test_a_program_that_hangs_is_left(monkeypatch):
+    monkeypatch.setattr("saewidgets.doctor.check.SECONDS", 0.2)
+    assert ask([sys.executable, "-c", "import time; time.sleep(60)"]) == Answer("", "no answer within 0.2 s")

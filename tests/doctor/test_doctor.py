@@ -16,7 +16,7 @@ def test_a_sound_installation_has_no_fault(doctor):
     assert status == 0, checks
     assert {name for name, check in checks.items() if check["state"] == "ok"} >= {
         "torch", "anywidget", "ipywidgets", "jupyterlab", "front end", "demo model", "torch works", "cache",
-        "@jupyter-widgets/jupyterlab-manager in JupyterLab", "anywidget in JupyterLab",
+        "lab: jupyterlab_widgets", "lab: anywidget",
     }  # fmt: skip
     assert checks["websocket"]["state"] == "note" and "--url" in checks["websocket"]["remedy"]
 
