@@ -516,6 +516,7 @@ def make_contrast(beyond: bool = True, tool: str = "bottleneck", **changes: Any)
                       ContrastConfound("frequency", 1.9, 2.0, 0.45, 0.25, 0.7)),
         "context": CONTEXT, "chosen": ("resid_post.1/40", "resid_post.1/41"), "feature": "resid_post.1/40",
         "tool": tool, "edit": "[sw.clamp('resid_post.1/40', 3.2)]" if tool == "edit" else "",
-        "probes": probes if tool == "probe" else (), "bottleneck": bottleneck if tool == "bottleneck" else None, "example": 5,
+        "probes": probes if tool == "probe" else (), "bottleneck": bottleneck if tool == "bottleneck" else None,
+        "example": 5,
     }  # fmt: skip
     return ContrastPayload(**{**fields, **changes})
