@@ -63,8 +63,8 @@ class Contrast(BaseWidget):
         >>> cats = [f"{name} saw a black cat." for name in ("Mira", "Tom", "Ida", "Leo")]
         >>> boats = [f"{name} saw a red boat." for name in ("Mira", "Tom", "Ida", "Leo")]
         >>> with sw.Contrast(sw.demo(), cats, boats, dictionary="resid_post.0@small", tool="edit", controls=1) as view:
-        ...     len(view.payload.features), [edit.kind for edit in view.edits]
-        (40, ['clamp', 'clamp', 'clamp'])
+        ...     len(view.payload.features) > 20, [edit.kind for edit in view.edits]
+        (True, ['clamp', 'clamp', 'clamp'])
     """
 
     _view = traitlets.Unicode("contrast", read_only=True).tag(sync=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from saewidgets.payloads import CircuitMarks
+from saewidgets.payloads import ChatMessage, CircuitMarks
 from tests.attacks.hostile import STRINGS, hostile_views
 from tests.circuit_factory import make_circuit
 from tests.view_factory import (
@@ -438,3 +438,30 @@ def test_the_view_lets_go_of_its_model(open_page: Open) -> None:
         page.evaluate("host.end()")
         expect(page.locator(".saewidgets")).to_have_count(0)
         assert page.evaluate("host.listeners()") == 0
+
+
+# ------------------------------------------------------------------------------------------- conversations, propagation
+
+
+def test_a_conversation_is_shown_by_role_and_edited_in_place(open_page: Open) -> None:
+    chat = (ChatMessage("system", "Be brief."), ChatMessage("user", "They met in"))
+    page = open_page(live_page(make_steering(messages=chat, prompt="system: Be brief.\nuser: They met in")))
+    rows = page.get_by_role("list", name="Conversation").get_by_role("listitem")
+    assert rows.locator("span:first-child").all_text_contents() == ["system", "user", "assistant"]
+    box = page.get_by_role("textbox", name="What user says, message 2")
+    expect(box).to_have_value("They met in")
+    box.fill("They left in")
+    prompt = page.evaluate("host.sent.at(-1).state.prompt")
+    assert prompt == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "They left in"}]
+    assert violations(page) == []
+
+
+def test_curves_say_how_the_effect_travels_and_can_be_asked_otherwise(open_page: Open) -> None:
+    page = open_page(live_page(make_steering(propagation="direct")))
+    menu = page.get_by_role("combobox", name="How the effect travels in the curves")
+    expect(menu).to_have_value("direct")
+    expect(page.get_by_role("region", name="Dose and response")).to_contain_text("of the base text, log")
+    menu.select_option("frozen_attention")
+    assert page.evaluate("host.sent.at(-1).state.propagation") == "frozen_attention"
+    page = open_page(saved_page(make_steering(propagation="direct")))
+    expect(page.get_by_role("region", name="Dose and response")).to_contain_text("direct effect, along the base text")
