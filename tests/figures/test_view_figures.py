@@ -51,9 +51,7 @@ PAYLOADS = {
     "patch map": make_patch_map(),
     "comparison": make_compare(),
     "comparison of two dictionaries": make_compare(-1, match="cosine", site_b="resid_post.2@small", note="Two."),
-    "comparison without numbers": make_compare(
-        -1, predictions=None, kl_back=None, match="none", note="None."
-    ),
+    "comparison without numbers": make_compare(-1, predictions=None, kl_back=None, match="none", note="None."),
     "comparison without its sides": make_compare(0, inside=False),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),
