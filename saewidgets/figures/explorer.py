@@ -36,7 +36,7 @@ def scene(payload: ExplorerPayload, width_mm: float = 170, theme: str = "light",
     if parts:
         return stacked(parts)
     sheet, pen = blank(width_mm, theme, portable)
-    pen.say(MARGIN, MARGIN + NOTE, pen.plain(payload.prompt, 120), "ink", bold=True)
+    pen.say(MARGIN, MARGIN + NOTE, pen.plain(payload.prompt, 32), "ink", bold=True)
     sheet.height = 2 * MARGIN + NOTE
     return sheet
 
@@ -61,7 +61,7 @@ class _Files(Files):
     def preview(self, payload: Any, max_bytes: int = 30_000) -> bytes | None:
         """A small PNG of at most `max_bytes` bytes, `None` when none fits."""
         strip = payload.picture("heatmap")
-        return None if strip is None else heatmap.preview(strip, max_bytes=max_bytes)
+        return super().preview(payload, max_bytes) if strip is None else heatmap.preview(strip, max_bytes=max_bytes)
 
 
 FILES = _Files(scene, alt_text)

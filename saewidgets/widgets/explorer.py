@@ -155,6 +155,7 @@ class Explorer(Leaving, Sharing, BaseWidget):
         shown._leader = self
         self._panels = {"heatmap": f"anywidget:{shown.model_id}"}
         self._links.append(link(self, shown, share=[*SHARED, "token"]))
+        self._make()
         self._follow()
 
     # -- for people ----------------------------------------------------------------------------------------------------

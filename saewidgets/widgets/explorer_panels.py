@@ -113,11 +113,13 @@ class TextPanel(Panel, Steering):
         assert isinstance(request.prompt, str)
         return SteeringPayload(request.prompt, context, seed=request.seed, phase="writing"), False
 
-    def begin(self) -> None:
-        """Make the first picture."""
-        before = self._need_model().request
-        fields = {name: getattr(before, name) for name in SteeringRequest.__slots__ if name != "edits"}
-        self._want(TextRequest(**fields, done=self._leader.edits), None)
+    def adopt(self) -> None:
+        """Take over the edits of the explorer, whatever they are."""
+        step = self._need_model()
+        fields = {name: getattr(step.request, name) for name in SteeringRequest.__slots__ if name != "edits"}
+        self._wanted = self._shown = replace(step, request=TextRequest(**fields, done=self._leader.edits))
+        with self._setting():
+            self.edits = self._leader.edits
 
     def _request(self, state: dict[str, Any]) -> Any:
         before = self._need_model().request

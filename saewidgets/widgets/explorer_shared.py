@@ -48,27 +48,33 @@ class Sharing(traitlets.HasTraits):
 
     # -- panels --------------------------------------------------------------------------------------------------------
 
+    def _make(self: Any) -> None:
+        """Make and link the panels, those that take their time without a picture. In the cell: marimo lets no other."""
+        scope, prompt, edits = self._scope, self.prompt, self.edits
+        options: dict[str, Any] = {"theme": self.theme, "atlas": self._atlas}
+        marks = {"pinned": list(self._pinned)}
+        self.circuit = self._panel(
+            "circuit",
+            lambda: CircuitPanel(self, scope, prompt, edits=edits, marks=marks, seed=self._texts["seed"], **options),
+        )
+        self.text = self._panel("text", lambda: TextPanel(self, scope, prompt, **self._texts, **options))
+        self._open_dashboard()
+        if self.circuit is not None:
+            self._links.append(link(self, self.circuit, share=["prompt", "edits"]))
+            self.circuit.observe(self._on_marks, "marks")
+        if self.text is not None:
+            self.text.adopt()
+            self._links.append(link(self, self.text, share=["prompt", "edits"]))
+
     def _begin(self: Any) -> None:
-        """Make the panels that take their time; once, when the strip is on its way to the reader."""
+        """Start the panels that take their time; once, when the strip is on its way to the reader."""
         with GUARD:
             if self._begun or self._scope is None or self.closed:
                 return
             self._begun = True
-            scope, theme = self._scope, self.theme
-            options: dict[str, Any] = {"theme": theme, "atlas": self._atlas}
-            prompt, edits = self.prompt, self.edits
-            marks = {"pinned": list(self._pinned)}
-            self.circuit = self._panel("circuit", lambda: CircuitPanel(
-                self, scope, prompt, edits=edits, marks=marks, seed=self._texts["seed"], **options))  # fmt: skip
-            self.text = self._panel("text", lambda: TextPanel(self, scope, prompt, **self._texts, **options))
-            self._open_dashboard()
-            if self.circuit is not None:
-                self._links.append(link(self, self.circuit, share=["prompt", "edits"]))
-                self.circuit.observe(self._on_marks, "marks")
-                self.circuit.begin()
-            if self.text is not None:
-                self.text.begin()
-                self._links.append(link(self, self.text, share=["prompt", "edits"]))
+            for panel in (self.circuit, self.text):
+                if panel is not None:
+                    panel.begin()
             self._tell()
 
     def _panel(self: Any, name: str, make: Any) -> Any:
@@ -84,7 +90,7 @@ class Sharing(traitlets.HasTraits):
 
     def _open_dashboard(self: Any) -> None:
         """Show the focused feature in its panel."""
-        if not self._begun or not self.feature:
+        if not self.feature:
             return
         if self.dashboard is None:
             self.dashboard = self._panel("dashboard", lambda: FeatureDashboard(

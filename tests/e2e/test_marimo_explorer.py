@@ -37,7 +37,7 @@ def test_marimo_links_the_panels(browser: Browser, tmp_path: Path) -> None:
         page.goto(server.url)
         view = page.locator(".saewidgets").first
         heatmap = Heatmap(page.locator("body"))
-        heatmap.token(3).wait_for(timeout=60_000)
+        heatmap.token(3).wait_for(timeout=150_000)  # marimo itself starts slowly
         stage = view.locator("[data-graph]")
         expect(stage).to_be_visible(timeout=60_000)
         base, after = (view.get_by_role("group", name=name) for name in ("Base", "After the edits"))
