@@ -177,7 +177,7 @@ def test_static_html(payload: Any) -> None:
         markup = view.fallback(payload, limit)
         assert read(markup).faults == []
         assert len(markup.encode()) <= limit
-    assert 20 < len(view.alt_text(payload)) < 700
+    assert 20 < len(view.alt_text(payload)) < 900
     assert 5 < len(view.title(payload)) < 120
     with pytest.raises(FigureError, match="5000"):
         view.fallback(payload, 100)
