@@ -70,9 +70,10 @@ class Explorer(Leaving, Sharing, BaseWidget):
         >>> import saewidgets as sw
         >>> with sw.Explorer(sw.demo(), "Mira saw a red boat.", max_new_tokens=4) as ex:
         ...     ex.select(token=3)
-        ...     ex.edit(sw.ablate(ex.features[0]))
-        ...     ex.wait(120), ex.diary
-        (True, ['ex.select(token=3)', "ex.edit(sw.ablate('resid_post.2/71'))"])
+        ...     ex.add("resid_post.2/17")
+        ...     ex.edit(sw.ablate("resid_post.2/17"))
+        ...     ex.wait(120), ex.diary[0], ex.undo_depth
+        (True, 'ex.select(token=3)', 2)
     """
 
     _view = traitlets.Unicode("explorer", read_only=True).tag(sync=True)
