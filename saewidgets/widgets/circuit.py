@@ -158,6 +158,7 @@ class CircuitGraph(GraphFiles, Inside, BaseWidget):
         else:
             request = _first(source, prompt, targets, edits, base, measure, method, max_features, seed)
             self._maker = Maker(source)
+            self._maker.check(request)
             self._maker.look(view.get("marks", NOTHING), view.get("keep_nodes", 0.8))
             picture, whole = shown_soon(self._maker.pictures(request, Token(), None))
             payload, self._graph = picture.payload, picture.graph
