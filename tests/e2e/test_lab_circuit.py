@@ -297,6 +297,7 @@ def test_exports_work_without_a_network(notebook: Notebook, view: Locator, brows
         expect(alone.locator(".unit")).not_to_have_count(0)
         page.keyboard.press("Control+z")
         expect(alone.locator(".unit .stripe")).to_have_count(units)
+        take(alone, notebook.python("view.marks['pinned'][0]"))
         expect(alone.get_by_role("button", name="Dashboard")).to_be_disabled()
         assert violations(page, ".saewidgets") == []
     assert watch.ours() == []
