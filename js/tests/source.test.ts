@@ -49,7 +49,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 105_000, "widget.js, of all views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 105_300, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }
