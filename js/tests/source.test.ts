@@ -20,7 +20,7 @@ const PAGES = {
   feature_table: 143_500,
   steering: 107_000,
   patch_map: 102_000,
-  circuit: 140_000,
+  circuit: 140_700,
 };
 
 const files = (folder: string): string[] =>
