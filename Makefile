@@ -31,7 +31,7 @@ help:
 	@echo "make notebooks   execute every notebook"
 	@echo "make e2e         the widgets in a real JupyterLab, through Chromium"
 	@echo "make docs        the documentation, strictly, in docs/_build/html"
-	@echo "make dist        wheel and sdist in dist/, looked into and tried in a fresh environment"
+	@echo "make dist        wheel and sdist in dist/, the same bytes each time; tried in a fresh environment"
 	@echo "make demo-model  train the embedded model and its dictionaries again (up to 90 minutes)"
 	@echo "make bench       the benchmarks"
 	@echo "make peers       SAELens folders against sae-lens itself, in an environment of its own (see tests/peers)"
@@ -117,7 +117,7 @@ js-test: setup
 	cd js && npm test --silent
 
 notebooks: setup
-	$(PYTEST) tests/test_notebooks.py
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 tests/test_notebooks.py
 
 e2e: setup browser
 	$(PYTEST) tests/e2e
@@ -126,10 +126,14 @@ docs: setup
 	$(OFFLINE) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	$(PYTEST) tests/build/test_docs.py
 
+# Files in the packages bear the date of the commit, so that the same commit gives the same bytes. Outside git (in an
+# unpacked sdist) it is a fixed day, the one hatchling takes.
+EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),1580601600)
+
 dist: setup
 	rm -rf dist
-	$(BIN)/python -m build --no-isolation --outdir dist .
-	$(PYTEST) tests/build/test_dist.py
+	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --no-isolation --outdir dist .
+	$(PYTEST) tests/build/test_dist.py tests/build/test_reproducible.py
 
 # ------------------------------------------------------------------------------------------------------------------- other
 

@@ -21,7 +21,7 @@ html_title = "saewidgets"
 html_static_path = ["_static"]
 html_show_sourcelink = False
 
-# The analysis and the widget that shows it are both a `PatchMap`; each is named in full where it is documented.
+# An analysis and the widget that shows it are both a `PatchMap`, or a `Contrast`; each is named in full in the docs.
 suppress_warnings = ["ref.python"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -1,23 +1,51 @@
 """Writes what the docs show live, by our own export: called by `conf.py` at the start of every build."""
 
+from html import escape
 from itertools import islice
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import saewidgets as sw
 from saewidgets.demo.grammar import documents
 from saewidgets.demo.load import tour
 from saewidgets.disk import write_bytes
 from saewidgets.export.page import to_page
-from saewidgets.figures.heatmap import to_svg
+from saewidgets.figures.views import view_of
 from saewidgets.payloads import (
     CircuitPayload,
+    ComparePayload,
+    ContrastPayload,
     FeatureDashboardPayload,
+    FeatureTablePayload,
     HeatmapPayload,
     PatchMapPayload,
     SteeringPayload,
 )
 from saewidgets.runs.heatmap import HeatmapRequest, heatmap_payload
+
+# File -> what the gallery calls it, and the page that explains it.
+GALLERY = {
+    "heatmap": ("Token heatmap", "heatmap.html"),
+    "feature-dashboard": ("Feature dashboard", "dashboard.html"),
+    "feature-table": ("Feature table", "table.html"),
+    "steering": ("Steering", "steering.html"),
+    "patch-map": ("Patch map", "causes.html"),
+    "contrast": ("Contrast", "causes.html"),
+    "compare": ("Compare", "compare.html"),
+    "circuit": ("Circuit graph", "circuits.html"),
+    "training": ("Training monitor", "judging.html"),
+    "frontier": ("Frontier", "judging.html"),
+    "dictionary-report": ("Dictionary report", "judging.html"),
+}
+_STYLE = """
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); gap: 1.5rem; }
+.gallery figure { margin: 0; }
+.gallery figure > a { display: block; height: 15rem; overflow: hidden; background: #fff; border-radius: 4px; }
+.gallery figure > a { border: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
+.gallery img { display: block; width: 100%; height: auto; }
+"""
 
 
 def payload() -> HeatmapPayload:
@@ -91,8 +119,27 @@ def patch_map_payload() -> PatchMapPayload:
         return view.payload
 
 
-def table_page() -> str:
-    """The features of a small dictionary with their scores; three of them with their dashboards inside."""
+def contrast_payload() -> ContrastPayload:
+    """A month against a weekday among other sentences; the best features as a bottleneck, one prompt moved."""
+    draw, names = Random(0), ("Mira", "Tom", "Ida", "Leo", "Nora", "Max", "Otto", "Ruth")
+
+    def other() -> str:
+        thing, place = draw.choice("boat key lantern apple hat book".split()), draw.choice("pond mill garden".split())
+        return draw.choice([f"{draw.choice(names)} saw a {thing} near the {place}.", f"The old {thing} was there."])
+
+    def texts(before: str, words: str) -> list[str]:
+        said = ["They met", "It was cold", "Leo came"]
+        return [f"{other()} {draw.choice(said)} {before} {draw.choice(words.split())}. {other()}" for _ in range(24)]
+
+    months = texts("in", "January February March April May June July")
+    days = texts("on", "Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+    options: dict[str, Any] = {"tool": "bottleneck", "example": 0, "corrected": {"positive": 0.0}}
+    with sw.Contrast(sw.demo(), months, days, dictionary="resid_post.2@small", **options) as view:
+        return view.payload
+
+
+def table() -> tuple[FeatureTablePayload, str]:
+    """The features of a small dictionary with their scores; in its page three of them with their dashboards inside."""
     scope, site = sw.demo(), "resid_post.1@small"
     texts = [document.text for document in islice(documents("docs"), 1500)]
     lines = [line for text in texts[:200] for line in text.split(". ") if 3 < len(line.split()) < 30]
@@ -102,7 +149,7 @@ def table_page() -> str:
     with TemporaryDirectory() as folder:
         atlas = scope.sweep(texts, [site], folder, length=96, progress=False)
         with sw.FeatureTable(scope, site, atlas=atlas, scores=scores, sort="output", selection=chosen) as view:
-            return str(view.to_html())
+            return view.payload, str(view.to_html())
 
 
 def circuit_payload() -> CircuitPayload:
@@ -120,6 +167,27 @@ def circuit_payload() -> CircuitPayload:
         return view.payload
 
 
+def compare_payload() -> ComparePayload:
+    """The first stop of the tour beside itself with its feature ablated."""
+    scope, stop = sw.demo(), tour()[0]
+    feature = stop["feature"]
+    options = {"features": [feature], "site": feature.rpartition("/")[0], "edits": ([], [sw.ablate(feature)])}
+    with sw.Compare(scope, stop["prompt"], **options) as view:
+        return view.payload
+
+
+def explorer_page() -> str:
+    """The same sentence in all panels, its strongest feature ablated, with what the features fire on."""
+    scope, prompt = sw.demo(), "When Mira and Tom came to the pond, Tom gave the lantern to"
+    texts = [document.text for document in islice(documents("docs"), 600)]
+    with TemporaryDirectory() as folder:
+        atlas = scope.sweep(texts, [scope.default_site], folder, length=96, progress=False)
+        with sw.Explorer(scope, prompt, atlas=atlas) as view:
+            view.edit(sw.ablate(view.features[0]))
+            view.wait()
+            return str(view.to_html())
+
+
 def live_page() -> str:
     """The first stop of the tour with its model inside."""
     scope, stop = sw.demo(), tour()[0]
@@ -131,24 +199,48 @@ def live_page() -> str:
         return str(view.to_html(live=True))
 
 
+def gallery(shown: dict[str, object]) -> str:
+    """Every view as a picture that opens its page, the page of the docs beside it.
+
+    Args:
+        shown: File name of the live page -> payload.
+    """
+    cards = []
+    for name, payload in shown.items():
+        title, page = GALLERY[name]
+        words = escape(view_of(payload).alt_text(payload))
+        cards.append(
+            f'<figure><a href="_static/live/{name}.html"><img src="_static/live/{name}.svg" alt="{words}"></a>'
+            f'<figcaption><a href="{page}">{title}</a></figcaption></figure>'
+        )
+    return f'<style>{_STYLE}</style>\n<div class="gallery">\n' + "\n".join(cards) + "\n</div>\n"
+
+
 def write_live(static: Path) -> None:
-    """Write the live page and the figure of the README.
+    """Write the live pages, their pictures and the gallery of both.
 
     Args:
         static: The `_static` folder of the docs.
     """
-    shown = payload()
     live = static / "live"
     live.mkdir(parents=True, exist_ok=True)
-    write_bytes(live / "heatmap.html", to_page(shown).encode())
-    write_bytes(live / "heatmap.svg", to_svg(shown).encode())
-    shown_too = {
+    features, its_page = table()
+    shown = {
+        "heatmap": payload(),
         "feature-dashboard": dashboard_payload(),
-        "circuit": circuit_payload(),
-        "patch-map": patch_map_payload(),
+        "feature-table": features,
+        "contrast": contrast_payload(),
+        "compare": compare_payload(),
         "steering": steering_payload(),
+        "patch-map": patch_map_payload(),
+        "circuit": circuit_payload(),
+        **dictionary_payloads(),
     }
-    for name, made in {**dictionary_payloads(), **shown_too}.items():
-        write_bytes(live / f"{name}.html", to_page(made).encode())
-    write_bytes(live / "feature-table.html", table_page().encode())
-    write_bytes(live / "live-page.html", live_page().encode())
+    pages = {name: to_page(made) for name, made in shown.items()}
+    pages |= {"feature-table": its_page, "explorer": explorer_page(), "live-page": live_page()}
+    for name, page in pages.items():
+        write_bytes(live / f"{name}.html", page.encode())
+    for name, made in shown.items():
+        view = view_of(made)
+        write_bytes(live / f"{name}.svg", view.figures.to_svg(made).encode())
+    write_bytes(live / "gallery.html", gallery(shown).encode())

@@ -52,13 +52,17 @@ _HOMES = {
     "TrainingMonitor": "saewidgets.widgets",
     "Frontier": "saewidgets.widgets",
     "DictionaryReport": "saewidgets.widgets",
+    "Explorer": "saewidgets.widgets",
     "FeatureDashboard": "saewidgets.widgets",
     "FeatureTable": "saewidgets.widgets",
     "CircuitGraph": "saewidgets.widgets",
     "Steering": "saewidgets.widgets",
     "PatchMap": "saewidgets.widgets",
+    "Compare": "saewidgets.widgets",
+    "Contrast": "saewidgets.widgets",
     "open": "saewidgets.widgets",
     "link": "saewidgets.widgets.link",
+    "Diary": "saewidgets.widgets.diary",
     # papers and pages
     "report": "saewidgets.export.report",
     "caption": "saewidgets.export.caption",
@@ -113,7 +117,10 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.training import resume_training as resume_training
     from saewidgets.training import train_dictionary as train_dictionary
     from saewidgets.widgets import CircuitGraph as CircuitGraph
+    from saewidgets.widgets import Compare as Compare
+    from saewidgets.widgets import Contrast as Contrast
     from saewidgets.widgets import DictionaryReport as DictionaryReport
+    from saewidgets.widgets import Explorer as Explorer
     from saewidgets.widgets import FeatureDashboard as FeatureDashboard
     from saewidgets.widgets import FeatureTable as FeatureTable
     from saewidgets.widgets import Frontier as Frontier
@@ -122,6 +129,7 @@ if TYPE_CHECKING:  # for editors and type checkers; nothing here runs
     from saewidgets.widgets import TokenHeatmap as TokenHeatmap
     from saewidgets.widgets import TrainingMonitor as TrainingMonitor
     from saewidgets.widgets import open as open
+    from saewidgets.widgets.diary import Diary as Diary
     from saewidgets.widgets.link import link as link
 
 

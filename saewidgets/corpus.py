@@ -187,7 +187,9 @@ class Corpus:
             texts = [text for text in some if isinstance(text, str)]
             if texts and self._tokenizer is None:
                 raise CorpusError("Text needs a tokenizer.", "Pass tokenizer=, or token ids [n, length].")
-            encoded = iter(self._tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [])
+            # Not verbose: a text longer than the model's context is cut by us, and no cause for a warning.
+            found = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+            encoded = iter(found)
             for document in some:
                 yield next(encoded) if isinstance(document, str) else [int(i) for i in document]
 

@@ -37,6 +37,19 @@ class PromptError(SaewidgetsError):
     """A prompt that is empty, too long, or not text."""
 
 
+class AlignmentError(PromptError):
+    """Two prompts that must have equally many tokens, and have not.
+
+    Args:
+        what, todo: As of every error.
+        pairs: Both prompts token by token, aligned: (of the one, of the other), `""` where it has none.
+    """
+
+    def __init__(self, what: str, todo: str = "", pairs: tuple[tuple[str, str], ...] = ()) -> None:
+        self.pairs = pairs
+        super().__init__(what, todo)
+
+
 class EditError(SaewidgetsError):
     """An edit that cannot be built, or that does not fit the run."""
 

@@ -211,7 +211,7 @@ class Scope:
         chosen = from_json(list(edits))
         request = Request(
             prompt=prompt if isinstance(prompt, str) else "",
-            ids=self.model.tokenize(prompt) if isinstance(prompt, str) else self.model.tokenize_chat(prompt),
+            ids=self.model.read_prompt(prompt),
             versions=((chosen, None),) if strengths is None else tuple((at_strength(chosen, s), s) for s in strengths),
             seeds=check_seeds(seed),
             max_new_tokens=max_new_tokens,

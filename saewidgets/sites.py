@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from saewidgets.errors import FeatureError, SiteError, shorten
 
@@ -198,12 +199,17 @@ class FeatureId:
         """
         if isinstance(name, FeatureId):
             return name
-        if isinstance(name, str):
-            key, slash, index = name.rpartition("/")
-            if slash and _KEY.fullmatch(key) and re.fullmatch(r"[0-9]{1,9}", index):
-                return cls(key, int(index))
-            if slash and re.fullmatch(r"[0-9]{1,9}", index):
-                return cls(str(Site.parse(key)), int(index))
-        raise FeatureError(
-            f"Cannot read the feature {shorten(name)}.", "Write dictionary and index, as in 'resid_post.2/17'."
-        )
+        found = _feature(name) if isinstance(name, str) else None
+        if found is None:
+            todo = "Write dictionary and index, as in 'resid_post.2/17'."
+            raise FeatureError(f"Cannot read the feature {shorten(name)}.", todo)
+        return found
+
+
+@lru_cache(maxsize=4096)
+def _feature(name: str) -> FeatureId | None:
+    """A name read once: a view asks for the same few at every key press."""
+    key, slash, index = name.rpartition("/")
+    if not slash or not re.fullmatch(r"[0-9]{1,9}", index):
+        return None
+    return FeatureId(key if _KEY.fullmatch(key) else str(Site.parse(key)), int(index))

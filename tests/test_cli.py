@@ -96,6 +96,86 @@ def test_a_sweep_that_is_interrupted_says_so(tmp_path, capsys, monkeypatch):
     assert "goes on" in capsys.readouterr().err
 
 
-def test_the_doctor_says_what_is_there(capsys):
-    assert main(["doctor"]) == 0
-    assert "torch" in capsys.readouterr().out
+def test_a_dictionary_is_trained_and_measured(tmp_path, capsys, monkeypatch):
+    import pandas as pd
+
+    import saewidgets as sw
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("Mira saw a red boat.\nTom gave Anna the key.\n" * 300)
+    size = ["--d-dict", "64", "--k", "4", "--steps", "60", "--set", "batch_size=64", "--set", "norm=rms"]
+    command = ["train", "demo", "resid_post.1", "text.txt", *size, "--folder", "run"]
+    assert main([*command, "--output", "mine.safetensors"]) == 0
+    assert "FVU" in capsys.readouterr().out
+    same = sw.train_dictionary(
+        sw.demo().model, "resid_post.1", "text.txt", d_dict=64, k=4, steps=60, batch_size=64, norm="rms"
+    )
+    same.save("same.safetensors")
+    assert (tmp_path / "mine.safetensors").read_bytes() == (tmp_path / "same.safetensors").read_bytes()
+    assert main(["evaluate", "demo", "text.txt", "--dictionary", "mine.safetensors", "--length", "32",
+                 "--contexts", "16", "--output", "numbers.csv"]) == 0  # fmt: skip
+    table = pd.read_csv("numbers.csv")
+    scope = sw.Scope(sw.demo().model, same)
+    asked = sw.evaluate(scope, "text.txt", length=32, contexts=16).to_frame()
+    assert table["value"].tolist() == pytest.approx(asked["value"].tolist(), nan_ok=True)
+    assert set(table["kind"]) == {"dictionary", "PCA", "random", "frozen decoder"}
+    assert "FVU" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("setting", ["k", "=3", "a b=3", "sparsty=2"])
+def test_a_setting_that_is_none(setting, tmp_path, capsys):
+    (tmp_path / "text.txt").write_text("Mira saw a red boat.\n" * 300)
+    assert main(["train", "demo", "resid_post.1", str(tmp_path / "text.txt"), "--set", setting]) == 1
+    assert capsys.readouterr().err.startswith("saewidgets: ")
+
+
+def test_training_that_is_interrupted_says_what_is_kept(capsys, monkeypatch):
+    import saewidgets as sw
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sw, "train_dictionary", stop)
+    assert main(["train", "demo", "resid_post.1", "text.txt"]) == 130
+    assert "nothing was kept" in capsys.readouterr().err
+    assert main(["train", "demo", "resid_post.1", "text.txt", "--folder", "run"]) == 130
+    assert "goes on" in capsys.readouterr().err
+
+
+def test_a_saved_view_becomes_files_without_torch(tmp_path, monkeypatch, capsys):
+    import saewidgets as sw
+
+    monkeypatch.chdir(tmp_path)
+    with sw.TokenHeatmap(sw.demo(), "Mira saw a red boat.") as view:
+        view.save("boat.sae")
+        caption, svg = sw.caption(view), view.to_svg(style=sw.figure_style("nature", greyscale=True))
+        frame = view.to_frame()
+    names = [f"boat{suffix}" for suffix in (".html", ".svg", ".pdf", ".png", ".csv")]
+    code = "import sys; from saewidgets.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
+    command = ["export", "boat.sae", *names, "--style", "nature", "--greyscale"]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == "0 False", done.stderr
+    assert (tmp_path / "boat.svg").read_text() == svg
+    assert len((tmp_path / "boat.csv").read_text().splitlines()) == len(frame) + 1
+    assert all((tmp_path / name).stat().st_size > 100 for name in names)
+    assert main(["export", "boat.sae"]) == 0
+    assert capsys.readouterr().out == caption + "\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["boat.sae", "boat.gif"], ".svg"),
+        (["no.sae"], "Cannot read"),
+        (["boat.sae", "no/boat.svg"], "Make its folder"),
+        (["boat.sae", "boat.svg", "--style", "natur"], "nature"),
+    ],
+)
+def test_an_export_that_cannot_be(arguments, said, tmp_path, monkeypatch, capsys):
+    import saewidgets as sw
+
+    monkeypatch.chdir(tmp_path)
+    with sw.TokenHeatmap(sw.demo(), "Mira saw a red boat.") as view:
+        view.save("boat.sae")
+    assert main(["export", *arguments]) == 1
+    assert said in capsys.readouterr().err

@@ -20,8 +20,8 @@ class Bytes:
 
     bos_token_id, eos_token_id = BOS, EOS
 
-    def __call__(self, texts, add_special_tokens):
-        assert not add_special_tokens
+    def __call__(self, texts, add_special_tokens, verbose):
+        assert not add_special_tokens and not verbose
         return {"input_ids": [[ord(c) + 10 for c in text] for text in texts]}
 
 

@@ -25,7 +25,7 @@ ROWS = {"1", "2", "3", "4", "5", "9", "10", "12", "13", "14", "15"}
 
 
 def test_there_are_notebooks() -> None:
-    needed = {"00_tour", "01_dictionaries", "02_features", "03_steering", "04_circuits"}
+    needed = {"00_tour", "01_dictionaries", "02_features", "03_steering", "04_circuits", "05_report"}
     assert {f"{name}.ipynb" for name in needed} <= set(NOTEBOOKS)
 
 
@@ -67,6 +67,24 @@ def circuits_carry_their_behaviours(lines: list[dict[str, Any]]) -> None:
     assert direct["predicted"] == pytest.approx(direct["measured"], abs=1e-3)
 
 
+def a_report_says_what_the_run_did(lines: list[dict[str, Any]]) -> None:
+    """One of the features is far above its controls and the others are not; page and report reach out to nothing."""
+    *rows, whole = lines
+    first, *others = rows
+    assert len(others) == 3
+    assert first["KL (nats)"] > 100 * first["high"]
+    assert first["KL (nats)"] > 2 * first["high "] > 0, "a direction of that size does something too"
+    assert all(row["KL (nats)"] < first["KL (nats)"] / 10 for row in others)
+    kl, *same = whole["kl"]
+    assert kl == pytest.approx(first["KL (nats)"], abs=1e-3)
+    assert same == pytest.approx([kl] * 2, rel=1e-4)
+    assert whole["captioned"]
+    assert whole["loads"] == 0
+    assert whole["views"] == 2
+    assert 3e6 < whole["live page"] <= 5e6
+    assert whole["cleaned"] == [1, 1, False]
+
+
 def steering_beats_its_controls(lines: list[dict[str, Any]]) -> None:
     """Row 7: in the last two layers the output score chooses better at matched KL, and random changes do little."""
     *sites, months = lines
@@ -103,6 +121,19 @@ CHECKS: dict[str, tuple[str, Callable[[list[dict[str, Any]]], None]]] = {
         "direct = {name: float(value) for name, value in direct.items()}\n"
         "print(json.dumps([*json.loads(table.to_json(orient='records')), direct]))",
         circuits_carry_their_behaviours,
+    ),
+    "05_report.ipynb": (
+        "import json, re\n"
+        "text = report.read_text()\n"
+        "parts = text.split('<script type=\"module\">')[0]\n"
+        "whole = {'kl': [float(v.payload.predictions.kl[-1]) for v in (view, again, opened)],"
+        " 'captioned': sw.caption(view).split(';')[0] in parts,"
+        " 'loads': len(re.findall(r'(?:src|href)=\"(?!data:|#)', parts)), 'views': parts.count('data-saewidgets='),"
+        " 'live page': page.stat().st_size,"
+        " 'cleaned': [cleaned.views, cleaned.pictures,"
+        " 'widgets' in nbformat.read(folder / 'mine.ipynb', 4).metadata]}\n"
+        "print(json.dumps([*json.loads(table.to_json(orient='records')), whole]))",
+        a_report_says_what_the_run_did,
     ),
 }
 
@@ -170,6 +201,19 @@ def test_the_check_of_steering_can_fail() -> None:
             steering_beats_its_controls([*sites[:2], {**sites[2], **wrong}, months])
     with pytest.raises(AssertionError):
         steering_beats_its_controls([*sites, {**months, "effect": 0.05}])
+
+
+def test_the_check_of_the_report_can_fail() -> None:
+    names = ["KL (nats)", "random features, low", "high", "random directions, low", "high "]
+    rows = [dict(zip(names, [kl, 0.0, 0.01, 0.0, 0.02], strict=True)) for kl in (8.5, 0.01, 0.02, 0.0)]
+    whole = {"kl": [8.5, 8.5, 8.5], "captioned": True, "loads": 0, "views": 2, "live page": 4.5e6,
+             "cleaned": [1, 1, False]}  # fmt: skip
+    a_report_says_what_the_run_did([*rows, whole])
+    for wrong in ({"kl": [8.5, 8.4, 8.5]}, {"captioned": False}, {"loads": 1}, {"views": 1}, {"cleaned": [1, 0, True]}):
+        with pytest.raises(AssertionError):
+            a_report_says_what_the_run_did([*rows, whole | wrong])
+    with pytest.raises(AssertionError):
+        a_report_says_what_the_run_did([rows[0] | {"high ": 8.0}, *rows[1:], whole])
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

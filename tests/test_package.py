@@ -144,8 +144,19 @@ def error_classes() -> set[str]:
 
 def test_every_error_has_its_row_in_the_documentation() -> None:
     page = (ROOT / "docs" / "errors.md").read_text()
-    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    rows = set(re.findall(r"^\| \[`(\w+)`\]\(errors/\1\.md\) \|", page, re.MULTILINE))
     assert rows == error_classes() - {"SaewidgetsError"}
+    assert rows == {path.stem for path in (ROOT / "docs" / "errors").glob("*.md")}
+
+
+def test_the_citation_is_of_this_version_and_has_what_a_citation_needs() -> None:
+    import yaml
+
+    said = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors", "license"} <= said.keys()
+    assert (said["version"], said["license"]) == (saewidgets.__version__, "MIT")
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
 
 
 class TestNoOutsideNetwork:

@@ -38,11 +38,12 @@ ROOMS = [
     "demo",
     "teach",
     "server",
+    "doctor",
     "cli",
 ]
 
 # Rooms that open without torch, so that a saved picture does: nothing they import may bring it, however far away.
-TORCH_FREE = ["errors", "sites", "disk", "corpus", "payloads", "figures", "export", "widgets", "server"]
+TORCH_FREE = ["errors", "sites", "disk", "corpus", "payloads", "figures", "export", "widgets", "server", "doctor"]
 TORCH = ["torch", "nnsight", "transformers"]
 
 # These take text for a file name or an address, or show it as markup.

@@ -9,14 +9,26 @@ import numpy as np
 
 from saewidgets.payloads import (
     Beside,
+    ComparePayload,
     Context,
+    ContrastBottleneck,
+    ContrastConfound,
+    ContrastCorrection,
+    ContrastFeature,
+    ContrastMeasure,
+    ContrastPayload,
+    ContrastProbe,
+    Control,
     Curve,
     DictionaryReportPayload,
     Doses,
     Estimate,
     ExampleGroup,
+    ExplorerPanel,
+    ExplorerPayload,
     FeatureDashboardPayload,
     FeatureLabel,
+    FeaturePairs,
     FeatureTablePayload,
     FormingFeature,
     FrontierPayload,
@@ -32,6 +44,7 @@ from saewidgets.payloads import (
     PatchMapPayload,
     PatchPath,
     PatchRegion,
+    Predictions,
     RelatedFeature,
     Statistic,
     SteeringPayload,
@@ -49,6 +62,7 @@ from saewidgets.payloads import (
 )
 from saewidgets.payloads.heatmap import SPECIAL
 from saewidgets.payloads.reporting import report_payload
+from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
 
 CONTEXT = Context("demo", "TopK 16, 1 024 features", version="0.1.0", code="sw.Frontier(reports)")
@@ -463,3 +477,116 @@ def make_nothing() -> PatchMapPayload:
     blocks = tuple(replace(block, band=1.5) for block in base.blocks)
     verdict = "Nothing beats the control: none of 120 cells does more than the controls do."
     return replace(base, blocks=blocks, verdict=verdict)
+
+
+def make_contrast(beyond: bool = True, tool: str = "bottleneck", **changes: Any) -> ContrastPayload:
+    """Cats against boats: one feature that holds, one that follows the length, one of no account.
+
+    Args:
+        beyond: Whether any feature does more than the controls.
+        tool: What was made of the selection.
+        **changes: Fields to replace.
+    """
+    positive = tuple(f"{name} saw a black cat by the old mill." for name in ("Mira", "Tom", "Ida", "Leo"))
+    negative = tuple(f"{name} saw a red boat." for name in ("Mira", "Tom", "Ida", "Leo"))
+    rows = [
+        ("resid_post.1/40", "cats", 0.97, 0.81, 0.99, 1.0, 0.1, 3.2, 0.08, "", True),
+        ("resid_post.1/41", "", 0.94, 0.78, 0.98, 1.0, 0.6, 2.4, 0.9, "token count, position", True),
+        ("resid_post.1/42", "boats", 0.22, 0.08, 0.43, 0.1, 0.9, 0.2, 2.1, "", False),
+        *((f"resid_post.1/{i}", "", 0.55, 0.3, 0.78, 0.4, 0.4, 0.5, 0.4, "", False) for i in range(50, 64)),
+    ]
+    features = tuple(ContrastFeature(*row[:-1], row[-1] and beyond) for row in rows)
+    correction = ContrastCorrection(
+        5, [0.9, -1.0], [0.88, 0.4], "positive", (" It", " She", " The"), [0.31, 0.22, 0.1], [0.48, 0.1, 0.12],
+        [0.28, 0.18, 0.08], [0.33, 0.25, 0.13], 0.31, 0.04, "[sw.steer('resid_post.1/40', 3.1)]",
+    )  # fmt: skip
+    scores = np.linspace(0.95, 0.05, 16).reshape(8, 2)
+    bottleneck = ContrastBottleneck(
+        ("cat", "black"), ("+2.10 resid_post.1/40", "+0.80 resid_post.1/41"), scores,
+        ("positive",) * 4 + ("negative",) * 4, [1, 0, 0, 0, 0, 1, 0, 1],
+        (ContrastMeasure("concept cat", 0.97, 0.8, 1.0), ContrastMeasure("dense probe", 1.0)), [0, 1, 2],
+        [0.7, 0.9, 1.0], [0.5, 0.7, 0.9], [0.9, 1.0, 1.0], [0.7, 0.6, 0.5], correction,
+    )  # fmt: skip
+    probes = (
+        ContrastProbe("chosen features", 2, 0.97, 0.97, 0.97),
+        ContrastProbe("shuffled labels", 2, 0.5, 0.25, 0.75, True),
+        ContrastProbe("random features", 2, 0.6, 0.4, 0.8, True),
+    )
+    verdict = "2 of 17 features do more than every control." if beyond else (
+        "Nothing beats the control: none of 17 features does more than the controls do."
+    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "positive": positive, "negative": negative, "features": features, "n_features": 17,
+        "n_beyond": 2 if beyond else 0, "n_moved": 1, "shuffled": 0.31, "random": 0.36, "n_shuffles": 100,
+        "n_random": 8, "verdict": f"{verdict} The sets also differ in token count: 1 feature does not follow it.",
+        "confounds": (ContrastConfound("token count", 10.0, 6.0, 1.0, 0.75, 1.0, True),
+                      ContrastConfound("frequency", 1.9, 2.0, 0.45, 0.25, 0.7)),
+        "context": CONTEXT, "chosen": ("resid_post.1/40", "resid_post.1/41"), "feature": "resid_post.1/40",
+        "tool": tool, "edit": "[sw.clamp('resid_post.1/40', 3.2)]" if tool == "edit" else "",
+        "probes": probes if tool == "probe" else (), "bottleneck": bottleneck if tool == "bottleneck" else None,
+        "example": 5,
+    }  # fmt: skip
+    return ContrastPayload(**{**fields, **changes})
+
+
+def make_explorer(**changes: Any) -> ExplorerPayload:
+    """Every panel, two dashboards, three steps.
+
+    Args:
+        **changes: Fields to replace.
+    """
+    strip = make_payload()
+    first, second = (feature.id for feature in strip.features[:2])
+    pictures = {"heatmap": strip, "circuit": make_circuit(), "text": make_steering()}
+    inside = {name: make_dashboard(id=name, live_note="A page has no model.") for name in (first, second)}
+    fields: dict[str, Any] = {
+        "prompt": strip.prompt,
+        "panels": tuple(ExplorerPanel(kind, _bytes(picture)) for kind, picture in pictures.items()),
+        "context": CONTEXT,
+        "feature": first,
+        "dashboards": tuple(OpenedFeature(name, _bytes(picture)) for name, picture in inside.items()),
+        "diary": ("ex.select(token=2)", f"ex.add({first!r})", f"ex.edit(sw.ablate({first!r}))"),
+    }
+    return ExplorerPayload(**{**fields, **changes})
+
+
+def _bytes(payload: Any) -> Any:
+    return np.frombuffer(encode(payload), np.uint8)
+
+
+def make_compare(controlled: int = 1, inside: bool = True, sides: Any = None, **changes: Any) -> ComparePayload:
+    """Two heatmaps of one sentence, the second edited.
+
+    Args:
+        controlled: Whose edits have a control, -1 for nobody's.
+        inside: Whether the two heatmaps are in the payload.
+        sides: Other heatmaps.
+        **changes: Fields to replace.
+    """
+    left, right = sides or (make_payload(edits=False), make_payload())
+    n = min(len(left.tokens), len(right.tokens))
+    random = np.random.default_rng(5)
+    raw = random.dirichlet(np.ones(6), (2, n)) * 0.9
+    counts = np.arange(n) % 4
+    rows = int(counts.sum())
+    values = random.random((2, rows)) * 6
+    same = np.ones(n, np.uint8)
+    same[n // 2] = 0
+    shape = (n, 6)
+    control = Control(8, 0, raw[0] * 0.9, np.minimum(1, raw[0] * 1.1), np.tile([0, 0.04], (n, 1)),
+                      np.tile([0.01, 0.07], (n, 1)))  # fmt: skip
+    fields: dict[str, Any] = {
+        "name_a": "no edits", "name_b": "ablate resid_post.1/417", "left_token": np.arange(n),
+        "right_token": np.arange(n), "same": same, "pair": max(0, n - 1), "site_a": "resid_post.2",
+        "site_b": "resid_post.2", "match": "same",
+        "features": FeaturePairs(np.cumsum([0, *counts]), np.arange(rows) * 7 % 1_000, np.arange(rows) * 7 % 1_000,
+                                 values[0], values[1], np.ones(rows)),
+        "context": CONTEXT,
+        "predictions": Predictions(np.arange(n), (" Mira", " Tom", " the", " her", " him", " a"),
+                                   np.tile(np.arange(6), shape[:1]).reshape(shape), raw[0], raw[1], np.full(n, 0.34)),
+        "kl_back": np.full(n, 0.29), "control": control if controlled >= 0 else None, "controlled": controlled,
+        "shared": ("resid_post.1", "resid_post.2"), "labels": (FeatureLabel("resid_post.2/7", "female name"),),
+        "left": np.frombuffer(encode(left), np.uint8) if inside else None,
+        "right": np.frombuffer(encode(right), np.uint8) if inside else None,
+    }  # fmt: skip
+    return ComparePayload(**{**fields, **changes})

@@ -101,7 +101,6 @@ export function viewKey(view: View, event: KeyboardEvent): boolean {
   else if (key === "/") view.focusSearch();
   else if (key === "?") view.help.value = !view.help.value;
   else if (key === "escape" && (view.help.value || view.hover.value)) {
-    if (view.help.value) view.focusStrip();
     view.help.value = false;
     view.hover.value = null;
   } else return false;

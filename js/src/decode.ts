@@ -1,6 +1,9 @@
 // Bytes -> payload. Nothing is read before its place was compared with the bytes that are there.
 import {
   type CircuitPayload,
+  type ComparePayload,
+  type ContrastPayload,
+  type Control,
   type DictionaryReportPayload,
   type FeatureDashboardPayload,
   type FeatureTablePayload,
@@ -10,6 +13,7 @@ import {
   KINDS,
   type PatchMapPayload,
   type Payload,
+  type Predictions,
   RECORDS,
   type SteeringPayload,
   type TableRows,
@@ -182,6 +186,8 @@ const CHECKS: ReadonlyMap<string, (payload: any) => void> = new Map<string, (pay
   ["CircuitPayload", checkCircuit],
   ["TableRows", checkRows],
   ["SteeringPayload", checkSteering],
+  ["ComparePayload", checkCompare],
+  ["ContrastPayload", checkContrast],
 ]);
 
 /** Refuses rows of another number than expected. */
@@ -312,6 +318,39 @@ function checkSteering({ sliders, texts, doses, kept }: SteeringPayload): void {
   for (const { note, sliders: ids, values } of kept) rowsOf(note, values, ids.length);
 }
 
+function checkContrast({ positive, negative, bottleneck }: ContrastPayload): void {
+  if (!bottleneck) return;
+  const { concepts, readers, scores, answers, held, corrected, accuracy, low, high, control, correction } = bottleneck;
+  const n = positive.length + negative.length;
+  for (const values of [answers, held]) rowsOf("prompts", values, n);
+  rowsOf("scores", scores.data, n * concepts.length);
+  rowsOf("readers", readers, concepts.length);
+  for (const values of [accuracy, low, high, control]) rowsOf("accuracy", values, corrected.length);
+  if (!correction) return;
+  const { prompt, values, words, before, after } = correction;
+  if (!isSize(prompt) || prompt >= n) throw new PayloadError("The correction is of no prompt.");
+  for (const one of [values, correction.scores]) rowsOf("concepts", one, concepts.length);
+  for (const one of [before, after, correction.low, correction.high]) rowsOf("words", one, words.length);
+}
+
+function checkCompare({ left_token, right_token, same, features, predictions, control, pair }: ComparePayload): void {
+  const n = left_token.length;
+  for (const values of [right_token, same]) rowsOf("pairs", values, n);
+  rowsOf("features", features.indptr, n + 1);
+  for (const values of [features.right, features.a, features.b, features.cosine])
+    rowsOf("features", values, features.left.length);
+  if (!isSize(pair)) throw new PayloadError("There is no such pair.");
+  if (predictions) checkPredictions(predictions, control);
+}
+
+function checkPredictions({ positions, token, before, after }: Predictions, control: Control | null): void {
+  for (const matrix of [token, before, after, control?.low ?? null, control?.high ?? null]) {
+    if (matrix && (matrix.rows !== positions.length || matrix.columns !== token.columns)) {
+      throw new PayloadError("The predictions are of unequal shape.");
+    }
+  }
+}
+
 function checkHeatmap(payload: HeatmapPayload): void {
   const length = payload.tokens.text.length;
   const rows: [string, { length: number } | null, number][] = [
@@ -333,11 +372,6 @@ function checkHeatmap(payload: HeatmapPayload): void {
     rows.push([feature.id, feature.values, length], [feature.id, feature.after, length]);
     if (!isSize(feature.slot)) throw new PayloadError("A feature has no slot.");
   }
-  const { positions, token, before, after } = payload.predictions;
-  for (const matrix of [token, before, after, payload.control?.low ?? null, payload.control?.high ?? null]) {
-    if (matrix && (matrix.rows !== positions.length || matrix.columns !== token.columns)) {
-      throw new PayloadError("The predictions are of unequal shape.");
-    }
-  }
+  checkPredictions(payload.predictions, payload.control);
   for (const [name, values, expected] of rows) rowsOf(name, values, expected);
 }

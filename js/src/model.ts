@@ -1,7 +1,7 @@
 // State of one heatmap: what the picture shows (signals), what the user wants, and the way to Python.
 import { computed, signal } from "@preact/signals";
 import type { ChosenFeature, HeatmapPayload, SiteView } from "./payloads";
-import { type AnyModel, Picture, whole, words } from "./picture";
+import { type AnyModel, type Followed, Picture, whole, words } from "./picture";
 
 /** An edit as JSON, the form Python reads (`saewidgets.interventions.from_json`). */
 export interface Edit {
@@ -63,9 +63,30 @@ export class HeatmapState extends Picture<HeatmapPayload> {
   readonly focused = signal("");
   readonly undoDepth = signal(0);
   readonly redoDepth = signal(0);
+  /** Tokens that are underlined: they differ from what they are compared with. */
+  readonly differing = signal<ReadonlySet<number>>(new Set());
+  /** The token under the pointer here, and in a view that this one follows; -1 for none. */
+  readonly pointing = signal(-1);
+  readonly pointed = signal(-1);
+  /** Which of several heatmaps in one view this is, for screen readers. */
+  place = "";
   readonly compact: boolean;
+  /** What the strip shows of an edit; an explorer chooses. */
+  readonly side = signal("both");
   /** Lanes that a page adds by itself, from what the payload lists as strongest. */
   readonly local = signal<ChosenFeature[]>([]);
+
+  override readonly followed: Followed = {
+    token: { at: this.selection, go: (token) => this.select(token), prompt: () => this.payload.value?.prompt ?? "" },
+    feature: { at: this.fill, go: (id) => this.lookAt(id) },
+    pointed: {
+      at: this.pointing,
+      go: (token) => {
+        this.pointed.value = token;
+      },
+      prompt: () => this.payload.value?.prompt ?? "",
+    },
+  };
 
   readonly features = computed<ChosenFeature[]>(() => [...(this.payload.value?.features ?? []), ...this.local.value]);
   readonly filling = computed(() => this.features.value.find((feature) => feature.id === this.fill.value) ?? null);
@@ -121,6 +142,12 @@ export class HeatmapState extends Picture<HeatmapPayload> {
     } else this.want({ features: ids.reduce(withFeature, this.draft.value.features) });
     const last = ids.at(-1);
     if (last && !["error", "surprise"].includes(this.fill.value)) this.setFill(last);
+  }
+
+  /** Fill with a feature of another view; without a model one that is not drawn is added where the payload lists it. */
+  lookAt(id: string): void {
+    if (this.features.value.some((feature) => feature.id === id)) this.setFill(id);
+    else if (!this.live.value) this.addFeatures([id]);
   }
 
   removeFeature(id: string): void {

@@ -52,10 +52,12 @@ export interface Place {
   el: HTMLElement;
   signal?: AbortSignal;
   host?: Host;
+  /** Given the state of the view, for a page whose views follow each other. */
+  seen?: (state: Picture) => void;
 }
 
 /** Draw `model` into `el` until `signal` aborts, by the view that it names. */
-export function mount({ model, el, signal, host: others }: Place, views: ReadonlyMap<string, Draw>): () => void {
+export function mount({ model, el, signal, host: others, seen }: Place, views: ReadonlyMap<string, Draw>): () => void {
   const ended = new AbortController();
   const host = document.createElement("div");
   host.className = "saewidgets";
@@ -72,6 +74,7 @@ export function mount({ model, el, signal, host: others }: Place, views: Readonl
   theme(model, host, root, ended.signal);
   const drawn = views.get(String(model.get("_view")))?.(model, root, ended.signal, others);
   render(drawn ? drawn.element : <p class="er">This view is newer than the front end. Reload the page.</p>, root);
+  if (drawn) seen?.(drawn.state);
   const stop = effect(() => {
     host.dataset.busy = String(drawn?.state.requests.busy.value ?? false);
   });

@@ -1,6 +1,8 @@
 // A view in an exported page: the payload is in the page, the state is local, nothing is asked of anyone.
+
+import { follow } from "./follow";
 import { type Draw, mount } from "./mount";
-import type { AnyModel } from "./picture";
+import type { AnyModel, Picture } from "./picture";
 
 type Listener = (...values: unknown[]) => void;
 
@@ -85,12 +87,21 @@ export function start(page: Document, view: string, draw: Draw, make = plainMode
   if (el && data) mount({ model: make(valuesOf(page, view, data)), el }, new Map([[view, draw]]));
 }
 
-/** Draw every view of a report: each element that is marked, from the payload that follows it. */
+/** Draw every view of a report: each element that is marked, from the payload that follows it; the linked ones follow. */
 export function startAll(page: Document, views: ReadonlyMap<string, Draw>): void {
+  const links = new Map<string, Picture[]>();
   for (const el of page.querySelectorAll<HTMLElement>("[data-saewidgets]")) {
     const view = el.dataset.saewidgets ?? "";
     const data = el.nextElementSibling?.textContent;
-    if (data) mount({ model: plainModel(valuesOf(page, view, data)), el }, views);
+    const seen = (state: Picture) => {
+      for (const link of (el.dataset.link ?? "").split(" ")) links.set(link, [...(links.get(link) ?? []), state]);
+    };
+    if (data) mount({ model: plainModel(valuesOf(page, view, data)), el, seen }, views);
+  }
+  // "token-0": the word, and which of the page's links it is.
+  for (const [link, states] of links) {
+    const word = link.split("-")[0];
+    if (word === "token" || word === "feature") follow(states, word);
   }
 }
 

@@ -634,6 +634,12 @@ export interface KeptRun {
   n_tokens: number;
 }
 
+/** What someone says in a conversation: `"system"`, `"user"` or `"assistant"`, and the words. */
+export interface ChatMessage {
+  role: string;
+  content: string;
+}
+
 /** Everything a `Steering` view draws. */
 export interface SteeringPayload {
   prompt: string;
@@ -656,6 +662,165 @@ export interface SteeringPayload {
   frozen: boolean;
   phase: string;
   tokens_per_second: number;
+  propagation: string;
+  messages: ChatMessage[];
+}
+
+/** Features of A and B at each pair of tokens, CSR by pair, the most different first. */
+export interface FeaturePairs {
+  indptr: Uint32Array;
+  left: Uint32Array;
+  right: Uint32Array;
+  a: Float32Array;
+  b: Float32Array;
+  cosine: Float32Array;
+}
+
+/** Everything a `Compare` draws. */
+export interface ComparePayload {
+  name_a: string;
+  name_b: string;
+  left_token: Uint32Array;
+  right_token: Uint32Array;
+  same: Uint8Array;
+  pair: number;
+  site_a: string;
+  site_b: string;
+  match: string;
+  features: FeaturePairs;
+  context: Context;
+  predictions: Predictions | null;
+  kl_back: Float32Array | null;
+  control: Control | null;
+  controlled: number;
+  shared: string[];
+  labels: FeatureLabel[];
+  note: string;
+  left: Uint8Array | null;
+  right: Uint8Array | null;
+}
+
+/** One feature, in both sets. */
+export interface ContrastFeature {
+  id: string;
+  label: string;
+  auroc: number;
+  low: number;
+  high: number;
+  frequency_positive: number;
+  frequency_negative: number;
+  mean_positive: number;
+  mean_negative: number;
+  confound: string;
+  beyond: boolean;
+}
+
+/** Something simpler that may tell the sets apart. */
+export interface ContrastConfound {
+  name: string;
+  positive: number;
+  negative: number;
+  auroc: number;
+  low: number;
+  high: number;
+  flagged: boolean;
+}
+
+/** A probe on held-out prompts. */
+export interface ContrastProbe {
+  inputs: string;
+  k: number;
+  accuracy: number;
+  low: number;
+  high: number;
+  control: boolean;
+}
+
+/** An accuracy of the bottleneck on held-out prompts; `low` and `high` are its 95 % interval, if it has one. */
+export interface ContrastMeasure {
+  name: string;
+  accuracy: number;
+  low: number | null;
+  high: number | null;
+}
+
+/** A prompt whose concepts were set while the model ran. */
+export interface ContrastCorrection {
+  prompt: number;
+  values: Float32Array;
+  scores: Float32Array;
+  answer: string;
+  words: string[];
+  before: Float32Array;
+  after: Float32Array;
+  low: Float32Array;
+  high: Float32Array;
+  kl: number;
+  kl_control: number;
+  code: string;
+}
+
+/** Concepts read from the chosen features, and the answer read from the concepts. */
+export interface ContrastBottleneck {
+  concepts: string[];
+  readers: string[];
+  scores: Matrix<Float32Array>;
+  answers: string[];
+  held: Uint8Array;
+  measures: ContrastMeasure[];
+  corrected: Uint32Array;
+  accuracy: Float32Array;
+  low: Float32Array;
+  high: Float32Array;
+  control: Float32Array;
+  correction: ContrastCorrection | null;
+}
+
+/** Everything a `Contrast` draws. */
+export interface ContrastPayload {
+  positive: string[];
+  negative: string[];
+  features: ContrastFeature[];
+  n_features: number;
+  n_beyond: number;
+  n_moved: number;
+  shuffled: number;
+  random: number;
+  n_shuffles: number;
+  n_random: number;
+  confounds: ContrastConfound[];
+  verdict: string;
+  context: Context;
+  pool: string;
+  chosen: string[];
+  feature: string;
+  tool: string;
+  kind: string;
+  edit: string;
+  probes: ContrastProbe[];
+  bottleneck: ContrastBottleneck | null;
+  example: number;
+}
+
+/** One panel. */
+export interface ExplorerPanel {
+  kind: string;
+  data: Uint8Array;
+  note: string;
+}
+
+/** Everything an `Explorer` draws. */
+export interface ExplorerPayload {
+  prompt: string;
+  panels: ExplorerPanel[];
+  context: Context;
+  feature: string;
+  opened: boolean;
+  dashboards: OpenedFeature[];
+  diary: string[];
+  preset: string;
+  side: string;
+  widths: number[];
 }
 
 /** Fields of each record, for the decoder: a typed array, text, a number or another record. */
@@ -713,7 +878,19 @@ export const RECORDS: ReadonlyMap<string, string> = new Map([
   ["WrittenText", "role:string note:string tokens:Tokens n_prompt:number differs:uint8 values:float32*2 effect:number? kl:number? perplexity:number? finished:string"],
   ["Doses", "strengths:float32 effect:float32*2 kl:float32*2 perplexity:float32*2 base_effect:number base_perplexity:number n_directions:number n_prompts:number n_texts:number n_planned:number n_tokens:number"],
   ["KeptRun", "note:string prompt:string mode:string place:string sliders:string[] values:float32 seed:number temperature:number text:string effect:number? kl:number? perplexity:number? n_tokens:number"],
-  ["SteeringPayload", "prompt:string context:Context mode:string place:string seed:number temperature:number max_new_tokens:number sliders:SteeringSlider[] texts:WrittenText[] target:string[] target_name:string doses:Doses? now:number verdict:string kept:KeptRun[] offers:FeatureLabel[] control:string frozen:boolean phase:string tokens_per_second:number"],
+  ["ChatMessage", "role:string content:string"],
+  ["SteeringPayload", "prompt:string context:Context mode:string place:string seed:number temperature:number max_new_tokens:number sliders:SteeringSlider[] texts:WrittenText[] target:string[] target_name:string doses:Doses? now:number verdict:string kept:KeptRun[] offers:FeatureLabel[] control:string frozen:boolean phase:string tokens_per_second:number propagation:string messages:ChatMessage[]"],
+  ["FeaturePairs", "indptr:uint32 left:uint32 right:uint32 a:float32 b:float32 cosine:float32"],
+  ["ComparePayload", "name_a:string name_b:string left_token:uint32 right_token:uint32 same:uint8 pair:number site_a:string site_b:string match:string features:FeaturePairs context:Context predictions:Predictions? kl_back:float32? control:Control? controlled:number shared:string[] labels:FeatureLabel[] note:string left:uint8? right:uint8?"],
+  ["ContrastFeature", "id:string label:string auroc:number low:number high:number frequency_positive:number frequency_negative:number mean_positive:number mean_negative:number confound:string beyond:boolean"],
+  ["ContrastConfound", "name:string positive:number negative:number auroc:number low:number high:number flagged:boolean"],
+  ["ContrastProbe", "inputs:string k:number accuracy:number low:number high:number control:boolean"],
+  ["ContrastMeasure", "name:string accuracy:number low:number? high:number?"],
+  ["ContrastCorrection", "prompt:number values:float32 scores:float32 answer:string words:string[] before:float32 after:float32 low:float32 high:float32 kl:number kl_control:number code:string"],
+  ["ContrastBottleneck", "concepts:string[] readers:string[] scores:float32*2 answers:string[] held:uint8 measures:ContrastMeasure[] corrected:uint32 accuracy:float32 low:float32 high:float32 control:float32 correction:ContrastCorrection?"],
+  ["ContrastPayload", "positive:string[] negative:string[] features:ContrastFeature[] n_features:number n_beyond:number n_moved:number shuffled:number random:number n_shuffles:number n_random:number confounds:ContrastConfound[] verdict:string context:Context pool:string chosen:string[] feature:string tool:string kind:string edit:string probes:ContrastProbe[] bottleneck:ContrastBottleneck? example:number"],
+  ["ExplorerPanel", "kind:string data:uint8 note:string"],
+  ["ExplorerPayload", "prompt:string panels:ExplorerPanel[] context:Context feature:string opened:boolean dashboards:OpenedFeature[] diary:string[] preset:string side:string widths:number[]"],
 ]);
 
 /** Record of each kind of payload. */
@@ -727,6 +904,9 @@ export const KINDS: ReadonlyMap<string, string> = new Map([
   ["feature_table", "FeatureTablePayload"],
   ["circuit", "CircuitPayload"],
   ["steering", "SteeringPayload"],
+  ["compare", "ComparePayload"],
+  ["contrast", "ContrastPayload"],
+  ["explorer", "ExplorerPayload"],
   ["table_rows", "TableRows"],
 ]);
 
@@ -826,4 +1006,4 @@ export const MARKS: ReadonlyMap<number, string> = new Map([
   [65531, "IAT"],
 ]);
 
-export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | PatchMapPayload | FeatureTablePayload | CircuitPayload | SteeringPayload;
+export type Payload = HeatmapPayload | TrainingPayload | FrontierPayload | DictionaryReportPayload | FeatureDashboardPayload | PatchMapPayload | FeatureTablePayload | CircuitPayload | SteeringPayload | ComparePayload | ContrastPayload | ExplorerPayload;

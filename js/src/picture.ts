@@ -1,8 +1,8 @@
 // What every view's state begins with: the payload as it comes, whether there is a model, what failed, the way to Python.
-import { batch, computed, signal } from "@preact/signals";
+import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import { bytesOf, decode } from "./decode";
 import type { Payload } from "./payloads";
-import { type Failure, Requests } from "./requests";
+import { type Failure, failureOf, Requests } from "./requests";
 
 /** The part of anywidget's model that we use; an exported page has one of its own. */
 export interface AnyModel {
@@ -19,6 +19,20 @@ export interface AnyModel {
 export const words = (value: unknown): string => (typeof value === "string" ? value : "");
 export const whole = (value: unknown): number => (Number.isSafeInteger(value) ? (value as number) : 0);
 
+/** What a view is at, and how it is taken elsewhere. */
+export interface Place<T> {
+  at: ReadonlySignal<T>;
+  go(value: T): void;
+}
+
+/** What views can follow each other in; a token is one of the same prompt. */
+export interface Followed {
+  token?: Place<number> & { prompt(): string };
+  feature?: Place<string>;
+  /** The token under the pointer, -1 for none. */
+  pointed?: Place<number> & { prompt(): string };
+}
+
 /** State of one view of one model. A subclass ends its constructor with `start()`. */
 export class Picture<P extends Payload = Payload> {
   readonly payload = signal<P | null>(null);
@@ -32,6 +46,8 @@ export class Picture<P extends Payload = Payload> {
   readonly name: string;
   /** Reserved before the first picture, in px. */
   readonly height: number;
+  /** What other views of a page can follow. */
+  readonly followed: Followed = {};
   readonly #ends: (() => void)[] = [];
 
   constructor(protected readonly model: AnyModel) {
@@ -66,8 +82,8 @@ export class Picture<P extends Payload = Payload> {
   /** Takes what belongs to the view from the traits, else from the payload. */
   protected view(): void {
     this.live.value = this.model.get("live") === true;
-    const error = this.model.get("error") as Failure | null;
-    this.error.value = error ? { what: words(error.what), todo: words(error.todo) } : null;
+    const error = this.model.get("error") as Record<string, unknown> | null;
+    this.error.value = error ? failureOf(error) : null;
   }
 
   // -- what Python says -----------------------------------------------------------------------------------------------
@@ -120,7 +136,10 @@ export class Picture<P extends Payload = Payload> {
       });
       this.requests.pictured();
     } catch (error) {
-      this.error.value = { what: error instanceof Error ? error.message : String(error), todo: "Run the cell again." };
+      this.error.value = failureOf({
+        what: error instanceof Error ? error.message : String(error),
+        todo: "Run the cell again.",
+      });
     }
   }
 }

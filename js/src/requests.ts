@@ -14,6 +14,8 @@ export type Message = Record<string, unknown>;
 export interface Failure {
   what: string;
   todo: string;
+  /** Two prompts token by token, "" where one of them has none. */
+  pairs?: [string, string][];
 }
 export interface Progress {
   done: number;
@@ -135,7 +137,7 @@ export class Requests {
   close(): void {
     for (const timer of [this.#staleTimer, this.#silentTimer, this.#debounce]) clearTimeout(timer);
     this.#pending = null;
-    for (const waiting of this.#waiting.values()) waiting.reject({ what: "The view was closed.", todo: "" });
+    for (const waiting of this.#waiting.values()) waiting.reject(failureOf({ what: "The view was closed." }));
     this.#waiting.clear();
   }
 
@@ -205,7 +207,9 @@ export class Requests {
   }
 }
 
-const failureOf = (message: Message): Failure => ({
-  what: String(message.what ?? "Stopped."),
-  todo: String(message.todo ?? ""),
+/** What an error says, whatever was sent. */
+export const failureOf = ({ what, todo, pairs }: Message): Failure => ({
+  what: typeof what === "string" ? what : "Stopped.",
+  todo: typeof todo === "string" ? todo : "",
+  ...(Array.isArray(pairs) && { pairs: pairs.map((pair) => [String(pair?.[0] ?? ""), String(pair?.[1] ?? "")]) }),
 });

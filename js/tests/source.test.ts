@@ -11,16 +11,19 @@ const FORBIDDEN =
 
 /** Bytes of each view's page. */
 const PAGES = {
-  heatmap: 128_500,
-  heatmap_live: 157_000,
-  training: 94_500,
-  frontier: 99_000,
-  dictionary_report: 90_000,
-  feature_dashboard: 111_500,
-  feature_table: 143_500,
-  steering: 107_000,
-  patch_map: 102_000,
-  circuit: 140_700,
+  heatmap: 134_100,
+  heatmap_live: 162_600,
+  training: 98_200,
+  frontier: 102_900,
+  dictionary_report: 93_800,
+  feature_dashboard: 116_300,
+  feature_table: 148_800,
+  steering: 112_900,
+  patch_map: 106_600,
+  contrast: 106_000,
+  circuit: 146_200,
+  explorer: 226_300,
+  compare: 140_800,
 };
 
 const files = (folder: string): string[] =>
@@ -49,7 +52,7 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 105_300, "widget.js, of all views, gzipped");
+  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 122_000, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }

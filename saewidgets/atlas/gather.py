@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,11 @@ from saewidgets.dictionaries import Dictionary
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import AtlasError
 from saewidgets.model import TracedModel
+
+# Dense numbers made at a time while encoding, and the fewest tokens. Large blocks that come and go beside small ones
+# that stay leave gaps in the heap: a process that encoded whole passes grew by twice as much.
+_DENSE = 1 << 20
+_FEWEST = 256
 
 
 def gather(
@@ -41,8 +46,10 @@ def gather(
     seen = 0
     for contexts in shard:
         tokens.append(_tokens(contexts))
-        for number, sparse in _encode(model, dictionaries, contexts).items():
-            token = np.repeat(np.arange(seen, seen + sparse.n_tokens), np.diff(sparse.indptr.numpy()))
+        first = dict.fromkeys(dictionaries, seen)
+        for number, sparse in _encode(model, dictionaries, contexts):
+            start = first[number]
+            token = np.repeat(np.arange(start, start + sparse.n_tokens), np.diff(sparse.indptr.numpy()))
             value = sparse.value.numpy()
             if not np.isfinite(value).all():
                 raise AtlasError(
@@ -50,6 +57,7 @@ def gather(
                     "Run the model in a wider dtype.",
                 )
             active[number].append(Activations(token, sparse.index.numpy(), value))
+            first[number] += sparse.n_tokens
         seen += contexts.n_tokens
         each(contexts.n_tokens)
     joined = Tokens.join(tokens)
@@ -66,18 +74,20 @@ def _tokens(contexts: Contexts) -> Tokens:
 @torch.no_grad()
 def _encode(
     model: TracedModel, dictionaries: Mapping[int, Dictionary], contexts: Contexts
-) -> dict[int, SparseActivations]:
+) -> Iterator[tuple[int, SparseActivations]]:
+    """Number of a dictionary and its features on the next tokens of these contexts, some at a time."""
     ids = torch.as_tensor(contexts.ids)
     sites = list(dict.fromkeys(dictionary.site_in for dictionary in dictionaries.values()))
     # A single prompt would take over prefixes of earlier ones, and its last bits depend on what was run before.
     trace = model.trace(ids if len(ids) > 1 else ids.repeat(2, 1), sites, logits=False)
     mask = torch.as_tensor(contexts.mask, device=model.device)
-    result = {}
     for number, dictionary in dictionaries.items():
         x = trace.values[dictionary.site_in][: len(ids)].to(dictionary.device)
         if dictionary.reads_context:
             dense = torch.stack([dictionary.encode(row) for row in x])
-            result[number] = SparseActivations.from_dense(dense[mask.to(dictionary.device)])
-        else:
-            result[number] = dictionary.encode_sparse(x[mask.to(dictionary.device)])
-    return result
+            yield number, SparseActivations.from_dense(dense[mask.to(dictionary.device)])
+            continue
+        x = x[mask.to(dictionary.device)]
+        rows = max(_FEWEST, _DENSE // dictionary.d_dict) if x.device.type == "cpu" else max(len(x), 1)
+        for part in x.split(rows):
+            yield number, dictionary.encode_sparse(part)

@@ -10,6 +10,7 @@ import torch
 
 from saewidgets.causes.controls import draws
 from saewidgets.causes.sparse_linear import chosen_inputs
+from saewidgets.errors import CorpusError, shorten
 from saewidgets.evaluate.probing import logistic_regression
 
 Array = np.ndarray[Any, Any]
@@ -39,13 +40,20 @@ class Concept:
 
 
 def fit_concept(name: str, features: Array, truth: Array, most: int) -> Concept:
-    """One concept: the L1 path chooses the features, a plain logistic regression weighs them."""
+    """One concept: the L1 path chooses the features, a plain logistic regression weighs them.
+
+    Raises:
+        CorpusError: No feature differs between the texts.
+    """
     x, y = torch.from_numpy(features).double(), torch.from_numpy(truth)
     spread = x.std(0)
     apart = (x[y].mean(0) - x[~y].mean(0)).abs() / spread.clamp_min(1e-9)
     apart = torch.where(spread > 1e-9, apart, -1.0)
     candidates = apart.argsort(descending=True, stable=True)[:_CANDIDATES]
     candidates = candidates[apart[candidates] > 0]
+    if not len(candidates):
+        what = f"No feature tells texts with {shorten(name)} from those without it."
+        raise CorpusError(what, "Choose other features, or give more texts.")
     standard = (x[:, candidates] - x[:, candidates].mean(0)) / spread[candidates]
     kept = candidates[chosen_inputs(standard, y, draws(most))]
     mean, scale = x[:, kept].mean(0), spread[kept]

@@ -51,6 +51,7 @@ class ConceptBottleneck(Shown):
         bias: `[classes]`.
         held: Held-out texts: their concept scores, true concepts, true answers (as class numbers) and activations.
         baseline: Accuracy on them of a dense probe on the activations, and of the commonest answer.
+        held_out: Which of the texts they are.
         source: The call that made it.
     """
 
@@ -63,6 +64,7 @@ class ConceptBottleneck(Shown):
     bias: Array
     held: tuple[Array, Array, Array]
     baseline: tuple[float, float]
+    held_out: tuple[int, ...] = ()
     source: str = ""
 
     def scores(self, texts: Texts, edits: Sequence[Edit] = ()) -> pd.DataFrame:
@@ -186,7 +188,7 @@ class ConceptBottleneck(Shown):
 def concept_bottleneck(
     scope: Scope, texts: Texts, concepts: Mapping[str, Sequence[bool]], answers: Sequence[str],
     dictionary: str | None = None, *, features: int = 8, pool: str = "mean", l1: float = 1e-3, test: float = 0.3,
-    seed: int = 0,
+    seed: int = 0, only: Sequence[int] | None = None,
 ) -> ConceptBottleneck:  # fmt: skip
     """Build a concept bottleneck from labelled texts.
 
@@ -202,8 +204,9 @@ def concept_bottleneck(
         features: Greatest number of features a concept.
         pool: `"mean"` over the tokens of a text, or its `"last"` one.
         l1: Penalty on the weights from concepts to answers.
-        test: Share of the texts held out.
+        test: Share of the texts of each answer held out.
         seed: Of the split.
+        only: Indices of the features that concepts may be read from.
 
     Returns:
         The bottleneck.
@@ -231,11 +234,11 @@ def concept_bottleneck(
     classes = sorted(set(answers))
     truth = np.stack([np.asarray(concepts[name], bool) for name in names], 1)
     label = np.array([classes.index(answer) for answer in answers])
-    order = np.random.default_rng(seed).permutation(len(rows))
-    held, train = order[: int(len(rows) * test)], order[int(len(rows) * test) :]
+    held, train = _split(label, test, seed)
     _check(truth, label, train, held, names)
     pooled = pool_texts(scope, [scope.dictionaries[key]], rows, pool)
-    found = tuple(fit_concept(n, pooled.features[0][train], truth[train, k], features) for k, n in enumerate(names))
+    x = pooled.features[0] if only is None else _only(pooled.features[0], only)
+    found = tuple(fit_concept(n, x[train], truth[train, k], features) for k, n in enumerate(names))
     scores = np.stack([sigmoid(c.logit(pooled.features[0])) for c in found], 1)
     y = torch.from_numpy(label)
     weights, bias = sparse_softmax(torch.from_numpy(truth[train].astype(float)), y[train], len(classes), l1, 3000)
@@ -243,7 +246,24 @@ def concept_bottleneck(
     commonest = float((label[held] == np.bincount(label[train]).argmax()).mean())
     parts = (scores[held], truth[held].astype(float), label[held])
     arrays = (weights.numpy(), bias.numpy())
-    return ConceptBottleneck(scope, key, pool, found, tuple(classes), *arrays, parts, (dense, commonest))
+    kept = tuple(held.tolist())
+    return ConceptBottleneck(scope, key, pool, found, tuple(classes), *arrays, parts, (dense, commonest), kept)
+
+
+def _split(label: Array, test: float, seed: int) -> tuple[Array, Array]:
+    """Texts held out and texts to fit to, of each answer the same share."""
+    order = np.random.default_rng(seed).permutation(len(label))
+    parts = [order[label[order] == answer] for answer in np.unique(label)]
+    n = [round(len(part) * test) for part in parts]
+    held = np.concatenate([part[:k] for part, k in zip(parts, n, strict=True)])
+    return held, np.setdiff1d(order, held)
+
+
+def _only(features: Array, index: Sequence[int]) -> Array:
+    """The features with all others at 0, where nothing can be read."""
+    kept = np.zeros_like(features)
+    kept[:, list(index)] = features[:, list(index)]
+    return kept
 
 
 def _check(truth: Array, label: Array, train: Array, held: Array, names: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +10,26 @@ import numpy as np
 import pandas as pd
 import torch
 
-from saewidgets.causes.auroc import auroc, auroc_interval
+from saewidgets.causes.chosen_probe import chosen_probe
 from saewidgets.causes.concepts import ConceptBottleneck, concept_bottleneck
-from saewidgets.causes.confounds import confound_table, covariates, explained
+from saewidgets.causes.confounds import confound_table, covariates
 from saewidgets.causes.controls import N_CONTROLS, draws, random_like, verdict
 from saewidgets.causes.pooled import Pooled, pool_texts
+from saewidgets.causes.separation import N_SHUFFLES, separation_table
 from saewidgets.causes.shown import Shown, foot
 from saewidgets.causes.source import replayable
 from saewidgets.dictionaries import Dictionary
-from saewidgets.errors import CorpusError, EditError, shorten
+from saewidgets.errors import CorpusError, EditError, FeatureError, shorten
 from saewidgets.evaluate.probing import probe
 from saewidgets.explain.contexts import Texts, as_rows
 from saewidgets.interventions import Edit, ablate, clamp
 from saewidgets.payloads.causal_report import CausalBar, CausalCheck, CausalReport
+from saewidgets.sites import FeatureId
 
 if TYPE_CHECKING:
     from saewidgets.scope import Scope
 
 Array = np.ndarray[Any, Any]
-_SHUFFLES = 100
 # Features that a notebook shows.
 _LISTED = 12
 
@@ -83,7 +84,9 @@ class Contrast(Shown):
         flagged = list(table.loc[table["flagged"], "confound"])
         if not flagged:
             return told
-        return f"{told} The sets also differ in {' and '.join(flagged)}: {int(good.sum())} features do not follow it."
+        n = int(good.sum())
+        rest = f"{n} {'feature does' if n == 1 else 'features do'} not follow it"
+        return f"{told} The sets also differ in {' and '.join(flagged)}: {rest}."
 
     @property
     def page(self) -> CausalReport:
@@ -108,7 +111,7 @@ class Contrast(Shown):
         conditions = f"no intervention, {int(self.first.sum())} against {int((~self.first).sum())} texts"
         return CausalReport(
             "What tells the two sets apart", self.verdict,
-            f"{conditions}, {_SHUFFLES} shuffles, {n} random dictionaries, seed {self.seed}",
+            f"{conditions}, {N_SHUFFLES} shuffles, {n} random dictionaries, seed {self.seed}",
             foot(self.scope, self.key, self.source), "AUROC, 0.5 for no difference; line: 95 %", tuple(found), 0.5,
             checks=tuple(checks),
         )  # fmt: skip
@@ -123,32 +126,57 @@ class Contrast(Shown):
         clean = rows[rows["confound"] == ""]
         return list((clean if len(clean) else rows)["feature"].head(top))
 
-    def edit(self, kind: str = "clamp", top: int = 3) -> tuple[Edit, ...]:
+    def indices(self, features: Sequence[str]) -> list[int]:
+        """Indices of features by their ids.
+
+        Raises:
+            FeatureError: One is not active on any of these texts.
+        """
+        live = set(self.frame["feature"])
+        for name in features:
+            if name not in live:
+                what = f"{shorten(name)} is not active on these texts."
+                raise FeatureError(what, "Choose features of the contrast: `.to_frame()` lists them.")
+        return [FeatureId.parse(name).index for name in features]
+
+    def edit(self, kind: str = "clamp", top: int = 3, features: Sequence[str] | None = None) -> tuple[Edit, ...]:
         """The contrast as edits: make a text like the first set, or take away what marks it.
 
         Args:
             kind: `"clamp"`: the features at their mean over the first set's texts; `"ablate"`: at 0.
             top: How many features.
+            features: These instead of the best ones.
 
         Raises:
             EditError: Another kind.
+            FeatureError: A feature is not active on any of these texts.
         """
         if kind not in ("clamp", "ablate"):
             raise EditError(f"A contrast cannot {shorten(kind)}.", "Use kind='clamp' or kind='ablate'.")
-        means = self.frame.set_index("feature")["mean_first"]
+        means, chosen = self.frame.set_index("feature")["mean_first"], features
+        if chosen is not None:
+            self.indices(chosen)
         return tuple(
-            ablate(name) if kind == "ablate" else clamp(name, float(means[name])) for name in self.features(top)
+            ablate(name) if kind == "ablate" else clamp(name, float(means[name]))
+            for name in (self.features(top) if chosen is None else chosen)
         )
 
-    def probe(self, ks: Sequence[int] = (1, 2, 5)) -> pd.DataFrame:
+    def probe(self, ks: Sequence[int] = (1, 2, 5), features: Sequence[str] | None = None) -> pd.DataFrame:
         """Probes that tell the sets apart on held-out texts: on k features, on k channels, on k random features.
 
         Args:
             ks: Numbers of inputs.
+            features: These instead of the k best ones: see `chosen_probe` for the table, which has other controls.
 
         Returns:
             Columns inputs, k, accuracy, index; "random dictionary" is the best of the random ones.
+
+        Raises:
+            DictionaryError: Too few texts to hold any out.
+            FeatureError: A feature is not active on any of these texts.
         """
+        if features is not None:
+            return chosen_probe(self.pooled, self.first, self.indices(features), self.seed)
         labels, channels = torch.from_numpy(self.first), torch.from_numpy(self.pooled.channels)
         own, *others = (torch.from_numpy(x) for x in self.pooled.features)
         rows = [(r.inputs, r.k, r.accuracy, r.index) for r in probe(own, channels, labels, ks, seed=self.seed)]
@@ -158,25 +186,32 @@ class Contrast(Shown):
             rows.append(("random dictionary", best.k, best.accuracy, best.index))
         return pd.DataFrame(rows, columns=["inputs", "k", "accuracy", "index"])
 
-    def bottleneck(self, name: str = "first set", *, features: int = 8, pool: str = "mean") -> ConceptBottleneck:
-        """The contrast as a concept bottleneck of one concept: whether a text is of the first set.
+    def bottleneck(
+        self, name: str = "first set", *, features: int = 8, pool: str = "mean", only: Sequence[str] | None = None,
+        concepts: Mapping[str, Sequence[bool]] | None = None, answers: tuple[str, str] = ("first", "second"),
+    ) -> ConceptBottleneck:  # fmt: skip
+        """The contrast as a concept bottleneck; by default of one concept: whether a text is of the first set.
 
         Args:
-            name: Of the concept.
-            features: Greatest number of features it is read from.
+            name: Of that concept.
+            features: Greatest number of features a concept is read from.
             pool: `"mean"` over the tokens of a text, or its `"last"` one.
+            only: Ids of the features that concepts may be read from.
+            concepts: Concepts instead of that one: name -> whether each text has it, those of the first set first.
+            answers: What the sets are called.
 
         Returns:
             The bottleneck; its `intervene` moves a text to the first set or out of it.
 
         Raises:
             CorpusError: Too few texts to hold any out.
+            FeatureError: A feature is not active on any of these texts.
         """
         truth = self.first.tolist()
-        answers = ["first" if mine else "second" for mine in truth]
         return concept_bottleneck(
-            self.scope, self.texts, {name: truth}, answers, self.key, features=features, pool=pool, seed=self.seed
-        )
+            self.scope, self.texts, concepts or {name: truth}, [answers[not mine] for mine in truth], self.key,
+            features=features, pool=pool, seed=self.seed, only=None if only is None else self.indices(only),
+        )  # fmt: skip
 
 
 @replayable
@@ -216,6 +251,14 @@ def contrast(
         >>> sorted(set(found.to_frame()["auroc"].head(2))), len(found.edit(top=2))
         ([0.0, 1.0], 2)
     """
+    return find_contrast(scope, first, second, dictionary, pool, controls, seed, randoms)
+
+
+def find_contrast(
+    scope: Scope, first: Texts, second: Texts, dictionary: str | None, pool: str, controls: int, seed: int,
+    randoms: Sequence[Dictionary] | None, check: Callable[[], None] = lambda: None,
+) -> Contrast:  # fmt: skip
+    """As `contrast`; `check` is called between forward passes and raises to stop."""
     key = scope.default_site if dictionary is None else scope.key(dictionary)
     sets = [as_rows(scope, first), as_rows(scope, second)]
     if min(map(len, sets)) < 2:
@@ -223,31 +266,7 @@ def contrast(
     rows = [*sets[0], *sets[1]]
     mine = np.arange(len(rows)) < len(sets[0])
     others = random_like(scope, key, rows, draws(controls), seed) if randoms is None else tuple(randoms)
-    pooled = pool_texts(scope, [scope.dictionaries[key], *others], rows, pool)
-    return Contrast(_table(scope, key, pooled, mine, seed), pooled, mine, key, seed, scope, tuple(map(tuple, rows)))
-
-
-def _table(scope: Scope, key: str, pooled: Pooled, first: Array, seed: int) -> pd.DataFrame:
-    live = np.flatnonzero((pooled.features[0] != 0).any(0))
-    values, place = pooled.features[0][:, live], pooled.place[0][:, live]
-    found = auroc(values, first)
-    low, high = auroc_interval(found, int(first.sum()), int((~first).sum()))
-    draw = np.random.default_rng(seed)
-    shuffled = auroc(values, np.stack([draw.permutation(first) for _ in range(_SHUFFLES)]))
-    far = float(np.abs(shuffled - 0.5).max(initial=0))
-    random = max((float(np.abs(auroc(x, first) - 0.5).max()) for x in pooled.features[1:]), default=0.0)
-    columns, names = explained(values, place, covariates(pooled), first)
-    ids = [f"{key}/{i}" for i in live]
-    frame = pd.DataFrame(
-        {
-            "feature": ids, "label": [scope.label(i) for i in ids], "auroc": found, "low": low, "high": high,
-            "frequency_first": (values[first] != 0).mean(0), "frequency_second": (values[~first] != 0).mean(0),
-            "mean_first": values[first].mean(0), "mean_second": values[~first].mean(0), **columns, "confound": names,
-            "shuffled": far, "random_dictionary": random,
-            "beats_control": np.abs(found - 0.5) > max(far, random), "first": int(first.sum()),
-            "second": int((~first).sum()),
-        }
-    )  # fmt: skip
-    gap = (frame["mean_first"] - frame["mean_second"]).abs()
-    order = np.lexsort((-gap.to_numpy(), -np.abs(found - 0.5)))
-    return frame.iloc[order].reset_index(drop=True)
+    check()
+    pooled = pool_texts(scope, [scope.dictionaries[key], *others], rows, pool, check)
+    table = separation_table(scope, key, pooled, mine, seed)
+    return Contrast(table, pooled, mine, key, seed, scope, tuple(map(tuple, rows)))

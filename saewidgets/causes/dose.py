@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from saewidgets.causes.along import Version, along
 from saewidgets.causes.controls import Conditions
 from saewidgets.causes.outcome import Outcome, Sums, words_of
 from saewidgets.errors import EditError, PromptError, shorten
@@ -30,8 +32,8 @@ Array = np.ndarray[Any, Any]
 # Logits of one batch, which bound memory; its rows, and rows times parameters, which bound the time of a token and so
 # the time until a stop is noticed.
 _BATCH_LOGITS, _BATCH_ROWS, _BATCH_WORK = 1 << 23, 64, 1 << 30
-# Tokens of one forward without edits.
-_BATCH_TOKENS = 512
+# Tokens of one forward over whole texts, and tokens times parameters, which bound its time. One text is always read.
+_BATCH_TOKENS, _FORWARD_WORK = 512, 1 << 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,7 @@ def _crossing(start: float, effects: Array, kls: Array, kl: float) -> float:
     return float("nan")
 
 
-def dose_response(scope: Scope, doses: Mapping[float, Sequence[Edit]], prompts: Sequence[str] | str,
+def dose_response(scope: Scope, doses: Mapping[float, Sequence[Edit]], prompts: Sequence[Any] | str,
                   target: Any, **options: Any) -> DoseResponse:  # fmt: skip
     """Write texts at every strength and measure effect, KL from the base and perplexity, beside the controls.
 
@@ -129,10 +131,13 @@ def dose_response(scope: Scope, doses: Mapping[float, Sequence[Edit]], prompts: 
     without edits. All are means over the new tokens. Controls: the same change in random directions, each token's as
     long as it was; the same edits on random features active on about as many tokens.
 
+    A direct effect is that of a run, so under `propagation="direct"` no text is written under the edits: all is read
+    along the text that is written without them, and *perplexity* is that of this text under the edits.
+
     Args:
         scope: A model with its dictionaries.
         doses: Strength -> edits at that strength.
-        prompts: Texts to go on from.
+        prompts: Texts to go on from, or lists of messages for the tokenizer's chat template.
         target: Words (each one token, with the space before it) or token ids; or a function of a `Generation` to a
             number.
         **options: As in `dose_responses`: `n_controls`, `seeds`, `max_new_tokens`, `temperature`, `propagation`,
@@ -143,7 +148,7 @@ def dose_response(scope: Scope, doses: Mapping[float, Sequence[Edit]], prompts: 
 
     Raises:
         PromptError: No prompt, no words, or a word that is several tokens.
-        EditError, FeatureError: An edit does not fit.
+        EditError, FeatureError: An edit does not fit, or a function of what is written under `"direct"`.
 
     Example:
         >>> import saewidgets as sw
@@ -160,7 +165,7 @@ def dose_response(scope: Scope, doses: Mapping[float, Sequence[Edit]], prompts: 
 def dose_responses(
     scope: Scope,
     doses: Mapping[float, Sequence[Edit]],
-    prompts: Sequence[str] | str,
+    prompts: Sequence[Any] | str,
     target: Any,
     *,
     n_controls: int = 6,
@@ -183,7 +188,7 @@ def dose_responses(
         seeds: Of the texts: one of each prompt for each.
         max_new_tokens: Of a text.
         temperature: Of the draws.
-        propagation: `"free"` or `"frozen_attention"`.
+        propagation: `"free"`; `"frozen_attention"`: the patterns within the prompt are those without edits; `"direct"`.
         atlas: Where densities of features are looked up; else they are counted on the base texts.
         seed: Of the controls.
         check: Called at every token; raises to stop.
@@ -198,9 +203,11 @@ def dose_responses(
         raise PromptError(f"{len(texts)} prompts and {len(strengths)} strengths.", "Give at least one of each.")
     every = check_seeds(seeds)
     outcome = words_of(scope, target)
+    if propagation == "direct" and outcome.function is not None:
+        raise EditError("A function of what is written, under direct propagation.", "Give words: target=[' May'].")
     writing = _Writing(scope, max_new_tokens, Sampling(temperature), propagation, check, outcome)
     bases = [writing.write(text, [((), None)], every[0], lambda _: None)[0].token_ids for text in texts]
-    counts = densities(scope, edits, bases, atlas)
+    counts = densities(scope, edits, bases, atlas, check)
     versions: list[Version] = [((), None), *((e, None) for e in edits)]
     for i in range(n_controls):
         versions += [(e, seed * n_controls + i) for e in edits]
@@ -239,9 +246,6 @@ def _response(
     )
 
 
-Version = tuple[tuple[Edit, ...], int | None]
-
-
 @dataclass(frozen=True)
 class _Writing:
     """How texts are written and measured."""
@@ -253,20 +257,20 @@ class _Writing:
     check: Callable[[], None]
     outcome: Outcome
 
-    def write(self, text: str, versions: Sequence[Version], seed: int, seen: Callable[[Tensor], None]) -> Any:
+    def write(self, text: Any, versions: Sequence[Version], seed: int, seen: Callable[[Tensor], None]) -> Any:
         """The finished texts of one prompt, one a version."""
         self.check()
         stream = write_texts(
             self.scope.model,
             self.scope.dictionaries,
             Request(
-                text,
-                self.scope.model.tokenize(text),
+                text if isinstance(text, str) else "",
+                self.scope.model.read_prompt(text),
                 tuple((edits, None) for edits, _ in versions),
                 (seed,),
                 self.max_new_tokens,
                 self.sampling,
-                propagation=self.propagation,
+                propagation="free" if self.propagation == "direct" else self.propagation,
                 directions=tuple(direction for _, direction in versions),
                 seen=seen,
             ),
@@ -275,12 +279,12 @@ class _Writing:
             pass
         return stream.generations
 
-    def measure(self, text: str, versions: Sequence[Version], seed: int, sums: Sums) -> None:
+    def measure(self, text: Any, versions: Sequence[Version], seed: int, sums: Sums) -> None:
         """Write one text a version and add what is measured to the sums."""
-        model = self.scope.model
-        size = sum(p.numel() for p in model.module.parameters())
-        logits_each = model.vocab_size * self.max_new_tokens
-        rows = max(1, min(_BATCH_ROWS, _BATCH_LOGITS // logits_each, _BATCH_WORK // max(1, size)))
+        if self.propagation == "direct":
+            self._measure_along(self.write(text, [((), None)], seed, lambda _: None)[0], versions, sums)
+            return
+        rows = self._rows(len(self.scope.model.read_prompt(text)))
         for start in range(0, len(versions), rows):
             logits: list[Tensor] = []
 
@@ -289,13 +293,39 @@ class _Writing:
                 logits.append(one.log_softmax(-1).cpu())
 
             texts = self.write(text, versions[start : start + rows], seed, seen)
-            step = max(1, _BATCH_TOKENS // (len(texts[0].token_ids) + self.max_new_tokens))
+            step = self._runs(len(texts[0].token_ids) + self.max_new_tokens)
             for first in range(0, len(texts), step):
                 self.check()
                 few = texts[first : first + step]
                 edited = torch.stack([one[first : first + step] for one in logits], 1)
                 sums.add(start + first, self.outcome, few, edited, self._base(few))
         sums.n_texts += 1
+
+    def _measure_along(self, text: Any, versions: Sequence[Version], sums: Sums) -> None:
+        """Read every version along one text that was written without edits."""
+        step = self._runs(len(text.token_ids))
+        self.check()
+        base = self._base([text])
+        for start, edited in along(self.scope, text, versions, self.propagation, step, self.check):
+            n = len(edited)
+            sums.add(start, self.outcome, [text] * n, edited, base.expand(n, -1, -1), written=False)
+        sums.n_texts += 1
+
+    def _rows(self, n_prompt: int) -> int:
+        """Texts that are written at once."""
+        size = self._size
+        logits_each = self.scope.model.vocab_size * self.max_new_tokens
+        bounds = _BATCH_LOGITS // logits_each, _BATCH_WORK // size, _FORWARD_WORK // (size * n_prompt)
+        return max(1, min(_BATCH_ROWS, *bounds))
+
+    def _runs(self, length: int) -> int:
+        """Texts of so many tokens that are read at once."""
+        return max(1, min(_BATCH_TOKENS, _FORWARD_WORK // self._size) // length)
+
+    @cached_property
+    def _size(self) -> int:
+        """Parameters, at least one."""
+        return max(1, sum(p.numel() for p in self.scope.model.module.parameters()))
 
     def _base(self, texts: Sequence[Any]) -> Tensor:
         """`[texts, steps, vocab]` log probabilities without edits of what was drawn at each step."""
@@ -309,7 +339,11 @@ class _Writing:
 
 
 def densities(
-    scope: Scope, edits: Sequence[Sequence[Edit]], texts: Sequence[Sequence[int]], atlas: Atlas | None = None
+    scope: Scope,
+    edits: Sequence[Sequence[Edit]],
+    texts: Sequence[Sequence[int]],
+    atlas: Atlas | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> dict[str, Tensor]:
     """On how many tokens each feature is active, of the dictionaries that edits name.
 
@@ -318,6 +352,7 @@ def densities(
         edits: Lists of edits.
         texts: Token ids, run where the atlas knows nothing.
         atlas: Looked up first.
+        check: Called before each run; raises to stop.
 
     Returns:
         Key of a dictionary -> `[d_dict]`.
@@ -330,6 +365,7 @@ def densities(
     }
     left = [key for key in keys if key not in counts]
     for ids in texts if left else ():
+        check()
         run = scope.run_ids(ids, sites=left)
         for key in left:
             counts[key] = counts.get(key, torch.zeros(1, dtype=torch.long)) + active_tokens(run.features[key])

@@ -110,7 +110,10 @@ class Sums:
         self.by_text = False
         self.n_texts = 0
 
-    def add(self, start: int, outcome: Outcome, texts: Sequence[Generation], edited: Tensor, base: Tensor) -> None:
+    def add(
+        self, start: int, outcome: Outcome, texts: Sequence[Generation], edited: Tensor, base: Tensor,
+        written: bool = True,
+    ) -> None:  # fmt: skip
         """Count texts of versions `start` and on.
 
         Args:
@@ -119,6 +122,8 @@ class Sums:
             texts: `n` finished texts.
             edited: `[n, steps, vocab]` log probabilities of the edited model.
             base: `[n, at most steps, vocab]` of the model without edits, along the same texts.
+            written: Whether the texts were written under the edits. Else all are the same, and it is the edited model
+                that they surprise.
         """
         self.by_text = outcome.function is not None
         for row, text in enumerate(texts):
@@ -129,7 +134,7 @@ class Sums:
             self.tokens[at] += n
             self.texts[at] += 1
             self.kl[at] += float(kl_divergence(log_p, log_q).sum())
-            self.surprise[at] -= float(log_p.gather(1, new[:, None]).sum())
+            self.surprise[at] -= float((log_p if written else log_q).gather(1, new[:, None]).sum())
             self.effect[at] += (
                 float(outcome.function(text)) if outcome.function else float(log_q[:, list(outcome.ids)].exp().sum())
             )

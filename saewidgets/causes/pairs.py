@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,7 +15,7 @@ from saewidgets.causes.controls import first_token
 from saewidgets.causes.noise import Noise, noisy
 from saewidgets.causes.rows import FREE, Row, Tick, add, also, gradient_at, measure_rows, row_writes
 from saewidgets.dictionaries import Dictionary
-from saewidgets.errors import PromptError, shorten
+from saewidgets.errors import AlignmentError, PromptError, shorten
 from saewidgets.explain.chosen import words
 from saewidgets.explain.contexts import as_rows
 from saewidgets.explain.targets import Asked, Target, read_target
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Prompts: TypeAlias = "str | Sequence[int] | Sequence[str] | Sequence[Sequence[int]]"
 """One prompt (text or token ids), or several of one length."""
+_MOST_PAIRS = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +143,7 @@ def check_lengths(scope: Scope, one: Sequence[int], other: Sequence[int], first:
     """Raise for prompts of unequal length, naming the words that do not fit.
 
     Raises:
-        PromptError: They have not equally many tokens.
+        AlignmentError: They have not equally many tokens; it holds both, aligned.
     """
     if len(one) == len(other) == len(first):
         return
@@ -151,7 +153,29 @@ def check_lengths(scope: Scope, one: Sequence[int], other: Sequence[int], first:
             mine, theirs = ("".join(words(scope, part)) or "nothing" for part in (one[a:b], other[c:d]))
             what += f" {shorten(mine)} ({b - a} tokens) stands against {shorten(theirs)} ({d - c})."
             break
-    raise PromptError(what, "Give prompts of one length: swap words for words of as many tokens.")
+    todo = "Give prompts of one length: swap words for words of as many tokens."
+    raise AlignmentError(what, todo, aligned(scope, one, other))
+
+
+def aligned(scope: Scope, one: Sequence[int], other: Sequence[int]) -> tuple[tuple[str, str], ...]:
+    """Two prompts token by token, of each one's tokens `""` where only the other has one.
+
+    Args:
+        scope: Has the tokenizer.
+        one: Token ids.
+        other: Token ids. What lies beyond the first 400 pairs is left out.
+
+    Example:
+        >>> import saewidgets as sw
+        >>> scope = sw.demo()
+        >>> aligned(scope, *(scope.model.tokenize(text)[1:] for text in ("Tom ran.", "Tom ran away.")))
+        (('Tom', 'Tom'), (' ran', ' ran'), ('', ' away'), ('.', '.'))
+    """
+    found: list[tuple[str, str]] = []
+    for _, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        sides = words(scope, one[a:b]), words(scope, other[c:d])
+        found += zip_longest(*sides, fillvalue="")
+    return tuple(found[:_MOST_PAIRS])
 
 
 def _several(scope: Scope, prompts: Prompts) -> list[tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,8 @@ class Pooled:
 
 @torch.no_grad()
 def pool_texts(
-    scope: Scope, dictionaries: Sequence[Dictionary], rows: Sequence[Sequence[int]], pool: str = "max"
+    scope: Scope, dictionaries: Sequence[Dictionary], rows: Sequence[Sequence[int]], pool: str = "max",
+    check: Callable[[], None] = lambda: None,
 ) -> Pooled:  # fmt: skip
     """Encode texts by dictionaries of one place, one forward pass for all of them.
 
@@ -50,6 +51,7 @@ def pool_texts(
         dictionaries: All read the same site.
         rows: Token ids.
         pool: Over the tokens of a text: `"max"`, `"mean"`, or the `"last"` one.
+        check: Called between forward passes; raises to stop.
 
     Raises:
         EditError: No such pool.
@@ -61,6 +63,7 @@ def pool_texts(
     place = [np.full((len(rows), d.d_dict), -1, np.int64) for d in dictionaries]
     channels = np.zeros((len(rows), dictionaries[0].d_in), np.float32)
     for part, ids, _ in batches(rows):
+        check()
         values = scope.model.trace(ids, [site], logits=False).values[site]
         for i, x in zip(part, values, strict=True):
             whole = x[: len(rows[i])].to(device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -165,18 +165,27 @@ class FeedForward(Dictionary):
         f = self.activation(pre, None if self.gate_scale is None else pre * self.gate_scale)
         return f if self.value_scale is None else f * self.value_scale
 
-    def encode_columns(self, x: Tensor, columns: Sequence[int]) -> Tensor:
-        """`[..., columns]`; where features do not compete for places the others are not computed."""
+    def encoder_of(self, columns: Sequence[int]) -> Callable[[Tensor], Tensor]:
+        """See `Dictionary`; where features do not compete for places the others are not computed."""
         if not self.activation.is_columnwise:
-            return super().encode_columns(x, columns)
+            return super().encoder_of(columns)
         some = list(columns)
-        pre = self._centred(x) @ self.W_enc[:, some].float() + self.b_enc[some].float()
-        f = self.activation.part(some)(pre, None if self.gate_scale is None else pre * self.gate_scale[some])
-        return f if self.value_scale is None else f * self.value_scale[some]
+        W, b, activation = self.W_enc[:, some].float(), self.b_enc[some].float(), self.activation.part(some)
+        gates, values = (None if v is None else v[some] for v in (self.gate_scale, self.value_scale))
+
+        def encode(x: Tensor) -> Tensor:
+            pre = self._centred(x) @ W + b
+            f = activation(pre, None if gates is None else pre * gates)
+            return f if values is None else f * values
+
+        return encode
 
     def encode_sparse(self, x: Tensor) -> SparseActivations:
         """Features of `[tokens, d_in]`; where the dense ones would be many, a block of columns at a time."""
-        if self.d_dict * max(len(x), 1) <= BLOCK or self.activation.kind in ("groupmax", "batchtopk"):
+        kind = self.activation.kind
+        # The k greatest are read off the pre-activations: dense features need not be made and searched.
+        dense = self.d_dict * max(len(x), 1) <= BLOCK and kind not in ("topk", "abstopk")
+        if dense or kind in ("groupmax", "batchtopk"):
             return SparseActivations.from_dense(self.encode(x))
         return encode_in_blocks(self.blocks(x), self.activation, self.value_scale, len(x))
 

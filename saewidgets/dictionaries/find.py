@@ -16,6 +16,8 @@ _LAYER = re.compile(r"layer_?(\d{1,4})")
 
 _ENCODER, _DECODER = re.compile(r"(?:\w+\.)?encoders\.\d+\.weight"), re.compile(r"(?:\w+\.)?decoders\..+\.weight")
 
+_BY_HAND = "Build it from its weights: saewidgets.dictionaries.FeedForward(encoder, decoder, b_enc, ...)."
+
 Place = tuple[ModuleType, Path]
 
 
@@ -99,4 +101,4 @@ def _unknown(path: Path, source: str, formats: Sequence[ModuleType]) -> Dictiona
                     "Write it in the layout of circuit-tracer, with the normalisation folded in.",
                 )
     known = ", ".join(module.NAME for module in formats)
-    return DictionaryError(f"{shorten(source)} is in no format known here.", f"Known: {known}.")
+    return DictionaryError(f"{shorten(source)} is in no format known here ({known}).", _BY_HAND)

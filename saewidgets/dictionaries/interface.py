@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -119,9 +119,10 @@ class Dictionary(ABC):
         """`[n, d_out]`: some rows of `directions`, read on demand."""
         return self.directions[torch.as_tensor(index, device=self.device)]
 
-    def encode_columns(self, x: Tensor, columns: Sequence[int]) -> Tensor:
-        """`[..., columns]` activations of some features of `[..., d_in]`."""
-        return self.encode(x)[..., list(columns)]
+    def encoder_of(self, columns: Sequence[int]) -> Callable[[Tensor], Tensor]:
+        """A function from `[..., d_in]` to the `[..., columns]` activations of some features."""
+        some = list(columns)
+        return lambda x: self.encode(x)[..., some]
 
     def encode_sparse(self, x: Tensor) -> SparseActivations:
         """Features of `[tokens, d_in]`, only those that are not zero."""

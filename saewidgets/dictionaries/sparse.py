@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,10 +66,11 @@ class SparseActivations:
         """
         if not 0 <= index < self.d_dict:
             raise FeatureError(f"Feature {index}: this dictionary has {self.d_dict}.", "Count from 0.")
-        hit = self.index == index
-        column = torch.zeros(self.n_tokens)
-        column[self.rows[hit]] = self.value[hit]
-        return column
+        # numpy: a view asks at every key press, and a call of torch costs more than the few numbers.
+        hit = np.flatnonzero(self.index.numpy() == index)
+        column = np.zeros(self.n_tokens, np.float32)
+        column[np.searchsorted(self.indptr.numpy(), hit, "right") - 1] = self.value.numpy()[hit]
+        return torch.from_numpy(column)
 
     def head(self, n: int) -> SparseActivations:
         """The first `n` tokens."""

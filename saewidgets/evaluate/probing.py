@@ -59,7 +59,7 @@ def probe(
         lengths = " and ".join(str(len(x)) for x in inputs.values())
         raise DictionaryError(f"{lengths} examples for {n} labels.", "Give one label each.")
     y = labels.bool()
-    train, held = _split(y, test, seed)
+    train, held = split(y, test, seed)
     results = []
     for name, x in inputs.items():
         ranked = _ranked(x, y, train)
@@ -106,7 +106,7 @@ def main_features(
     if len(features) != len(labels):
         raise DictionaryError(f"{len(features)} examples for {len(labels)} labels.", "Give one label each.")
     y = labels.bool()
-    train, held = _split(y, test, seed)
+    train, held = split(y, test, seed)
     ranked = _ranked(features, y, train)[:most]
     found, best = 1, _f1(_says(features[:, ranked[:1]], y, train, held, l2), y[held])
     while found < len(ranked):
@@ -117,8 +117,12 @@ def main_features(
     return tuple(ranked[:found].tolist())
 
 
-def _split(y: Tensor, test: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices that train and indices held out, both with both classes."""
+def split(y: Tensor, test: float = 0.3, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Indices that train and indices held out, both with both classes.
+
+    Raises:
+        DictionaryError: One of them lacks a class.
+    """
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
     held, train = order[: int(len(y) * test)], order[int(len(y) * test) :]
     if any(not 0 < int(y[part].sum()) < len(part) for part in (held, train)):

@@ -65,7 +65,7 @@ td.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
 
 def report(
     parts: Sequence[Any], path: str | Path | None = None, *, title: str = "Report", theme: str = "auto",
-    language: str = "en",
+    language: str = "en", link: bool | None = None,
 ) -> str | Path:  # fmt: skip
     """One HTML file: Markdown, live views, figures and tables, with no way to the network.
 
@@ -77,6 +77,8 @@ def report(
         title: Of the page.
         theme: `"auto"` follows the reader's system, `"light"` and `"dark"` do not.
         language: Of the text, for screen readers: `"en"`, `"de-CH"`.
+        link: Whether the views of the page follow each other in token and feature, in the page itself; `None`: those
+            that `saewidgets.link` linked, in what they share.
 
     Returns:
         The page, or the path written.
@@ -96,7 +98,8 @@ def report(
         raise FigureError(f"Unknown theme {shorten(theme)}.", f"Use one of {', '.join(THEMES)}.")
     if isinstance(parts, str) or not isinstance(parts, Sequence):
         raise FigureError(f"A report of a {type(parts).__name__}.", "Give a list of parts.")
-    made = [_part(part, theme) for part in parts]
+    links = _links(parts, link)
+    made = [_part(part, theme, links[i]) for i, part in enumerate(parts)]
     code = bundle("report")
     page = _PAGE.format(
         policy=policy_of(code),
@@ -110,7 +113,29 @@ def report(
     return page if path is None else disk.write_bytes(path, page.encode("utf-8", "replace"))
 
 
-def _part(part: Any, theme: str) -> str:
+# What views can share without a kernel.
+_SHARED = ("token", "feature")
+
+
+def _links(parts: Sequence[Any], link: bool | None) -> list[str]:
+    """For each part the links that it is in: "token-0 feature-0"."""
+    if link is not None:
+        return [" ".join(f"{word}-0" for word in _SHARED) if link else ""] * len(parts)
+    views = [part[0] if isinstance(part, tuple) and part else part for part in parts]
+    held = list(dict.fromkeys(one for view in views for one in getattr(view, "links", ())))
+    return [
+        " ".join(
+            f"{word}-{i}"
+            for i, one in enumerate(held)
+            if any(view is v for v in one.views)
+            for word in _SHARED
+            if word in one.words
+        )
+        for view in views
+    ]
+
+
+def _part(part: Any, theme: str, links: str) -> str:
     """One part as HTML."""
     words = None
     if isinstance(part, tuple) and len(part) == 2 and isinstance(part[1], str):
@@ -119,7 +144,7 @@ def _part(part: Any, theme: str) -> str:
         return _markdown(part)
     payload = getattr(part, "payload", part)
     if hasattr(payload, "context"):
-        return _view(payload, caption(payload) if words is None else words)
+        return _view(payload, caption(payload) if words is None else words, links)
     if hasattr(part, "savefig"):
         return _image(part, words or "")
     if hasattr(part, "to_html") and hasattr(part, "columns"):
@@ -137,11 +162,12 @@ def _markdown(text: str) -> str:
     return str(reader.render(text))
 
 
-def _view(payload: Any, words: str) -> str:
+def _view(payload: Any, words: str, links: str) -> str:
     view = view_of(payload)
+    link = f' data-link="{links}"' if links else ""
     return (
         f'<figure class="wide" aria-label="{escape(view.alt_text(payload))}">'
-        f'<div data-saewidgets="{kind_of(payload)}">{view.fallback(payload, STATIC_BYTES)}</div>'
+        f'<div data-saewidgets="{kind_of(payload)}"{link}>{view.fallback(payload, STATIC_BYTES)}</div>'
         f'<script type="application/x-saewidgets">{base64.b64encode(encode(payload)).decode()}</script>'
         f"<figcaption>{escape(words)}</figcaption></figure>"
     )

@@ -39,4 +39,18 @@ def alt_text(payload: HeatmapPayload) -> str:
         after = predictions.after
         changed = "" if after is None else f", after the edits {text.probability(float(after[row, column]))}"
         parts.append(f"likeliest next token “{words}” {chance}{changed}")
+        parts += _effect(payload, row)
     return "; ".join(parts) + "."
+
+
+def _effect(payload: HeatmapPayload, row: int) -> list[str]:
+    """How far the edits move the whole prediction, and what the same edits do at random: one is not said alone."""
+    kl, control = payload.predictions.kl, payload.control
+    if kl is None:
+        return []
+    said = f"KL {text.probability(float(kl[row]))} nats"
+    if control is None:
+        return [said]
+    bands = (control.kl_features[row], control.kl_directions[row])
+    features, directions = (text.interval(*map(float, band)) for band in bands)
+    return [f"{said}; the same on {control.n} random features {features}, on random directions {directions}"]

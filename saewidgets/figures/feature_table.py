@@ -56,14 +56,12 @@ def _spread(pen: Pen, payload: FeatureTablePayload, place: Place) -> float:
     left, right, top = place
     drawn = [partial(_chart, pen, payload, chart) for chart in payload.charts if len(chart.all.counts)]
     drawn += [partial(_scatter, pen, payload, points) for points in payload.points]
-    wide, y = right - left > 330 and len(drawn) > 1, top
-    middle = (left + right) / 2
-    ends = [(left, middle - 10), (middle + 10, right)]
-    bottoms = [top]
+    wide, middle = right - left > 330 and len(drawn) > 1, (left + right) / 2
+    columns = [(left, middle - 10), (middle + 10, right)] if wide else [(left, right)]
+    bottoms = [top] * len(columns)
     for n, draw in enumerate(drawn):
-        start, end = ends[n % 2] if wide else (left, right)
-        y = draw((start, end, top if wide else bottoms[-1]))
-        bottoms.append(y)
+        start, end = columns[n % len(columns)]
+        bottoms[n % len(columns)] = draw((start, end, bottoms[n % len(columns)]))
     return max(bottoms)
 
 

@@ -126,7 +126,7 @@ def scene(
     view = panels.Panel(sheet, palette(theme), text.everything if portable else partial(fonts.covers, "sans"), payload)
     left, right = MARGIN, sheet.width - MARGIN
     drawn = text.drawn(payload.tokens, covers, max_tokens)
-    y = _strip(sheet, payload, theme, drawn, left, right)
+    y = place_strip(sheet, payload, theme, drawn, left, right, MARGIN)
     y = view.legend(left, right, y + 8)
     if strip_only:
         sheet.height = y + MARGIN
@@ -141,11 +141,11 @@ def scene(
     return sheet
 
 
-def _strip(
-    sheet: Scene, payload: HeatmapPayload, theme: str, drawn: list[text.Drawn], left: float, right: float
+def place_strip(
+    sheet: Scene, payload: HeatmapPayload, theme: str, drawn: list[text.Drawn], left: float, right: float, top: float
 ) -> float:
     """The lines of tokens, before above after; returns where they end."""
-    y = MARGIN
+    y = top
     features, feature, rows = payload.features[:MAX_LANES], chosen(payload), copies(payload)
     look = palette(theme)
     strip = Strip(sheet, look, features, feature.slot if feature else None, payload.selection)

@@ -16,6 +16,8 @@ from saewidgets.figures.reading import chosen, copies, fill_name, peaks, predict
 from saewidgets.payloads.heatmap import ChosenFeature, HeatmapPayload
 
 MAX_BYTES = 9_000
+# Where styles are stripped (GitHub), a plain letter would become part of its token: "Tom" and "b" would read as "Tomb".
+RAISED = str.maketrans("abcdefghijklmnoprstuvwxyz0123456789", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def fallback(payload: HeatmapPayload, max_bytes: int = MAX_BYTES) -> str:
@@ -105,8 +107,8 @@ def _isolated(words: str) -> str:
 def _letter(feature: ChosenFeature, look: Palette) -> str:
     chip = look.chip(feature.slot)
     return span(
-        letter(feature.slot),
-        f"background-color:{chip.fill};color:{chip.text};font-size:9px;padding:0px 1px;margin:0px 1px",
+        letter(feature.slot).translate(RAISED),
+        f"background-color:{chip.fill};color:{chip.text};font-size:15px;padding:0px 1px;margin:0px 1px",
     )
 
 

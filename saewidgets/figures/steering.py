@@ -136,6 +136,8 @@ def _charts(pen: Pen, payload: SteeringPayload, doses: Doses, place: Place, colu
         x = left + (number % columns) * width
         box = (x, x + width - 12, y)
         end = pen.say(x, y + NOTE, head, "ink", bold=True)
+        if name == "perplexity" and payload.propagation == "direct":
+            note = "base text, log"
         pen.say(end, y + NOTE, fonts.fit(f"  {note}", x + width - 12 - end, NOTE))
         if name:
             _against_strength(pen, payload, doses, getattr(doses, name), color, box)
@@ -143,7 +145,7 @@ def _charts(pen: Pen, payload: SteeringPayload, doses: Doses, place: Place, colu
             _against_kl(pen, doses, color, box, payload.now)
         if number % columns == columns - 1:
             y += 82
-    pen.say(left, y + 2, fonts.fit(measured_over(doses), right - left, NOTE))
+    pen.say(left, y + 2, fonts.fit(measured_over(doses, payload.propagation), right - left, NOTE))
     return y + 8
 
 

@@ -44,10 +44,14 @@ def numbers(column: WrittenText) -> str:
     return " · ".join([*parts, f"perplexity {text.significant(column.perplexity)}"])
 
 
-def measured_over(doses: Doses) -> str:
-    """What stands under the curves: the control band, prompts, texts, tokens."""
+TRAVELS = {"free": "free propagation", "frozen_attention": "attention to the prompt frozen",
+           "direct": "direct effect along the base text"}  # fmt: skip
+
+
+def measured_over(doses: Doses, propagation: str) -> str:
+    """What stands under the curves: how the effect travels, the control band, prompts, texts, tokens."""
     features = doses.n_controls - doses.n_directions
-    parts = []
+    parts = [TRAVELS.get(propagation, text.plain(propagation, 30))]
     if doses.n_controls:
         parts.append(f"control band: {text.count(doses.n_directions)} random directions of the same norm, "
                      f"{text.count(features)} random features of like density")  # fmt: skip
@@ -101,7 +105,9 @@ def fallback(payload: SteeringPayload, max_bytes: int = 9_000) -> str:
     columns = [_column(payload, column, look) for column in in_view(payload)]
     columns += [[note("bold: differs from base; fill: activation, read without the edit", look)]] if columns else []
     ends = [note(text.plain(payload.verdict, 200), look)] if payload.verdict else []
-    curves = [] if payload.doses is None else [*_curves(payload.doses), note(measured_over(payload.doses), look)]
+    curves = []
+    if payload.doses is not None:
+        curves = [*_curves(payload.doses), note(measured_over(payload.doses, payload.propagation), look)]
     kept = [heading("Kept runs")] if payload.kept else []
     for run in payload.kept[-_KEPT:]:
         cells = [(text.plain(run.note, 40), 90), (f"seed {run.seed}", 60), (text.plain(run.text, 90), 100)]
@@ -184,7 +190,7 @@ def to_frame(payload: SteeringPayload) -> pd.DataFrame:
     if payload.doses is not None:
         for who, strength, cell in _cells(payload.doses):
             n = {"prompts": payload.doses.n_prompts, "texts": payload.doses.n_texts}
-            add("curve", who, strength, cell, "", "", **n)
+            add("curve", who, strength, cell, "", "", propagation=payload.propagation, **n)
     columns = ["part", "who", "strength", "note", "seed", "temperature", "effect", "kl", "perplexity", "text", "error",
                "propagation", "prompts", "texts"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

@@ -11,7 +11,10 @@ from saewidgets.errors import PayloadError, shorten
 from saewidgets.figures import (
     alt,
     circuit_text,
+    compare_text,
+    contrast_text,
     dictionary_report_text,
+    explorer_text,
     feature_dashboard_text,
     feature_table_text,
     frame,
@@ -69,6 +72,9 @@ _VIEWS = {
             ("circuit", circuit_text),
             ("steering", steering_text),
             ("patch_map", patch_map_text),
+            ("compare", compare_text),
+            ("contrast", contrast_text),
+            ("explorer", explorer_text),
         )
     },
 }

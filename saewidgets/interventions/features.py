@@ -76,6 +76,36 @@ def _from_source(
     return found[0][0, references.read(edit, tokens, offset)]
 
 
+class Columns:
+    """The edited features alone: all that is read of a dictionary whose error term and latents stay as they are.
+
+    Args:
+        dictionary: Whose features these are.
+        edits: Each of one of its features.
+    """
+
+    def __init__(self, dictionary: Dictionary, edits: Sequence[Edit]) -> None:
+        self.index = sorted({edit.feature.index for edit in edits if edit.feature})
+        self.directions = dictionary.rows(self.index)
+        # What steering adds does not depend on the activations: nothing is encoded for it.
+        encoded = any(edit.kind != "steer" for edit in edits)
+        self._encode = dictionary.encoder_of(self.index) if encoded else None
+
+    @classmethod
+    def of(cls, dictionary: Dictionary, edits: Sequence[Edit]) -> Columns | None:
+        """`None` where the edits need the whole dictionary, or are of its error term alone."""
+        local = edits[0].error == "keep" and edits[0].latents == "edit" and any(edit.feature for edit in edits)
+        return cls(dictionary, edits) if local else None
+
+    def encode(self, x: Tensor) -> Tensor:
+        """`[..., columns]` activations of `[..., d_in]`; zeros where they do not matter."""
+        return (
+            x.new_zeros(*x.shape[:-1], len(self.index), dtype=torch.float32)
+            if self._encode is None
+            else self._encode(x)
+        )
+
+
 def write_dictionary(
     dictionary: Dictionary,
     edits: Sequence[Edit],
@@ -83,6 +113,7 @@ def write_dictionary(
     x_out: Tensor,
     offset: int,
     references: References = NONE,
+    columns: Columns | None = None,
 ) -> Tensor:
     """The activation at `site_out` under the edits on one dictionary.
 
@@ -93,6 +124,7 @@ def write_dictionary(
         x_out: `[..., tokens, d_out]` at `site_out`.
         offset: Prompt position of the first token.
         references: What the edits take from elsewhere.
+        columns: `Columns.of(dictionary, edits)`, if it is known already.
 
     Returns:
         `[..., tokens, d_out]`, where nothing is edited the values of `x_out`.
@@ -104,16 +136,11 @@ def write_dictionary(
         return (written + _of_error(dictionary, terms, x_in, x_out, offset, references)).to(x_out.dtype)
     source = x_in.to(dictionary.device)
     target = x_out.to(dictionary.device)
-    local = edits[0].error == "keep" and edits[0].latents == "edit"
-    if local:
-        columns = sorted({edit.feature.index for edit in edits if edit.feature})
-        # What steering adds does not depend on the activations: nothing is encoded for it.
-        if all(edit.kind == "steer" for edit in edits):
-            features = torch.zeros(*source.shape[:-1], len(columns), device=source.device)
-        else:
-            features = dictionary.encode_columns(source, columns)
-        edited = edit_features(dictionary, edits, features, source, target, offset, references, columns)
-        change = (edited - features) @ dictionary.rows(columns)
+    columns = columns or Columns.of(dictionary, edits)
+    if columns is not None:
+        features = columns.encode(source)
+        edited = edit_features(dictionary, edits, features, source, target, offset, references, columns.index)
+        change = (edited - features) @ columns.directions
         scale = dictionary.scale(source)
         change = change if scale is None else change * scale
         return (x_out + change.to(x_out.device, x_out.dtype)).to(x_out.dtype)
@@ -183,6 +210,7 @@ class DictionaryStep:
         self.edits = edits
         self.references = references
         self.reads = {dictionary.site_in} - {dictionary.site_out}
+        self._columns = Columns.of(dictionary, edits)
 
     def source(self, value: Tensor, values: Values) -> Tensor:
         """What the dictionary encodes, where the site holds `value`."""
@@ -194,4 +222,4 @@ class DictionaryStep:
         if not self.references.touch(self.edits, value.shape[-2], offset):
             return value
         source = self.source(value, values)
-        return write_dictionary(self.dictionary, self.edits, source, value, offset, self.references)
+        return write_dictionary(self.dictionary, self.edits, source, value, offset, self.references, self._columns)

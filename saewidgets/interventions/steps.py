@@ -49,6 +49,7 @@ class DirectionStep:
         self.references = references
         self.site = edit.target.site
         self._vector = torch.tensor(edit.target.vector)
+        self._norm = float(self._vector.norm())
 
     def __call__(self, value: Tensor, values: Values, offset: int) -> Tensor:
         """`[..., tokens, d]` at the site -> the same under the edit."""
@@ -62,6 +63,8 @@ class DirectionStep:
         d = self._vector.to(value.device)
         x = value[..., rows, :].float()
         change = self._change(x, d, value.shape[-2], offset)[..., None] * d
+        if rows == slice(0, value.shape[-2]):
+            return (x + change).to(value.dtype)
         result = value.clone()
         result[..., rows, :] = (x + change).to(value.dtype)
         return result
@@ -70,7 +73,7 @@ class DirectionStep:
         """`[..., rows]`: c' - c."""
         edit = self.edit
         if edit.kind == "steer":
-            return edit.value * (x.norm(dim=-1) / d.norm() if edit.relative else torch.ones_like(x[..., 0]))
+            return edit.value * (x.norm(dim=-1) / self._norm if edit.relative else torch.ones_like(x[..., 0]))
         c = x @ d / d.square().sum()
         if edit.kind == "scale":
             return c * (edit.value - 1)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Growth:
     """A batch of equally long texts; made by `TracedModel.grow`.
 
-    Every step runs under plain hooks and holds the model's lock only while it runs: between two tokens the model is
-    free for others.
+    Every step runs under plain hooks, in PyTorch's inference mode, and holds the model's lock only while it runs:
+    between two tokens the model is free for others.
 
     Args:
         model: The traced model.
@@ -72,7 +72,8 @@ class Growth:
 
         Args:
             ids: `[batch, tokens]`: the prompt at first, then usually one token a row.
-            writes: Site -> write, as in `TracedModel.trace`; `offset` counts from the start of the text.
+            writes: Site -> write, as in `TracedModel.trace`; `offset` counts from the start of the text. What they are
+                handed cannot be differentiated.
             read: Other sites whose values the writes need.
 
         Returns:
@@ -100,12 +101,13 @@ class Growth:
         if self._takes_last:
             inputs["logits_to_keep"] = 1
         visits = {part: partial(recorder.visit, point) for point, part in known.patterns}
-        with model.lock, torch.no_grad(), attention.watched(model.module, visits), hooks.unwrapped(known.controlled):
-            hooks.run(model.module, inputs, known.points, recorder, whole=True)
+        with model.lock, hooks.inference(known.buffers), hooks.unwrapped(known.controlled):
+            with attention.watched(model.module, visits):
+                hooks.run(model.module, inputs, known.points, recorder, whole=True)
         self._length = length
         if not self._cached:
             self._ids = ids
-        return memory.logits_of(recorder.output)[:, -1]
+        return memory.logits_of(recorder.output)[:, -1].clone()
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class _Pass:
     points: list[tuple[Point, Any]]
     patterns: list[tuple[Point, Any]]
     controlled: list[dict[str, Any]]
+    buffers: hooks.Buffers
 
     @classmethod
     def of(cls, model: TracedModel, writes: Mapping[Site, Write] | None, read: frozenset[Site]) -> _Pass:
@@ -126,4 +129,4 @@ class _Pass:
         points, patterns = (
             [(point, module.get_submodule(point.path)) for point in some] for some in (plan.points, plan.patterns)
         )
-        return cls(writes, read, plan, points, patterns, hooks.controlled(module))
+        return cls(writes, read, plan, points, patterns, hooks.controlled(module), hooks.buffers(module))

@@ -1,7 +1,8 @@
 """A pass under plain PyTorch hooks: the same visits as `engine`, without nnsight.
 
-Two kinds of pass need it. One token of a growing text takes a millisecond in a small model, as much as nnsight's own
-work. And scales that are held (`norms`) must be in place before a point at the same module is visited.
+Two kinds of pass need it. One token, of a growing text or after a known prefix, takes a millisecond in a small model,
+as much as nnsight's own work. And scales that are held (`norms`) must be in place before a point at the same module is
+visited.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from nnsight.intervention.source import Controller
 from torch import Tensor
 
 from saewidgets.model.engine import Recorder
 from saewidgets.model.points import Point
+
+Buffers = list[tuple[dict[str, Any], str]]
 
 
 class _Stopped(BaseException):
@@ -73,6 +77,28 @@ def unwrapped(parts: Sequence[dict[str, Any]]) -> Iterator[None]:
     finally:
         for part, controller in zip(parts, taken, strict=True):
             part["forward"] = controller
+
+
+def buffers(module: Any) -> Buffers:
+    """The table and the name of every buffer of a model."""
+    return [(part._buffers, name) for part in module.modules() for name in part._buffers]
+
+
+@contextmanager
+def inference(buffers: Buffers) -> Iterator[None]:
+    """PyTorch's inference mode, a tenth faster for a small model than `no_grad`.
+
+    Args:
+        buffers: What `buffers` found. One that the model replaces meanwhile (rotary frequencies may be) is made a
+            plain tensor again, so that the model can be differentiated afterwards.
+    """
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for table, name in buffers:
+            if table[name] is not None and table[name].is_inference():
+                table[name] = table[name].clone()
 
 
 @contextmanager

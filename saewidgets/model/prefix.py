@@ -104,8 +104,12 @@ class PrefixCache:
         for name, entry in reversed(self._entries.items()):
             # Same writes: all common tokens. No writes: those before the new run's first write.
             limit = len(ids) if name[0] == key else first_edit if name[0] == NO_WRITES else 0
+            known = best.length if best else 0
+            # Most of many entries are ruled out by one token.
+            if limit <= known or len(entry.ids) <= known or entry.ids[known] != ids[known]:
+                continue
             length = min(_common(ids, entry.ids), limit)
-            if length > (best.length if best else 0) and fits(entry):
+            if length > known and fits(entry):
                 best, best_name = Prefix(entry, length), name
                 if length == len(ids):
                     break

@@ -46,6 +46,8 @@ class Runner:
         self._model = NNsight(module)
         self._envoys = {site: self._model.get(point.path) for site, point in points.items()}
         self._modules = {site: module.get_submodule(point.path) for site, point in (*points.items(), *patterns.items())}
+        self._buffers = hooks.buffers(module)
+        self._controlled = hooks.controlled(module)
         self._weights = Weights(module)
         self._takes_cache = config is not None
         self._reusable = reusable and cache_bytes > 0
@@ -100,12 +102,18 @@ class Runner:
     ) -> tuple[Trace, memory.Layers]:
         offset = prefix.length if prefix else 0
         recorder = engine.Recorder(plan.read, plan.writes, offset, device, grad)
-        points = [(point, self._envoys[point.site]) for point in plan.points]
         inputs: dict[str, Any] = {"input_ids": ids[:, offset:]}
         if self._takes_cache:
             inputs |= {"past_key_values": cache, "use_cache": cache is not None}
-        with attention.watched(self._module, self._visits(plan, recorder)):
-            engine.run(self._model, inputs, points, recorder, whole=plan.whole)
+        if prefix is None:
+            points = [(point, self._envoys[point.site]) for point in plan.points]
+            with attention.watched(self._module, self._visits(plan, recorder)):
+                engine.run(self._model, inputs, points, recorder, whole=plan.whole)
+        else:
+            # The few tokens after a prefix are what a key press waits for; what is read is joined to it, and so new.
+            plain = [(point, self._modules[point.site]) for point in plan.points]
+            with hooks.inference(self._buffers), hooks.unwrapped(self._controlled):
+                hooks.run(self._module, inputs, plain, recorder, whole=plan.whole)
         logits = memory.logits_of(recorder.output).to(device) if plan.logits else None
         trace = memory.join(prefix, Trace(recorder.values, recorder.before, logits, ids))
         return trace, memory.layers_of(cache, ids.shape[1])

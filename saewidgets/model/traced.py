@@ -232,6 +232,10 @@ class TracedModel:
         tokens.check_length(len(ids), self.context_length)
         return tuple(ids)
 
+    def read_prompt(self, prompt: object) -> tuple[int, ...]:
+        """Token ids of a text, or of messages: see `tokenize` and `tokenize_chat`."""
+        return self.tokenize(prompt) if isinstance(prompt, str) else self.tokenize_chat(prompt)
+
     def tokenize_chat(self, messages: object) -> tuple[int, ...]:
         """Token ids of a conversation, up to where the assistant begins to speak.
 

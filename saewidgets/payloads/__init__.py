@@ -19,8 +19,19 @@ from saewidgets.payloads.circuit import (
     NodeName,
 )
 from saewidgets.payloads.codec import decode, encode
+from saewidgets.payloads.compare import ComparePayload, FeaturePairs
 from saewidgets.payloads.context import Context
+from saewidgets.payloads.contrast import (
+    ContrastBottleneck,
+    ContrastConfound,
+    ContrastCorrection,
+    ContrastFeature,
+    ContrastMeasure,
+    ContrastPayload,
+    ContrastProbe,
+)
 from saewidgets.payloads.dictionary_report import Beside, DictionaryReportPayload, Estimate, ListedFeature, Measure
+from saewidgets.payloads.explorer import ExplorerPanel, ExplorerPayload
 from saewidgets.payloads.feature_dashboard import (
     ExampleGroup,
     FeatureDashboardPayload,
@@ -50,7 +61,7 @@ from saewidgets.payloads.heatmap import (
 )
 from saewidgets.payloads.histogram import Histogram, cosine_histogram, density_histogram
 from saewidgets.payloads.patch_map import PatchBlock, PatchDetail, PatchMapPayload, PatchPath, PatchRegion
-from saewidgets.payloads.steering import Doses, KeptRun, SteeringPayload, SteeringSlider, WrittenText
+from saewidgets.payloads.steering import ChatMessage, Doses, KeptRun, SteeringPayload, SteeringSlider, WrittenText
 from saewidgets.payloads.training import Curve, FormingFeature, Passage, TrainingPayload
 
 __all__ = [
@@ -65,16 +76,28 @@ __all__ = [
     "CircuitSide",
     "CircuitWords",
     "CircuitWorth",
+    "ChatMessage",
     "ChosenFeature",
     "Context",
+    "ContrastBottleneck",
+    "ContrastConfound",
+    "ContrastCorrection",
+    "ContrastFeature",
+    "ContrastMeasure",
+    "ContrastPayload",
+    "ContrastProbe",
     "Control",
     "Curve",
+    "ComparePayload",
     "DictionaryReportPayload",
     "Doses",
     "Estimate",
     "ExampleGroup",
+    "ExplorerPanel",
+    "ExplorerPayload",
     "FeatureDashboardPayload",
     "FeatureLabel",
+    "FeaturePairs",
     "FeatureTablePayload",
     "FormingFeature",
     "FrontierPayload",

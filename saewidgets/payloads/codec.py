@@ -19,7 +19,10 @@ import numpy as np
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
     circuit,
+    compare,
+    contrast,
     dictionary_report,
+    explorer,
     feature_dashboard,
     feature_table,
     frontier,
@@ -43,6 +46,9 @@ KINDS: dict[str, type] = {
     "feature_table": feature_table.FeatureTablePayload,
     "circuit": circuit.CircuitPayload,
     "steering": steering.SteeringPayload,
+    "compare": compare.ComparePayload,
+    "contrast": contrast.ContrastPayload,
+    "explorer": explorer.ExplorerPayload,
     # No view of its own: what scrolls into a feature table.
     "table_rows": feature_table.TableRows,
 }

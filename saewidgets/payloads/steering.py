@@ -170,6 +170,17 @@ class KeptRun:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ChatMessage:
+    """What someone says in a conversation: `"system"`, `"user"` or `"assistant"`, and the words."""
+
+    role: str
+    content: str
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SteeringPayload:
     """Everything a `Steering` view draws.
 
@@ -191,6 +202,8 @@ class SteeringPayload:
         frozen: Whether a text under frozen attention is asked for.
         phase: One of `PHASES`.
         tokens_per_second: Of the texts in view, 0 before they are written.
+        propagation: How edits travel in the curves.
+        messages: The prompt where it is a conversation.
     """
 
     prompt: str
@@ -213,6 +226,8 @@ class SteeringPayload:
     frozen: bool = False
     phase: str = "finished"
     tokens_per_second: float = 0.0
+    propagation: str = "free"
+    messages: tuple[ChatMessage, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)

@@ -105,7 +105,7 @@ def heatmap_payload(
         SaewidgetsError: The request does not fit the scope.
     """
     started = time.perf_counter()
-    edits = _with_error_term(request.edits, request.error_term)
+    edits = with_error_term(request.edits, request.error_term)
     site = scope.key(request.site) if request.site else scope.default_site
     chosen = _chosen_ids(scope, request.features)
     keys = in_view(scope, site, chosen) if glance else list(scope.dictionaries)
@@ -149,7 +149,12 @@ def heatmap_payload(
     )
 
 
-def _with_error_term(edits: Sequence[Edit], error_term: str) -> tuple[Edit, ...]:
+def with_error_term(edits: Sequence[Edit], error_term: str) -> tuple[Edit, ...]:
+    """The edits under one policy for the error term, `"kept"` or `"dropped"`.
+
+    Raises:
+        WidgetError: Another word.
+    """
     if error_term not in ("kept", "dropped"):
         raise WidgetError(f"The error term cannot be {shorten(error_term)}.", "Use 'kept' or 'dropped'.")
     error = "keep" if error_term == "kept" else "drop"
@@ -190,11 +195,11 @@ def _predictions(base: Run, edited: Run | None, positions: Sequence[int]) -> tup
         log_p, log_q = base.log_probabilities(positions), edited.log_probabilities(positions)
         ids = torch.maximum(log_p, log_q).topk(base.likely.shape[1], dim=-1).indices
         before, after, kl = log_p.gather(1, ids), log_q.gather(1, ids), kl_divergence(log_p, log_q)
-    distinct, places = ids.unique(return_inverse=True)
+    distinct, places = np.unique(ids.numpy(), return_inverse=True)
     payload = Predictions(
         positions=np.asarray(positions),
         vocabulary=tuple(base.vocabulary.strings(distinct.tolist())),
-        token=places.numpy(),
+        token=places,
         before=before.exp().numpy(),
         after=None if after is None else after.exp().numpy(),
         kl=None if kl is None else kl.numpy(),

@@ -46,8 +46,9 @@ class RecentRuns:
         with self._lock:
             for (other, others_edits, propagation), run in reversed(self._runs.items()):
                 # Only a run that shares one token more than the best so far is looked at closely.
-                same = others_edits == edits and propagation == "free"
-                if other[: length + 1] != tokens[: length + 1] or not same:
+                if len(other) <= length or other[length : length + 1] != tokens[length : length + 1]:
+                    continue
+                if other[:length] != tokens[:length] or others_edits != edits or propagation != "free":
                     continue
                 if run.features.keys() >= wanted:
                     best, length = run, shared_prefix(other, tokens)

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from saewidgets.widgets.base import BaseWidget
     from saewidgets.widgets.circuit import CircuitGraph
+    from saewidgets.widgets.compare import Compare
+    from saewidgets.widgets.contrast import Contrast
     from saewidgets.widgets.dictionary_report import DictionaryReport
+    from saewidgets.widgets.explorer import Explorer
     from saewidgets.widgets.feature_dashboard import FeatureDashboard
     from saewidgets.widgets.feature_table import FeatureTable
     from saewidgets.widgets.files import open
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "BaseWidget": "base",
     "CircuitGraph": "circuit",
+    "Compare": "compare",
+    "Contrast": "contrast",
     "DictionaryReport": "dictionary_report",
+    "Explorer": "explorer",
     "FeatureDashboard": "feature_dashboard",
     "FeatureTable": "feature_table",
     "Frontier": "frontier",
@@ -30,8 +36,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "BaseWidget", "CircuitGraph", "DictionaryReport", "FeatureDashboard", "FeatureTable", "Frontier", "PatchMap",
-    "Steering", "TokenHeatmap", "TrainingMonitor", "open",
+    "BaseWidget", "CircuitGraph", "Compare", "Contrast", "DictionaryReport", "Explorer", "FeatureDashboard",
+    "FeatureTable", "Frontier",
+    "PatchMap", "Steering", "TokenHeatmap", "TrainingMonitor", "open",
 ]  # fmt: skip
 
 

@@ -67,6 +67,10 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     # Traits that a front end may write, each with a check against the picture in `_front_value`.
     _front_traits: ClassVar[tuple[str, ...]] = ()
     _ready = False
+    # The widget that this one is a panel of: it keeps the history of all its panels.
+    _leader: Any = None
+    #: The links that it is in, see `saewidgets.link`.
+    links: tuple[Any, ...] = ()
 
     def __init__(
         self, payload: Any, step: Step | None, *, theme: str, height: int, bundle: str, traits: Mapping[str, Any]
@@ -221,7 +225,16 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
         self._recorded_at = now
         return history.record(state, merge=merge)
 
+    def _begin(self) -> None:
+        """Make the picture of a new widget whole, in the background."""
+        step = self._need_model()
+        self._want(step.request, None, step.history)
+
     def _step(self, direction: str, request_id: Any) -> None:
+        if self._leader is not None:
+            self._leader._step(direction, None)
+            self._post({"type": "ok", "id": request_id, "result": None})
+            return
         with GUARD:
             wanted = self._need_model()
             history: History = getattr(wanted.history, direction)()
@@ -261,7 +274,8 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
 
     def _show(self, step: Step, payload: Any) -> None:
         """Set the traits that go with a picture."""
-        self.undo_depth, self.redo_depth = step.history.undo_depth, step.history.redo_depth
+        history = (self._leader or step).history
+        self.undo_depth, self.redo_depth = history.undo_depth, history.redo_depth
         for name, value in self._traits_of(payload, step.request).items():
             setattr(self, name, value)
 

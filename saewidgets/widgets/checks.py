@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import traitlets
 
-from saewidgets.errors import PromptError, SaewidgetsError, WidgetError, shorten
+from saewidgets.errors import AlignmentError, PromptError, SaewidgetsError, WidgetError, shorten
 from saewidgets.sites import FeatureId
 
 Check = Callable[[str, Any], Any]
@@ -144,8 +144,10 @@ def _refuse_large(name: str, item: Any) -> None:
                 raise WidgetError(f"One of {name} holds {brief(part)}.", "Send less.")
 
 
-def describe(error: BaseException) -> dict[str, str]:
+def describe(error: BaseException) -> dict[str, Any]:
     """What the front end shows of an error: ours verbatim, any other with its type and message."""
+    if isinstance(error, AlignmentError):
+        return {"what": error.what, "todo": error.todo, "pairs": [list(pair) for pair in error.pairs]}
     if isinstance(error, SaewidgetsError):
         return {"what": error.what, "todo": error.todo}
     message = " ".join(str(error).split())[:300]

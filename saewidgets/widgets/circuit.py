@@ -156,14 +156,13 @@ class CircuitGraph(GraphFiles, Inside, BaseWidget):
             self._graph = source if isinstance(source, AttributionGraph) else None
             payload = self._viewed(payload, view)
         else:
-            request = _first(source, prompt, targets, edits, base, measure, method, max_features, seed)
+            request = _asked(source, prompt, targets, edits, base, measure, method, max_features, seed)
             self._maker = Maker(source)
             self._maker.check(request)
             self._maker.look(view.get("marks", NOTHING), view.get("keep_nodes", 0.8))
-            picture, whole = shown_soon(self._maker.pictures(request, Token(), None))
-            payload, self._graph = picture.payload, picture.graph
+            payload, whole = self._first(request)
             if payload.now.influence.size and not (pinned or groups or marks):
-                view.setdefault("selection", _chief(payload))
+                view.setdefault("selection", chief(payload))
             payload = self._viewed(payload, view)
             step = Step(request, History((self._undoable(request),)), {})
         traits = {
@@ -172,8 +171,15 @@ class CircuitGraph(GraphFiles, Inside, BaseWidget):
             **view,
         }
         super().__init__(payload, step, theme=theme, height=height, bundle=bundle, traits=traits)
-        if not whole and step is not None:
-            self._want(step.request, None, step.history)
+        if not whole:
+            self._begin()
+
+    def _first(self, request: CircuitRequest) -> tuple[CircuitPayload, bool]:
+        """What there is after a moment, and whether it is all."""
+        assert self._maker is not None
+        picture, whole = shown_soon(self._maker.pictures(request, Token(), None))
+        self._graph = picture.graph
+        return picture.payload, whole
 
     # -- requests ------------------------------------------------------------------------------------------------------
 
@@ -339,7 +345,7 @@ def _plain(value: tuple[Any, ...]) -> list[Any]:
     return [one if isinstance(one, (str, int)) else one.label or "target" for one in value]
 
 
-def _chief(payload: CircuitPayload) -> str:
+def chief(payload: CircuitPayload) -> str:
     """The feature through which most passes: something to look at."""
     kind = payload.nodes.kind
     if not (kind == 0).any():
@@ -348,7 +354,7 @@ def _chief(payload: CircuitPayload) -> str:
     return payload.nodes.id[best]
 
 
-def _first(
+def _asked(
     scope: Scope, prompt: str | None, targets: Any, edits: Any, base: Any, measure: Any, method: str,
     max_features: int | None, seed: int,
 ) -> CircuitRequest:  # fmt: skip

@@ -8,7 +8,10 @@ from typing import Any
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
     CircuitPayload,
+    ComparePayload,
+    ContrastPayload,
     DictionaryReportPayload,
+    ExplorerPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
     FrontierPayload,
@@ -20,7 +23,10 @@ from saewidgets.payloads import (
 )
 from saewidgets.widgets.base import BaseWidget
 from saewidgets.widgets.circuit import CircuitGraph
+from saewidgets.widgets.compare import Compare
+from saewidgets.widgets.contrast import Contrast
 from saewidgets.widgets.dictionary_report import DictionaryReport
+from saewidgets.widgets.explorer import Explorer
 from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.feature_table import FeatureTable
 from saewidgets.widgets.frontier import Frontier
@@ -41,7 +47,10 @@ _WIDGETS: dict[type, type[BaseWidget]] = {
     FeatureTablePayload: FeatureTable,
     CircuitPayload: CircuitGraph,
     SteeringPayload: Steering,
+    ExplorerPayload: Explorer,
     PatchMapPayload: PatchMap,
+    ContrastPayload: Contrast,
+    ComparePayload: Compare,
 }
 
 

@@ -145,12 +145,14 @@ class Outputs:
         Together at most `WHOLE_BUDGET` bytes, `HEAD_BUDGET` for a prompt of more than `WHOLE_TOKENS` tokens: both show
         as much as fits.
         """
-        payload = self.payload
+        return self._static(self.payload)
+
+    def _static(self, payload: Any) -> dict[str, str]:
         is_whole = not isinstance(payload, HeatmapPayload) or len(payload.tokens) <= WHOLE_TOKENS
         budget = WHOLE_BUDGET if is_whole else HEAD_BUDGET
         markup = view_of(payload).fallback(payload, budget * 2 // 5)
         data = {"text/plain": repr(self), "text/html": markup}
-        image = self._figures.preview(payload, max_bytes=(budget - len(markup.encode())) * 3 // 4 - 2)
+        image = view_of(payload).figures.preview(payload, max_bytes=(budget - len(markup.encode())) * 3 // 4 - 2)
         return data if image is None else {**data, "image/png": base64.b64encode(image).decode()}
 
     def page_bundle(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 import traitlets
 
 from saewidgets.errors import Cancelled, WidgetError
-from saewidgets.payloads import KeptRun, SteeringPayload, encode
+from saewidgets.payloads import ChatMessage, KeptRun, SteeringPayload, encode
 from saewidgets.payloads.steering import CONTROLS, MAX_KEPT
 from saewidgets.widgets import checks, feature_parts
 from saewidgets.widgets import steering_parts as parts
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 # Seconds that the first cell waits for texts; what takes longer goes on in the background.
 FIRST = 0.4
 _CONTROL = checks.one_of(*CONTROLS)
-_WANTS = ("prompt", "edits", "mode", "place", "seed", "temperature", "max_new_tokens", "frozen", "target")
+_WANTS = (
+    "prompt", "edits", "mode", "place", "seed", "temperature", "max_new_tokens", "frozen", "target", "propagation",
+)  # fmt: skip
 
 
 def _edits(name: str, value: Any) -> tuple[Edit, ...]:
@@ -47,12 +49,14 @@ def _edits(name: str, value: Any) -> tuple[Edit, ...]:
 class Steering(BaseWidget):
     """Texts with and without steering beside each other, token by token, with controls and dose-response curves.
 
-    All of `prompt`, `edits`, `mode`, `place`, `seed`, `temperature`, `max_new_tokens`, `frozen` and `target` can be set
-    from Python too: the texts follow in the background, the curves after them (`wait()` waits for both).
+    All of `prompt`, `edits`, `mode`, `place`, `seed`, `temperature`, `max_new_tokens`, `frozen`, `target` and
+    `propagation` can be set from Python too: the texts follow in the background, the curves after them (`wait()`
+    waits for both).
 
     Args:
         source: A scope, or a `SteeringPayload` for a view without a model.
-        prompt: What all texts go on from; needed with a scope. A `Run` stands for its prompt.
+        prompt: What all texts go on from; needed with a scope. A `Run` stands for its prompt; messages with role and
+            content go through the tokenizer's chat template.
         edits: One a slider: `sw.steer`, `sw.clamp` or `sw.scale`, all alike, of features, groups or directions.
         mode: Without edits: what sliders will do: `"additive"`, `"clamp"`, `"scale"`.
         place: Without edits: where: `"prompt"`, `"new"`, `"both"`.
@@ -61,6 +65,8 @@ class Steering(BaseWidget):
         max_new_tokens: Of a text.
         frozen: Whether to write one more text, its attention within the prompt frozen.
         target: Words whose probability is the effect; empty for those the first slider promotes.
+        propagation: How edits travel in the curves: `"free"`, `"frozen_attention"` (within the prompt), or `"direct"`
+            (along texts written without edits): see `causes.dose_response`.
         prompts: Texts that the curves go on from; empty for `prompt`.
         n_seeds: Texts of each for the curves.
         n_controls: Random directions of the same norm, and as many random features of like density.
@@ -93,6 +99,7 @@ class Steering(BaseWidget):
     max_new_tokens = Checked(40, CHECKS["max_new_tokens"])
     frozen = Checked(False, CHECKS["frozen"])
     target = Checked((), CHECKS["target"])
+    propagation = Checked("free", CHECKS["propagation"])
 
     _front_traits: ClassVar[tuple[str, ...]] = ("control",)
     _messages: ClassVar[dict[str, str]] = {
@@ -114,7 +121,8 @@ class Steering(BaseWidget):
         max_new_tokens: int = 40,
         frozen: bool = False,
         target: Sequence[str | int] | str = (),
-        prompts: Sequence[str] = (),
+        propagation: str = "free",
+        prompts: Sequence[Any] = (),
         n_seeds: int = 4,
         n_controls: int = 6,
         atlas: Atlas | None = None,
@@ -147,7 +155,7 @@ class Steering(BaseWidget):
         found, kind, where = requests.of_edits(edits)
         given = {"prompt": getattr(prompt, "prompt", prompt), "mode": mode or kind, "place": place or where,
                  "seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens, "frozen": frozen,
-                 "target": target}  # fmt: skip
+                 "target": target, "propagation": propagation}  # fmt: skip
         if edits and (given["mode"], given["place"]) != (kind, where):
             raise WidgetError("The edits say themselves what they do and where.", "Leave out mode and place.")
         request = SteeringRequest(**{name: CHECKS[name](name, value) for name, value in given.items()}, edits=found)
@@ -157,7 +165,7 @@ class Steering(BaseWidget):
         step = Step(request, History((self._undoable(request),)), {})
         super().__init__(payload, step, traits=self._traits_of(payload, request), **look)
         if not whole:
-            self._want(request, None)
+            self._begin()
 
     def _first(self, request: SteeringRequest) -> tuple[SteeringPayload, bool]:
         """What there is after a moment, and whether it is all."""
@@ -284,13 +292,16 @@ class Steering(BaseWidget):
             return
         began = time.monotonic()
         outcome = parts.outcome_of(scope, request)
-        key = request, self._options, *self._identity()
+        # Texts are written freely, whatever the curves do.
+        key = replace(request, propagation="free"), self._options, *self._identity()
         shown: SteeringPayload | None = self._cache.get(("texts", key))
         if shown is None:
             for shown in self._write(request, outcome, token, began):
                 yield shown
             assert shown is not None
             self._cache.put(("texts", key), shown)
+        call = requests.code(request, self._said())
+        shown = replace(shown, propagation=request.propagation, context=replace(shown.context, code=call))
         if outcome is None or not request.edits:
             yield self._viewed(replace(shown, phase="finished"), {})
             return
@@ -311,11 +322,12 @@ class Steering(BaseWidget):
         call = requests.code(request, self._said())
         words = tuple(scope.model.tokenizer.decode([i]) for i in outcome.ids) if outcome else ()
         blank = SteeringPayload(
-            request.prompt, parts.context_of(scope, request, call, 0.0), request.mode, request.place, request.seed,
-            request.temperature, request.max_new_tokens, made, target=words,
+            requests.as_text(request.prompt), parts.context_of(scope, request, call, 0.0), request.mode,
+            request.place, request.seed, request.temperature, request.max_new_tokens, made, target=words,
             target_name=outcome.name if outcome else "", frozen=request.frozen, phase="writing",
             now=request.edits[request.first].value if request.edits else 0.0,
-            offers=parts.offers(scope, request.prompt, [s.id for s in made]),
+            offers=parts.offers(scope, request.prompt, [s.id for s in made]), propagation=request.propagation,
+            messages=() if isinstance(request.prompt, str) else tuple(ChatMessage(*m) for m in request.prompt),
         )  # fmt: skip
         done: tuple[Any, ...] = ()
         speed = 0.0
@@ -391,7 +403,7 @@ class Steering(BaseWidget):
     def _said(self) -> dict[str, Any]:
         """Arguments for the code, where they are not the defaults."""
         default, own = parts.Options(), self._options
-        said: dict[str, Any] = {"prompts": list(own.prompts)} if own.prompts else {}
+        said: dict[str, Any] = {"prompts": [requests.as_asked(p) for p in own.prompts]} if own.prompts else {}
         for name in ("n_seeds", "n_controls"):
             if getattr(own, name) != getattr(default, name):
                 said[name] = getattr(own, name)
@@ -451,6 +463,8 @@ class Steering(BaseWidget):
     def _traits_of(self, payload: SteeringPayload, request: SteeringRequest | None) -> dict[str, Any]:
         source: Any = payload if request is None else request
         values = {name: getattr(source, name) for name in _WANTS if name != "edits"}
+        if values["propagation"] not in requests.PROPAGATIONS:  # of a file
+            values["propagation"] = "free"
         return {**values, "control": payload.control, "edits": () if request is None else request.edits}
 
     def _front_value(self, name: str, value: Any) -> Any:

@@ -13,7 +13,7 @@ from saewidgets.errors import FeatureError
 from saewidgets.payloads import Context, FeatureLabel
 from saewidgets.payloads.steering import Doses, SteeringSlider
 from saewidgets.sites import FeatureId
-from saewidgets.widgets.steering_request import SteeringRequest, slider_ids
+from saewidgets.widgets.steering_request import Prompt, SteeringRequest, as_asked, as_text, slider_ids
 
 if TYPE_CHECKING:
     from saewidgets.atlas.atlas import Atlas
@@ -41,7 +41,7 @@ class Options:
         atlas: Where densities are looked up.
     """
 
-    prompts: tuple[str, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
     n_seeds: int = 4
     n_controls: int = 6
     atlas: Atlas | None = None
@@ -73,7 +73,7 @@ def sliders(scope: Scope, request: SteeringRequest) -> tuple[SteeringSlider, ...
     return tuple(made)
 
 
-def _share(scope: Scope, prompt: str, edit: Edit) -> float:
+def _share(scope: Scope, prompt: Prompt, edit: Edit) -> float:
     """What strength 1 is in norms of the activation it is added to: |d| / mean |x| over the prompt."""
     from saewidgets.runs.vectors import feature_direction
 
@@ -81,7 +81,7 @@ def _share(scope: Scope, prompt: str, edit: Edit) -> float:
         return 1.0
     target: Any = edit.target
     direction = target if hasattr(target, "vector") else feature_direction(scope, target)
-    ids = scope.model.tokenize(prompt)
+    ids = scope.model.read_prompt(as_asked(prompt))
     x = scope.model.trace(ids, [direction.site], logits=False).values[direction.site][0].float()
     # Position 0 attends to nothing and is often huge.
     size = float((x[1:] if len(x) > 1 else x).norm(dim=-1).mean())
@@ -94,12 +94,12 @@ def _round(value: float) -> float:
     return float(min((n * power for n in (1, 2, 4, 8, 10)), key=lambda n: abs(math.log(n / max(value, 1e-6)))))
 
 
-def offers(scope: Scope, prompt: str, taken: Sequence[str]) -> tuple[FeatureLabel, ...]:
+def offers(scope: Scope, prompt: Prompt, taken: Sequence[str]) -> tuple[FeatureLabel, ...]:
     """Features that are strong at the end of the prompt, not among those taken."""
     if not scope.dictionaries:
         return ()
     key = scope.default_site
-    run = scope.run(prompt, sites=[key])
+    run = scope.run_ids(scope.model.read_prompt(as_asked(prompt)), as_text(prompt), sites=[key])
     index, _ = run.features[key].strongest(run.n_tokens - 1, N_OFFERS + len(taken))
     names = [name for name in (f"{key}/{i}" for i in index.tolist()) if name not in taken]
     return tuple(FeatureLabel(name, scope.label(name)) for name in names[:N_OFFERS])
@@ -120,12 +120,13 @@ def measure(
     yield from dose_responses(
         scope,
         {s: request.at(s) for s in at},
-        options.prompts or (request.prompt,),
+        [as_asked(prompt) for prompt in options.prompts or (request.prompt,)],
         list(outcome.ids),
         n_controls=options.n_controls,
         seeds=[request.seed + i for i in range(options.n_seeds)],
         max_new_tokens=request.max_new_tokens,
         temperature=request.temperature,
+        propagation=request.propagation,
         atlas=options.atlas,
         check=check,
     )

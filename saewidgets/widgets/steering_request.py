@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from saewidgets.errors import EditError, WidgetError
+from saewidgets.errors import EditError, PromptError, WidgetError
 from saewidgets.payloads.steering import MAX_SLIDERS, MODES, PLACES
 from saewidgets.widgets import checks
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 _KINDS = {"additive": "steer", "clamp": "clamp", "scale": "scale"}
 _POSITIONS = {"prompt": "prompt", "new": "generated", "both": None}
-MAX_NEW, MAX_WORDS = 2_000, 200
+MAX_NEW, MAX_WORDS, MAX_MESSAGES = 2_000, 200, 200
+PROPAGATIONS = ("free", "frozen_attention", "direct")
+
+Prompt: TypeAlias = "str | tuple[tuple[str, str], ...]"
+"""A text, or messages: (role, content)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +29,17 @@ class SteeringRequest:
     """What a view should show. Hashable.
 
     Args:
-        prompt: What texts go on from.
+        prompt: What texts go on from: a text, or the (role, content) of each message of a conversation.
         edits: One a slider, in order of their letters.
         mode: What a slider does: `"additive"`, `"clamp"`, `"scale"`.
         place: Where: on the `"prompt"`, on `"new"` tokens, on `"both"`.
         seed, temperature, max_new_tokens: Of the draws.
         frozen: Whether to write one more text under frozen attention.
         target: Words that count as the effect; empty for those the first slider promotes.
+        propagation: How edits travel in the curves.
     """
 
-    prompt: str
+    prompt: Prompt
     edits: tuple[Edit, ...] = ()
     mode: str = "additive"
     place: str = "both"
@@ -43,6 +48,7 @@ class SteeringRequest:
     max_new_tokens: int = 40
     frozen: bool = False
     target: tuple[str | int, ...] = ()
+    propagation: str = "free"
 
     @property
     def neutral(self) -> float:
@@ -101,8 +107,41 @@ def target_words(name: str, value: Any) -> tuple[str | int, ...]:
     return tuple(value)
 
 
+def prompt_or_chat(name: str, value: Any) -> Prompt:
+    """A text, or a list of messages with role and content.
+
+    Raises:
+        PromptError: It is neither.
+    """
+    if not isinstance(value, (list, tuple)):
+        return checks.text(name, value)
+    if not 0 < len(value) <= MAX_MESSAGES:
+        raise PromptError(f"A conversation of {len(value)} messages.", f"Give 1 to {MAX_MESSAGES}.")
+    return tuple(_message(one) for one in value)
+
+
+def _message(one: Any) -> tuple[str, str]:
+    fields = (one.get("role"), one.get("content")) if isinstance(one, Mapping) else one
+    if not isinstance(fields, tuple) or len(fields) != 2 or not all(isinstance(field, str) for field in fields):
+        raise PromptError(f"A message is {checks.brief(one)}.", "Give {'role': 'user', 'content': '...'}.")
+    role, content = fields
+    if not role or len(role) > 100:
+        raise PromptError(f"The role is {checks.brief(role)}.", "Write 'system', 'user' or 'assistant'.")
+    return role, checks.text("content of a message", content)
+
+
+def as_asked(prompt: Prompt) -> str | list[dict[str, str]]:
+    """A prompt as `scope.generate` takes it."""
+    return prompt if isinstance(prompt, str) else [{"role": role, "content": content} for role, content in prompt]
+
+
+def as_text(prompt: Prompt) -> str:
+    """A prompt as people read it."""
+    return prompt if isinstance(prompt, str) else "\n".join(f"{role}: {content}" for role, content in prompt)
+
+
 CHECKS: dict[str, checks.Check] = {
-    "prompt": checks.text,
+    "prompt": prompt_or_chat,
     "mode": checks.one_of(*MODES),
     "place": checks.one_of(*PLACES),
     "seed": checks.whole(0, 2**31),
@@ -110,6 +149,7 @@ CHECKS: dict[str, checks.Check] = {
     "max_new_tokens": checks.whole(1, MAX_NEW),
     "frozen": truth,
     "target": target_words,
+    "propagation": checks.one_of(*PROPAGATIONS),
 }
 
 
@@ -208,12 +248,12 @@ def code(request: SteeringRequest, options: Mapping[str, Any]) -> str:
         sw.Steering(scope, 'A boat', seed=3, n_controls=2)
     """
     default = SteeringRequest("")
-    arguments = ["scope", repr(request.prompt)]
+    arguments = ["scope", repr(as_asked(request.prompt))]
     if request.edits:
         arguments.append(f"[{', '.join(map(repr, request.edits))}]")
     elif (request.mode, request.place) != (default.mode, default.place):
         arguments.append(f"mode={request.mode!r}, place={request.place!r}")
-    for name in ("seed", "temperature", "max_new_tokens", "frozen"):
+    for name in ("seed", "temperature", "max_new_tokens", "frozen", "propagation"):
         if getattr(request, name) != getattr(default, name):
             arguments.append(f"{name}={getattr(request, name)!r}")
     if request.target:

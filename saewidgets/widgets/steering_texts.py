@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from saewidgets.payloads.steering import SteeringSlider, WrittenText
-from saewidgets.widgets.steering_request import SteeringRequest
+from saewidgets.widgets.steering_request import SteeringRequest, as_asked, as_text
 
 if TYPE_CHECKING:
     from saewidgets.atlas.atlas import Atlas
@@ -82,8 +82,8 @@ def write(
         scope.model,
         scope.dictionaries,
         Request(
-            request.prompt,
-            scope.model.tokenize(request.prompt),
+            as_text(request.prompt),
+            scope.model.read_prompt(as_asked(request.prompt)),
             tuple((c.edits, None) for c in columns),
             (request.seed,),
             request.max_new_tokens,

@@ -11,11 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from saewidgets.payloads import (
+    ChatMessage,
     CircuitGroup,
     CircuitMarks,
     CircuitPayload,
+    ComparePayload,
     Context,
+    ContrastPayload,
     DictionaryReportPayload,
+    ExplorerPanel,
+    ExplorerPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
     FrontierPayload,
@@ -36,6 +41,8 @@ from saewidgets.payloads.heatmap import SPECIAL
 from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
 from tests.view_factory import (
+    make_compare,
+    make_contrast,
     make_dashboard,
     make_frontier,
     make_patch_map,
@@ -83,6 +90,9 @@ def hostile_views(
     SteeringPayload,
     PatchMapPayload,
     CircuitPayload,
+    ContrastPayload,
+    ExplorerPayload,
+    ComparePayload,
 ]:  # fmt: skip
     """A payload of every view but the heatmap, with the string in every slot that takes any text."""
     # It stands in some thousand places.
@@ -123,16 +133,36 @@ def hostile_views(
     frontier = frontier_payload(points, context, selected=f"{text}0", ce_name=text)
     dashboard = _hostile_dashboard(text, context)
     table, patches = _hostile_table(text, dashboard), _hostile_patch_map(text, context)
+    steering, circuit = _hostile_steering(text, context), _hostile_circuit(text, context)
+    inside = {"heatmap": hostile_payload([text]), "circuit": circuit, "text": steering}
+    explorer = ExplorerPayload(
+        text, tuple(ExplorerPanel(kind, np.frombuffer(encode(one), np.uint8), text) for kind, one in inside.items()),
+        context, f"{text}/3", dashboards=table.dashboards, diary=(text, text),
+    )  # fmt: skip
     return (
         training,
         frontier,
         report,
         dashboard,
         table,
-        _hostile_steering(text, context),
+        steering,
         patches,
-        _hostile_circuit(text, context),
+        circuit,
+        _hostile_contrast(text, context),
+        explorer,
+        _hostile_compare(text, context),
     )
+
+
+def _hostile_compare(text: str, context: Context) -> ComparePayload:
+    side = hostile_payload([text])
+    shown = make_compare(sides=(side, side))
+    assert shown.predictions is not None
+    return replace(
+        shown, name_a=text, name_b=f"{text}!", site_a=f"{text}0", site_b=f"{text}1", note=text, context=context,
+        predictions=replace(shown.predictions, vocabulary=tuple(f"{text}{i}" for i in range(6))),
+        shared=(text,), labels=tuple(replace(one, id=f"{text}0/7", label=text) for one in shown.labels),
+    )  # fmt: skip
 
 
 def _hostile_steering(text: str, context: Context) -> SteeringPayload:
@@ -142,8 +172,27 @@ def _hostile_steering(text: str, context: Context) -> SteeringPayload:
         steering, prompt=text, context=context, target=(text,), target_name=text, verdict=text,
         sliders=tuple(replace(s, id=f"{text}{i}", label=text) for i, s in enumerate(steering.sliders)),
         texts=tuple(replace(t, note=text, tokens=replace(t.tokens, text=tokens)) for t in steering.texts),
+        propagation=text, messages=(ChatMessage(text, text),),
         kept=tuple(replace(k, note=text, prompt=text, sliders=(text,) * 2, text=text) for k in steering.kept),
         offers=tuple(replace(o, id=f"{text}{i}", label=text) for i, o in enumerate(steering.offers)),
+    )  # fmt: skip
+
+
+def _hostile_contrast(text: str, context: Context) -> ContrastPayload:
+    base = make_contrast()
+    made = base.bottleneck
+    assert made is not None and made.correction is not None
+    one = replace(made.correction, answer=text, words=(text,) * len(made.correction.words), code=text)
+    return replace(
+        base, positive=(text,) * 4, negative=(text,) * 4, verdict=text, pool=text, context=context, edit=text,
+        chosen=(f"{text}0",), feature=f"{text}0",
+        features=tuple(replace(f, id=f"{text}{i}", label=text, confound=text) for i, f in enumerate(base.features)),
+        confounds=tuple(replace(c, name=f"{text}{i}") for i, c in enumerate(base.confounds)),
+        probes=tuple(replace(p, inputs=f"{text}{i}") for i, p in enumerate(make_contrast(tool="probe").probes)),
+        bottleneck=replace(
+            made, concepts=(text, f"{text}!"), readers=(text, text), answers=(text,) * 8, correction=one,
+            measures=tuple(replace(m, name=f"{text}{i}") for i, m in enumerate(made.measures)),
+        ),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from tests.export.test_page import Elements, links
 
 KINDS = (
     "training", "frontier", "dictionary_report", "feature_dashboard", "feature_table", "steering", "patch_map",
-    "circuit",
+    "circuit", "contrast", "explorer", "compare",
 )  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def texts_of(value: Any) -> int:
 # Fields that hold one of a few words: anything else is refused.
 WORDS = {
     "phase", "mode", "place", "control", "role", "finished", "scale_of_losses", "unit", "better", "kind", "shown",
-    "show", "corruption", "x", "y", "side",
+    "show", "corruption", "x", "y", "side", "tool", "preset",
 }  # fmt: skip
 
 

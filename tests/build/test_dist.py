@@ -52,7 +52,10 @@ def test_wheel_has_what_a_user_needs(wheel: dict[str, int]) -> None:
         "feature_dashboard",
         "feature_table",
         "circuit",
+        "explorer",
         "patch_map",
+        "compare",
+        "contrast",
     ):
         assert wheel.get(f"saewidgets/static/page-{view}.js", 0) > 1000
     assert wheel.get("saewidgets/static/shim.js", 0) > 100

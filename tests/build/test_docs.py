@@ -75,7 +75,11 @@ def test_loads_lets_links_pass() -> None:
     assert loads('<a href="https://example.org">a</a><script src="_static/a.js"></script><img src="data:,">') == []
 
 
-@pytest.mark.parametrize("page", ["index", "api", "errors", "how-it-is-built", "heatmap", "judging", "live-page"])
+@pytest.mark.parametrize(
+    "page",
+    ["index", "api", "errors", "errors/PromptError", "how-it-is-built", "heatmap", "judging", "live-page", "tour",
+     "gallery", "how-to/own-sae", "how-to/class", "cli", "other-tools", "contributing", "changelog"],
+)  # fmt: skip
 def test_page_exists(page: str, pages: list[Path]) -> None:
     assert SITE / f"{page}.html" in pages
 
@@ -87,3 +91,18 @@ def test_reference_has_every_public_name(pages: list[Path]) -> None:
     for name in set(saewidgets.__all__) - {"__version__", "errors", "SaewidgetsError"}:
         found = rf'id="saewidgets\.(\w+\.)+{name}"|id="(module-)?saewidgets\.{name}\b'
         assert re.search(found, reference), f"{name} is not in docs/api.md"
+
+
+def test_every_widget_is_live_in_the_gallery_and_on_its_page(pages: list[Path]) -> None:
+    from saewidgets.widgets.files import _WIDGETS
+
+    gallery = (SITE / "gallery.html").read_text(encoding="utf-8")
+    shown = re.findall(
+        r'<a href="(_static/live/([\w-]+)\.html)"><img src="(_static/live/\2\.svg)" alt="([^"]{20,})"></a>'
+        r'<figcaption><a href="([\w-]+\.html)">', gallery
+    )  # fmt: skip
+    assert len(shown) == len(_WIDGETS), "a view has no live page: see docs/live.py"
+    for live, _, picture, _, page in shown:
+        assert (SITE / live).stat().st_size > 10_000
+        assert (SITE / picture).read_text(encoding="utf-8").startswith("<?xml")
+        assert f'<iframe src="{live}"' in (SITE / page).read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import saewidgets as sw
+from saewidgets.causes import dose as dose_module
 from saewidgets.causes import dose_response, dose_responses
 from saewidgets.causes.dose import DoseResponse
 from saewidgets.causes.outcome import promoted, read_words, words_of
@@ -158,6 +159,66 @@ def test_frozen_attention_is_another_number(scope):
         for p in ("free", "frozen_attention")
     ]
     assert abs(kl[0] - kl[1]) > 1e-3
+
+
+def test_a_direct_effect_is_that_of_plain_runs_along_the_base_text(scope):
+    """Every number of the edit and of a control against `scope.run_ids`, and linear where nothing else can be."""
+    doses = {s: [sw.steer(FEATURE, s, positions="generated")] for s in (4.0, 8.0)}
+    options = {"n_controls": 1, "seeds": [3, 4], "max_new_tokens": 6}
+    found = dose_response(scope, doses, PROMPTS, WORDS, propagation="direct", **options)
+    assert found.conditions.propagation == "direct" and found.n_texts == 4
+    wanted = [scope.model.tokenizer(w, add_special_tokens=False)["input_ids"][0] for w in WORDS]
+    for k, s in enumerate((4.0, 8.0)):
+        effect, kl, surprise, n = 0.0, 0.0, 0.0, 0
+        for prompt in PROMPTS:
+            for seed in (3, 4):
+                text = scope.generate(prompt, seed=seed, max_new_tokens=6)
+                places = list(range(text.n_prompt, len(text.token_ids)))
+                edits = [sw.steer(FEATURE, s, positions=places)]
+                p = scope.run_ids(text.token_ids).logits.double().log_softmax(-1)[text.n_prompt - 1 : -1]
+                run = scope.run_ids(text.token_ids, edits=edits, propagation="direct")
+                q = run.logits.double().log_softmax(-1)[text.n_prompt - 1 : -1]
+                effect += float(q[:, wanted].exp().sum())
+                kl += float((p.exp() * (p - q)).sum())
+                surprise -= float(q.gather(1, torch.tensor(text.token_ids[text.n_prompt :])[:, None]).sum())
+                n += len(q)
+        assert found.effect[0, k] == pytest.approx(effect / n, rel=2e-3)
+        assert found.kl[0, k] == pytest.approx(kl / n, rel=2e-3, abs=1e-6)
+        assert found.perplexity[0, k] == pytest.approx(np.exp(surprise / n), rel=2e-3)
+    free = dose_response(scope, doses, PROMPTS, WORDS, **options)
+    assert abs(free.kl[0, 1] - found.kl[0, 1]) > 1e-3, "the modes differ"
+    assert found.base_effect == pytest.approx(free.base_effect, rel=1e-3)
+    with pytest.raises(EditError, match="direct propagation"):
+        dose_response(scope, doses, PROMPTS, lambda text: 1.0, propagation="direct")
+
+
+@pytest.mark.parametrize("propagation", ["free", "frozen_attention", "direct"])
+def test_between_two_looks_at_the_flag_the_model_does_little(scope, monkeypatch, propagation):
+    """Whatever its size: no forward has more tokens times parameters than the bound, but for one text alone."""
+    work = 40
+    monkeypatch.setattr(dose_module, "_FORWARD_WORK", work * sum(p.numel() for p in scope.model.module.parameters()))
+    looks, between, worst = [], [0], [0]
+
+    def check():
+        looks.append(1)
+        between[0] = 0
+
+    def counted(module, args, kwargs):
+        ids = kwargs.get("input_ids", args[0] if args else None)
+        between[0] += ids.numel()
+        worst[0] = max(worst[0], between[0])
+
+    hook = scope.model.module.register_forward_pre_hook(counted, with_kwargs=True)
+    try:
+        doses = {s: [sw.steer(FEATURE, s)] for s in STRENGTHS}
+        dose_response(
+            scope, doses, PROMPTS, WORDS, n_controls=3, max_new_tokens=8, propagation=propagation, check=check
+        )
+    finally:
+        hook.remove()
+    # Two forwards may lie between two looks: what is held, or the tokens a batch begins with.
+    assert 0 < worst[0] <= 2 * work, f"{worst[0]} tokens without a look"
+    assert len(looks) > 20
 
 
 def test_densities_of_an_atlas_choose_the_control(scope, tmp_path):

@@ -19,6 +19,7 @@ def test_the_examples_of_the_page_run():
     assert names["apart"].to_frame()["auroc"].iloc[0] in (0.0, 1.0)
     assert not names["apart"].confounds().set_index("confound").loc["token count", "flagged"]
     assert names["view"].payload.verdict.startswith("7 of 96")
+    assert names["shown"].payload.bottleneck.correction.answer == "negative"
     assert [r.name for r in names["stages"].payload.regions] == ["fact", "question"]
     run = names["scope"].run(names["texts"][0], names["edits"])
     assert names["scope"].run(names["texts"][0]).difference(run).kl.max() > 0

@@ -26,6 +26,17 @@ def test_our_form_is_lossless(tmp_path, kind, d_out):
     assert "site_in" in str(loaded.card)
 
 
+@pytest.mark.parametrize("name", ["my-sae", "my-sae.v2", "sae.pt", "sae.safetensors"])
+def test_our_form_is_known_by_what_is_in_it(tmp_path, name):
+    dictionary, *_ = make("relu")
+    dictionary.save(tmp_path / name)
+    loaded = load_dictionary(tmp_path / name)
+    assert torch.equal(loaded.W_enc, dictionary.W_enc)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-1])
+    with pytest.raises(DictionaryError):
+        load_dictionary(tmp_path / name)
+
+
 def header(entries: object, body: bytes = b"") -> bytes:
     text = entries if isinstance(entries, bytes) else json.dumps(entries).encode()
     return struct.pack("<Q", len(text)) + text + body

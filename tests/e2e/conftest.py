@@ -3,13 +3,17 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e import harness
 from tests.e2e.heatmap import Heatmap
 from tests.e2e.notebook import Notebook, Tour
+from tests.e2e.oracle import PROMPT, Expected, predicted
+from tests.e2e.static import executed_notebook
 
 TOUR = Path(__file__).parents[2] / "notebooks" / "00_tour.ipynb"
 
@@ -51,3 +55,15 @@ def tour(server: harness.Server, browser: Browser) -> Iterator[Tour]:
 def view(tour: Tour) -> Heatmap:
     """A fresh view of the tour's prompt."""
     return tour.fresh()
+
+
+@pytest.fixture(scope="session")
+def truth(scope: Any) -> Expected:
+    """What every place must show for the prompt, computed here."""
+    return Expected(*predicted(scope, PROMPT))
+
+
+@pytest.fixture(scope="session")
+def executed() -> nbformat.NotebookNode:
+    """A notebook with two views, run once, with the state of its widgets; whoever changes it copies it first."""
+    return executed_notebook()

@@ -169,6 +169,25 @@ def marimo(app: Path, home: Path) -> Iterator[Server]:
         yield server
 
 
+@contextmanager
+def voila(folder: Path, home: Path) -> Iterator[Server]:
+    """Voila over a folder of notebooks, each a page that runs its cells in a kernel of its own."""
+    port = free_port()
+    # Notebook 7's extension wants parts of JupyterLab that Voila does not have, and complains.
+    command = [
+        sys.executable, "-m", "voila", str(folder), "--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}",
+        "--VoilaConfiguration.extension_denylist=@jupyter-notebook/lab-extension",
+    ]  # fmt: skip
+    env = {"JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data"),
+           "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "IPYTHONDIR": str(home / "ipython"),
+           "JUPYTER_PLATFORM_DIRS": "1"}  # fmt: skip
+    log = home / "voila.log"
+    with process(command, folder, log, **env) as running:
+        server = Server(f"http://127.0.0.1:{port}", "", folder, running)
+        wait_for_server(running, log, lambda: answers(f"{server.url}/voila/tree", ""))
+        yield server
+
+
 def free_port() -> int:
     """A port nobody listens on now."""
     with socket.socket() as probe:

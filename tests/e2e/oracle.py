@@ -1,6 +1,8 @@
 """What the view must show, computed in the notebook's own kernel, past every cache of the widget."""
 
+import inspect
 from dataclasses import dataclass
+from typing import Any
 
 from tests.e2e.heatmap import Prediction
 from tests.e2e.notebook import Notebook
@@ -9,8 +11,9 @@ PROMPT = "When Mira and Tom came to the pond, Tom gave the red lantern to"
 # Two decimals are printed.
 ROUNDING = 0.0051
 
-_SETUP = """
-def _expected(prompt, edits=()):
+
+def predicted(scope: Any, prompt: str, edits: Any = ()) -> tuple[list[str], list[float], list[float], float]:
+    """Words, their probability before and after edits, and the KL; also sent to the kernel as source."""
     import torch
 
     keys = list(scope.dictionaries)  # named sites: the run is made anew
@@ -19,7 +22,6 @@ def _expected(prompt, edits=()):
     words = [scope.model.tokenizer.decode([i]).strip() for i in order.tolist()]
     kl = float((before.exp() * (before - after)).sum())
     return words, before.exp()[order].tolist(), after.exp()[order].tolist(), kl
-"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Expected:
 
 def expected(notebook: Notebook, prompt: str, edits: str = "()") -> Expected:
     """Ask the kernel. `edits` is Python."""
-    return Expected(*notebook.python(f"_expected({prompt!r}, {edits})", _SETUP))
+    setup = f"from typing import Any\n{inspect.getsource(predicted)}"
+    return Expected(*notebook.python(f"predicted(scope, {prompt!r}, {edits})", setup))
 
 
 def assert_shows(rows: list[Prediction], truth: Expected) -> None:

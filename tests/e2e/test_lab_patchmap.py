@@ -99,6 +99,12 @@ def test_click_a_cell_lay_a_path_make_noise_and_type(notebook: Notebook) -> None
     box.fill(CORRUPT.replace("lantern", "lanternlike"))
     expect(view.get_by_role("alert")).to_contain_text("stands against")
     expect(view.locator(".drained .pm")).to_be_visible()
+    pairs = view.get_by_role("group", name="Both prompts, aligned").locator(":scope > span:not(.sub)")
+    assert pairs.count() == notebook.python("len(view.last_error.pairs)") > 15
+    framed = view.locator(".aligned .alone").all_text_contents()
+    extra = notebook.python("[a or b for a, b in view.last_error.pairs if not (a and b)]")
+    assert framed == [token.strip() for token in extra] and len(framed) >= 1
+    assert violations(notebook.page, ".saewidgets") == []
     assert notebook.python("view.corrupt[0]") == CORRUPT
     box.fill(CORRUPT.replace("Mira gave", "Nora gave"))
     expect(view.get_by_role("alert")).to_have_count(0)

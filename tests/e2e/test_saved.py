@@ -1,8 +1,11 @@
 """What a notebook keeps of a view: a picture that needs neither kernel nor trust, and not the code."""
 
+import shutil
+
 import nbformat
 from playwright.sync_api import Browser, expect
 
+from saewidgets.export.notebook import clean
 from saewidgets.widgets.output import WHOLE_BUDGET
 from tests.e2e.harness import Watch, new_page
 from tests.e2e.heatmap import Heatmap
@@ -44,3 +47,33 @@ def test_a_stranger_s_notebook_shows_the_picture_untrusted(tour: Tour, view: Hea
         assert output.locator("script, iframe, img, button, a").count() == 0
         assert watch.outside() == []
         assert watch.errors == []
+
+
+def test_a_cleaned_notebook_shows_its_pictures(tour: Tour, view: Heatmap, browser: Browser) -> None:
+    path = tour.notebook.server.folder / "cleaned.ipynb"
+    nbformat.write(tour.notebook.save(), path)
+    clean(path)
+    watch = Watch()
+    with new_page(browser, watch) as page:
+        notebook = Notebook(page, tour.notebook.server, path.name).open()
+        output = notebook.cell(tour.view_cell).locator(".jp-RenderedHTML")
+        expect(output).to_contain_text("lantern")
+        expect(page.locator(".jp-RenderedHTML").filter(has_text="Next token")).to_have_count(2)
+        assert page.locator(".saewidgets").count() == 0
+    assert watch.outside() == []
+    assert watch.errors == []
+
+
+def test_a_trusted_notebook_of_a_kernel_that_ended_says_so(tour: Tour, view: Heatmap, browser: Browser) -> None:
+    tour.notebook.save()
+    path = tour.notebook.server.folder / "again.ipynb"
+    shutil.copy(tour.notebook.path, path)  # trusted, for a signature is of the content
+    watch = Watch()
+    with new_page(browser, watch) as page:
+        notebook = Notebook(page, tour.notebook.server, path.name).open()
+        output = notebook.cell(tour.view_cell).locator(".jp-OutputArea-output").first
+        expect(output).to_contain_text("model not found")
+        notebook.run_all()
+        Heatmap(notebook.cell(tour.view_cell)).drawn()
+    assert watch.outside() == []
+    assert watch.ours() == []

@@ -399,7 +399,9 @@ def test_alt_text() -> None:
     assert alt_text(make_payload()) == (
         "Token heatmap of “When Mira and Tom came to the pond, Tom gave the red lantern to”, 17 tokens; filled by "
         "feature c, someone is about to receive; strongest at token 16 “to” with 6.2; before and after 2 edits; "
-        "likeliest next token “Mira” 0.71, after the edits 0.29."
+        "likeliest next token “Mira” 0.71, after the edits 0.29; KL 0.84 nats; the same on 20 random features "
+        "0.02–0.07, on random directions 0.01–0.03."
     )
+    assert alt_text(replace(make_payload(), control=None)).endswith("after the edits 0.29; KL 0.84 nats.")
     assert len(alt_text(make_payload(100_000))) < 500
     assert alt_text(make_payload(1, edits=False, n_features=0)).endswith("likeliest next token “Mira” 0.71.")

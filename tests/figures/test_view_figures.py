@@ -20,9 +20,12 @@ from tests.attacks.allowed import read
 from tests.circuit_factory import make_circuit
 from tests.payloads.test_codec import mutate, pack, parts
 from tests.view_factory import (
+    make_compare,
+    make_contrast,
     make_dashboard,
     make_dead,
     make_doses,
+    make_explorer,
     make_frontier,
     make_nothing,
     make_patch_map,
@@ -47,9 +50,19 @@ PAYLOADS = {
     "steering": make_steering(),
     "steering at one strength": make_steering(doses=make_doses(n=1), now=-8.0),
     "steering of nothing": make_steering(roles=(), sliders=(), doses=None, verdict="", kept=()),
+    "explorer": make_explorer(),
+    "explorer in a lecture": make_explorer(preset="lecture", opened=True),
+    "explorer of nothing": make_explorer(panels=(), dashboards=(), diary=(), feature=""),
     "patch map": make_patch_map(),
+    "comparison": make_compare(),
+    "comparison of two dictionaries": make_compare(-1, match="cosine", site_b="resid_post.2@small", note="Two."),
+    "comparison without numbers": make_compare(-1, predictions=None, kl_back=None, match="none", note="None."),
+    "comparison without its sides": make_compare(0, inside=False),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),
+    "contrast": make_contrast(),
+    "contrast of nothing": make_contrast(False, tool="", features=(), confounds=(), n_features=0),
+    "contrast with a probe": make_contrast(tool="probe"),
     "circuit": make_circuit(),
     "circuit before and after": make_circuit(side="both", keep_nodes=1.0, keep_edges=1.0),
     "circuit before": make_circuit(side="before"),
@@ -262,6 +275,17 @@ def test_tables() -> None:
     assert own[["value", "low", "high"]].to_numpy().tolist() == [[0.12, 0.12 * 0.97, 0.12 * 1.03]]
     empty = replace(payload, points=(), front_fvu=np.array([]), front_ce=np.array([]))
     assert views.view_of(empty).to_frame(empty).empty
+
+
+def test_charts_of_a_table_never_lie_on_each_other() -> None:
+    """Three of them in two columns: the third stood in the place of the first."""
+    table = make_table()
+    for charts, points in ((1, 2), (2, 2), (2, 0), (0, 1)):
+        shown = replace(table, charts=table.charts * charts, points=table.points[:points])
+        for width in (170.0, 60.0):
+            labels = scene_of(shown, width_mm=width).labels
+            places = [(label.x, label.y) for label in labels if label.bold and label.text != table.site]
+            assert len(set(places)) == len(places) >= charts + points == len(shown.charts) + len(shown.points)
 
 
 @pytest.mark.parametrize("name", ["training", "frontier", "report", "dashboard", "table"])

@@ -204,7 +204,7 @@ def test_features_and_dictionaries_that_are_not_there():
 
 @pytest.mark.parametrize("kind", ["relu", "jumprelu", "topk", "identity"])
 def test_some_columns_are_those_of_all(kind: str) -> None:
-    """`encode_columns` equals the columns of `encode`, gates and scales included."""
+    """`encoder_of` gives the columns of `encode`, gates and scales included."""
     from dataclasses import replace
 
     from saewidgets.dictionaries import Activation
@@ -214,4 +214,4 @@ def test_some_columns_are_those_of_all(kind: str) -> None:
     scale = torch.linspace(0.5, 2, DICTIONARY.d_dict)
     made = replace(DICTIONARY, activation=activation, gate_scale=scale, value_scale=scale.flip(0))
     columns = [7, 0, 3]
-    torch.testing.assert_close(made.encode_columns(X, columns), made.encode(X)[..., columns])
+    torch.testing.assert_close(made.encoder_of(columns)(X), made.encode(X)[..., columns])

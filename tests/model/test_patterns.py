@@ -60,6 +60,21 @@ def test_a_text_that_grows_is_the_text_as_a_whole(pair, cached):
     assert growth.length == 14
 
 
+def test_what_a_growing_text_leaves_can_be_differentiated(llama):
+    rotary = llama.traced.module.model.rotary_emb
+    # As one that stretches its frequencies with the length of the text does.
+    handle = rotary.register_forward_pre_hook(lambda part, _args: setattr(part, "inv_freq", part.inv_freq * 1.0))
+    try:
+        logits = llama.traced.grow().advance(torch.tensor([IDS]))
+    finally:
+        handle.remove()
+    assert not rotary.inv_freq.is_inference()
+    assert not logits.is_inference()
+    weight = torch.ones((), requires_grad=True)
+    ((logits * weight).square().sum() * rotary.inv_freq.sum()).backward()
+    assert weight.grad > 0
+
+
 def test_the_model_is_plain_while_it_is_unwrapped(llama):
     module = llama.traced.module
     wrapped = [part for part in module.modules() if "forward" in part.__dict__]

@@ -27,8 +27,11 @@ from saewidgets.payloads.frontier import frontier
 from tests.circuit_factory import make_circuit
 from tests.payloads.test_codec import mutate, pack, parts, same
 from tests.view_factory import (
+    make_compare,
+    make_contrast,
     make_dashboard,
     make_dead,
+    make_explorer,
     make_frontier,
     make_nothing,
     make_patch_map,
@@ -50,12 +53,21 @@ ALL = {
     "table": make_table(),
     "table where nothing fits": make_table(0, points=(), note="Nothing fits."),
     "rows of a table": make_rows(80, 160),
+    "contrast": make_contrast(),
+    "contrast with a probe": make_contrast(tool="probe"),
     "circuit": make_circuit(40, 200),
     "circuit of one graph": make_circuit(12, 40, before=False, live=False),
     "circuit without nodes": make_circuit(0, 0, before=False, live=False),
     "steering": make_steering(),
     "steering of nothing": make_steering(roles=("base",), sliders=(), doses=None, kept=(), texts=()),
+    "explorer": make_explorer(),
+    "explorer in a lecture": make_explorer(preset="lecture", opened=True),
+    "explorer of nothing": make_explorer(panels=(), dashboards=(), diary=(), feature=""),
     "patch map": make_patch_map(),
+    "comparison": make_compare(),
+    "comparison of two dictionaries": make_compare(-1, match="cosine", site_b="resid_post.2@small", note="Two."),
+    "comparison without numbers": make_compare(-1, predictions=None, kl_back=None, match="none", note="None."),
+    "comparison without its sides": make_compare(0, inside=False),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),
 }

@@ -5,7 +5,14 @@ import json
 from typing import Any
 
 from saewidgets.export.page import to_page
-from saewidgets.payloads import CircuitPayload, FeatureTablePayload, FrontierPayload, HeatmapPayload, encode
+from saewidgets.payloads import (
+    CircuitPayload,
+    ExplorerPayload,
+    FeatureTablePayload,
+    FrontierPayload,
+    HeatmapPayload,
+    encode,
+)
 from saewidgets.payloads.codec import kind_of
 from saewidgets.widgets.carrier import bundle
 from saewidgets.widgets.circuit_request import marks_json
@@ -93,6 +100,19 @@ def circuit_traits(payload: CircuitPayload) -> dict[str, Any]:
     return {**own, "marks": marks_json(payload.marks), "targets": [], "edits": [], "feature": "", "_dashboard": ""}
 
 
+def live_traits(payload: Any, **traits: Any) -> dict[str, Any]:
+    """Traits of a fresh live widget, but for `traits`."""
+    own = heatmap_traits(payload) if isinstance(payload, HeatmapPayload) else shown_traits(payload)
+    own = table_traits(payload) if isinstance(payload, FeatureTablePayload) else own
+    own = circuit_traits(payload) if isinstance(payload, CircuitPayload) else own
+    # Its panels are widgets of their own; without them it shows what the payload carries.
+    own = {"live": False} if isinstance(payload, ExplorerPayload) else own
+    return {
+        "_view": kind_of(payload), "_revision": 1, "theme": "auto", "height": 360, "error": None, "undo_depth": 0,
+        "redo_depth": 0, "live": True, **own, **traits,
+    }  # fmt: skip
+
+
 def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
     """A page with a live widget; `host` in it is the test's end of the comm.
 
@@ -101,13 +121,7 @@ def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
         dark: Whether the host says that it is dark, as JupyterLab does.
         **traits: Traits that differ from those of a fresh widget.
     """
-    own = heatmap_traits(payload) if isinstance(payload, HeatmapPayload) else shown_traits(payload)
-    own = table_traits(payload) if isinstance(payload, FeatureTablePayload) else own
-    own = circuit_traits(payload) if isinstance(payload, CircuitPayload) else own
-    values = {
-        "_view": kind_of(payload), "_revision": 1, "theme": "auto", "height": 360, "error": None, "undo_depth": 0,
-        "redo_depth": 0, "live": True, **own, **traits,
-    }  # fmt: skip
+    values = live_traits(payload, **traits)
     return _HOST.format(
         attributes='data-theme="dark"' if dark else "",
         background="#16181B" if dark else "#fff",

@@ -161,3 +161,35 @@ def test_a_long_prompt_scrolls_sideways_with_its_words(open_page: Open) -> None:
     words = page.locator(".pm .words").bounding_box()
     assert words is not None and words["x"] >= 0 and words["x"] < 40
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_prompts_of_unequal_length_are_shown_aligned_with_the_extra_token_framed(open_page: Open) -> None:
+    payload = make_patch_map()
+    page = open_page(live_page(payload, **traits(payload)))
+    page.get_by_role("textbox", name="Corrupted prompt").fill("When Mira ran")
+    pairs = [["When", "When"], [" Mira", " Tom"], [" and", ""], [" Tom", " Tom"]]
+    page.evaluate(
+        """(pairs) => host.reply({type: 'error', id: host.sent.at(-1).id, what: 'Prompts of 4 and 3 tokens.',
+        todo: 'Give prompts of one length.', pairs})""", pairs,
+    )  # fmt: skip
+    shown = page.get_by_role("group", name="Both prompts, aligned")
+    expect(shown).to_be_visible()
+    texts = shown.locator(":scope > span:not(.sub)").evaluate_all(
+        "(all) => all.map((e) => [...e.children].map((c) => [c.textContent.trim(), c.className]))"
+    )
+    assert [[one[0] for one in pair] for pair in texts] == [
+        ["When", "When"],
+        ["Mira", "Tom"],
+        ["and", ""],
+        ["Tom", "Tom"],
+    ]
+    assert [("alone" in a[1], "alone" in b[1]) for a, b in texts] == [(False, False)] * 2 + [
+        (True, False),
+        (False, False),
+    ]
+    assert "differs" in texts[1][0][1] and "differs" not in texts[3][0][1]
+    expect(page.locator(".drained .pm")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("Prompts of 4 and 3 tokens.")
+    assert violations(page) == []
+    page.get_by_role("textbox", name="Corrupted prompt").fill("When Mira ran off")
+    expect(shown).to_have_count(0)

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from saewidgets.payloads import CircuitMarks
+from saewidgets.payloads import ChatMessage, CircuitMarks
 from tests.attacks.hostile import STRINGS, hostile_views
 from tests.circuit_factory import make_circuit
 from tests.view_factory import (
+    make_compare,
+    make_contrast,
     make_dashboard,
     make_dead,
+    make_explorer,
     make_frontier,
     make_nothing,
     make_patch_map,
@@ -48,9 +51,18 @@ VIEWS: dict[str, Any] = {
         texts=tuple(written(role, measured=False) for role in ("base", "steered")),
     ),
     "steering with nothing": make_steering(sliders=(), texts=(), doses=None, verdict="", kept=()),
+    "explorer": make_explorer(),
+    "explorer in a lecture": make_explorer(preset="lecture", opened=True),
+    "explorer of nothing": make_explorer(panels=(), dashboards=(), diary=(), feature=""),
     "patch map": make_patch_map(),
+    "comparison": make_compare(),
+    "comparison of two dictionaries": make_compare(-1, match="cosine", site_b="resid_post.2@small", note="Two."),
+    "comparison without numbers": make_compare(-1, predictions=None, kl_back=None, match="none", note="None."),
     "patch map that grows": make_patch_map(False),
     "patch map of nothing": make_nothing(),
+    "contrast": make_contrast(),
+    "contrast with an edit": make_contrast(tool="edit"),
+    "contrast of nothing": make_contrast(False, tool="probe"),
     "circuit": make_circuit(),
     "circuit of two graphs": make_circuit(side="both"),
     "circuit of many layers": make_circuit(400, 3_000, 30, before=False, live=False, marks=CircuitMarks()),
@@ -373,7 +385,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
 
 
 def test_keyboard_help(open_page: Open) -> None:
-    for name in ("training", "frontier", "report", "dashboard", "steering", "patch map", "circuit"):
+    for name in ("training", "frontier", "report", "dashboard", "steering", "patch map", "circuit", "contrast"):
         page = open_page(live_page(VIEWS[name]))
         page.get_by_role("slider").first.focus()
         page.keyboard.press("?")
@@ -387,7 +399,7 @@ def test_keyboard_help(open_page: Open) -> None:
 
 
 HOSTILE = {"training": 0, "frontier": 1, "dictionary_report": 2, "feature_dashboard": 3, "steering": 5, "patch_map": 6,
-           "circuit": 7}  # fmt: skip
+           "circuit": 7, "contrast": 8, "compare": 10}  # fmt: skip
 
 
 @pytest.mark.parametrize("number", HOSTILE.values(), ids=HOSTILE)
@@ -426,3 +438,30 @@ def test_the_view_lets_go_of_its_model(open_page: Open) -> None:
         page.evaluate("host.end()")
         expect(page.locator(".saewidgets")).to_have_count(0)
         assert page.evaluate("host.listeners()") == 0
+
+
+# ------------------------------------------------------------------------------------------- conversations, propagation
+
+
+def test_a_conversation_is_shown_by_role_and_edited_in_place(open_page: Open) -> None:
+    chat = (ChatMessage("system", "Be brief."), ChatMessage("user", "They met in"))
+    page = open_page(live_page(make_steering(messages=chat, prompt="system: Be brief.\nuser: They met in")))
+    rows = page.get_by_role("list", name="Conversation").get_by_role("listitem")
+    assert rows.locator("span:first-child").all_text_contents() == ["system", "user", "assistant"]
+    box = page.get_by_role("textbox", name="What user says, message 2")
+    expect(box).to_have_value("They met in")
+    box.fill("They left in")
+    prompt = page.evaluate("host.sent.at(-1).state.prompt")
+    assert prompt == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "They left in"}]
+    assert violations(page) == []
+
+
+def test_curves_say_how_the_effect_travels_and_can_be_asked_otherwise(open_page: Open) -> None:
+    page = open_page(live_page(make_steering(propagation="direct")))
+    menu = page.get_by_role("combobox", name="How the effect travels in the curves")
+    expect(menu).to_have_value("direct")
+    expect(page.get_by_role("region", name="Dose and response")).to_contain_text("of the base text, log")
+    menu.select_option("frozen_attention")
+    assert page.evaluate("host.sent.at(-1).state.propagation") == "frozen_attention"
+    page = open_page(saved_page(make_steering(propagation="direct")))
+    expect(page.get_by_role("region", name="Dose and response")).to_contain_text("direct effect, along the base text")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import saewidgets as sw
-from saewidgets.errors import EditError, FeatureError, PayloadError, PromptError, WidgetError
+from saewidgets.errors import EditError, FeatureError, ModelError, PayloadError, PromptError, WidgetError
 from saewidgets.payloads import SteeringPayload, decode, encode
 from saewidgets.runs.writer import Stream
 from saewidgets.scope import Scope
@@ -444,3 +444,69 @@ def test_no_thread_and_no_scope_stay(scope: Scope) -> None:
     view = make(scope)
     view.close()
     assert view._scope is None and not [t for t in threading.enumerate() if t.name == "saewidgets-job"]
+
+
+# -- conversations, and how effects travel -----------------------------------------------------------------------------
+
+TURNS = "{% for m in messages %}{{ m.role }}: {{ m.content }} {% endfor %}"
+TEMPLATE = TURNS + "{% if add_generation_prompt %}assistant:{% endif %}"
+CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "They met in"}]
+
+
+def test_a_conversation_goes_through_the_template(scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelError, match="no chat template"):
+        Steering(scope, CHAT, **SMALL)
+    monkeypatch.setattr(scope.model.tokenizer, "chat_template", TEMPLATE)
+    with Steering(scope, CHAT, [sw.steer(FEATURE, 8.0)], target=["May"], seed=3, **SMALL) as view:
+        assert view.wait(120) and view.error is None
+        shown = view.payload
+        assert [(m.role, m.content) for m in shown.messages] == [(m["role"], m["content"]) for m in CHAT]
+        assert shown.prompt == "system: Be brief.\nuser: They met in"
+        for role, edits in (("base", []), ("steered", [sw.steer(FEATURE, 8.0)])):
+            text = scope.generate(CHAT, edits, seed=3, max_new_tokens=8)
+            assert tuple(shown.column(role).tokens.ids.tolist()) == text.token_ids
+        found = sw.causes.dose_response(
+            scope, {8.0: [sw.steer(FEATURE, 8.0)]}, [CHAT], [" May"], n_controls=2, seeds=[3, 4], max_new_tokens=8
+        )
+        at = shown.doses.strengths.tolist().index(8.0)
+        np.testing.assert_allclose(shown.doses.kl[0, at], found.kl[0, 0], rtol=1e-3)
+        # The front end edits a message; the code replays the conversation.
+        other = [*CHAT[:1], {"role": "user", "content": "They left in"}]
+        view.comm.receive({"type": "run", "id": 5, "state": {"prompt": other}})
+        assert view.wait(120) and view.prompt[1] == ("user", "They left in")
+        code = str(view.code())
+        assert "[{'role': 'system', 'content': 'Be brief.'}, {'role': 'user', 'content': 'They left in'}]" in code
+        again = eval(code.splitlines()[-1], {"sw": sw, "scope": scope})
+        assert again.wait(120)
+        ids = [v.payload.column("steered").tokens.ids.tolist() for v in (view, again)]
+        assert ids[0] == ids[1]
+        again.close()
+        saved = Steering(decode(encode(view.payload)))
+        assert saved.payload.messages[1].content == "They left in"
+        for bad in ([], [3], [{"role": "user"}], [{"role": "", "content": "a"}], [{"role": "u", "content": 3}]):
+            view.comm.receive({"type": "run", "id": 6, "state": {"prompt": bad}})
+            assert view.comm.sent[-1][0]["content"]["type"] == "error"
+
+
+def test_the_curves_travel_as_asked_and_the_texts_stay(scope: Scope) -> None:
+    with make(scope, target=["May"], seed=2) as view:
+        texts = [t.tokens.ids.tolist() for t in view.payload.texts]
+        for mode in ("frozen_attention", "direct"):
+            view.propagation = mode
+            assert view.wait(120) and view.error is None
+            shown = view.payload
+            assert shown.propagation == mode and shown.phase == "finished"
+            assert [t.tokens.ids.tolist() for t in shown.texts] == texts
+            strengths_ = shown.doses.strengths.tolist()
+            found = sw.causes.dose_response(
+                scope, {s: [sw.steer(FEATURE, s)] if s else [] for s in strengths_}, PROMPT, [" May"], n_controls=2,
+                seeds=[2, 3], max_new_tokens=8, propagation=mode,
+            )  # fmt: skip
+            np.testing.assert_allclose(shown.doses.effect, found.effect, rtol=1e-3, atol=1e-6)
+            np.testing.assert_allclose(shown.doses.kl, found.kl, rtol=1e-3, atol=1e-5)
+            frame = view.to_frame()
+            assert set(frame.loc[frame["part"] == "curve", "propagation"]) == {mode}
+            assert set(frame.loc[frame["part"] == "text", "propagation"]) == {"free"}
+            assert f"propagation={mode!r}" in str(view.code())
+        with pytest.raises(WidgetError, match="propagation"):
+            view.propagation = "sideways"

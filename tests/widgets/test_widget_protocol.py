@@ -12,7 +12,16 @@ import traitlets
 from saewidgets.errors import FeatureError, PromptError, WidgetError
 from saewidgets.interventions import ablate, scale
 from saewidgets.payloads import decode
-from saewidgets.widgets import CircuitGraph, FeatureDashboard, FeatureTable, Steering, TokenHeatmap, base, carrier
+from saewidgets.widgets import (
+    CircuitGraph,
+    Explorer,
+    FeatureDashboard,
+    FeatureTable,
+    Steering,
+    TokenHeatmap,
+    base,
+    carrier,
+)
 from tests.widgets.fakes import FakeScope
 
 PROTOCOL = (Path(__file__).parents[2] / "docs/protocol.md").read_text(encoding="utf-8")
@@ -47,7 +56,7 @@ def test_every_trait_of_the_table_is_synced(fake_scope: FakeScope) -> None:
 def test_every_message_of_the_table_has_a_handler() -> None:
     messages = [name for row in table("Messages") for name in re.findall(r'type: "(\w+)"', row)]
     replies = {"ok", "error", "progress", "cancelled"}
-    widgets = (TokenHeatmap, FeatureDashboard, FeatureTable, Steering, CircuitGraph)
+    widgets = (TokenHeatmap, FeatureDashboard, FeatureTable, Steering, CircuitGraph, Explorer)
     handled = {name for widget in widgets for name in widget._messages}
     assert set(messages) - replies == handled
 

@@ -150,7 +150,7 @@ function List({ view, payload, n, into }: Props & { n: number; into: boolean }) 
   );
 }
 
-function Acts({ view, payload, n }: Props & { n: number }) {
+export function Acts({ view, payload, n }: Props & { n: number }) {
   const { state } = view;
   const grouping = useSignal(false);
   view.grouping = grouping;

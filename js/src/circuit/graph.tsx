@@ -12,6 +12,7 @@ import type { CircuitState } from "./state";
 
 /** Narrower than this the sheet scrolls sideways. */
 const NARROWEST = 560;
+const NARROW_PANEL = 440;
 /** The sheet is drawn anew when nothing has moved for this long. */
 const REST = 150;
 const DEEPEST = 24;
@@ -83,7 +84,7 @@ export function Graph({ view }: { view: CircuitView }) {
     const measure = () => {
       const wide = Math.round(element.getBoundingClientRect().width);
       if (wide <= 0) return;
-      const next = Math.max(NARROWEST, wide);
+      const next = Math.max(state.part ? NARROW_PANEL : NARROWEST, wide);
       if (state.width.value === next) return;
       state.width.value = next;
       place.value = HOME;
@@ -209,6 +210,7 @@ export function Graph({ view }: { view: CircuitView }) {
           }}
         >
           <div class="moved" ref={moved} aria-hidden="true">
+            <Here view={view} places={places} at={place.value} />
             <canvas ref={low} />
             <Words view={view} places={places} at={place.value} />
             <canvas ref={middle} />
@@ -289,6 +291,14 @@ interface DrawnAt {
   view: CircuitView;
   places: Places;
   at: View;
+}
+
+/** The column of the token that an explorer has selected. */
+function Here({ view, places, at }: DrawnAt) {
+  const column = places.columns[view.state.part?.token.value ?? -1];
+  if (!column) return null;
+  const width = column.width * at.k;
+  return <i class="here" style={{ left: `${column.x * at.k + at.x - width / 2}px`, width: `${width}px` }} />;
 }
 
 /** Names of rows, tokens and targets: real text. */

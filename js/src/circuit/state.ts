@@ -1,7 +1,7 @@
 // State of one circuit graph: what is in view, what is marked, what is asked of Python.
-import { computed, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import type { Host } from "../mount";
-import { type AnyModel, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
 import { plain } from "../signs";
 import { Steps } from "./history";
 import {
@@ -35,6 +35,16 @@ const share = (value: unknown, otherwise: number): number =>
 const aimOf = (id: string): string => (id.startsWith("token@") ? "embed" : featureOf(id));
 const MOST_BYTES = 8_000_000;
 const SIDES = ["now", "before", "both"];
+
+/** How a graph is a panel of an explorer, which holds letters, token and history. */
+export interface CircuitPart {
+  letters: ReadonlySignal<ReadonlyMap<string, number>>;
+  token: ReadonlySignal<number>;
+  /** Whether there is room for the connections. */
+  wide: ReadonlySignal<boolean>;
+  took: (node: string) => void;
+  open: (feature: string) => void;
+}
 
 export class CircuitState extends Picture<CircuitPayload> {
   readonly keepNodes = signal(0.8);
@@ -92,10 +102,16 @@ export class CircuitState extends Picture<CircuitPayload> {
   );
   readonly selected = computed(() => this.number.value.get(this.selection.value) ?? -1);
   /** Letter of each node that has one. */
-  readonly slots = computed(
-    () =>
-      new Map(this.units.value.flatMap(({ slot, nodes }) => (slot < 0 ? [] : nodes.map((n) => [n, slot] as const)))),
-  );
+  readonly slots = computed(() => {
+    const given = this.part?.letters.value;
+    if (!given)
+      return new Map(this.units.value.flatMap(({ slot, nodes }) => (slot < 0 ? [] : nodes.map((n) => [n, slot]))));
+    const lettered = (id: string, n: number): [number, number][] => {
+      const slot = given.get(featureOf(id));
+      return slot === undefined ? [] : [[n, slot]];
+    };
+    return new Map((this.payload.value?.nodes.id ?? []).flatMap(lettered));
+  });
   /** Nodes that an edit is done to. */
   readonly edited = computed(() => {
     const payload = this.payload.value;
@@ -111,9 +127,20 @@ export class CircuitState extends Picture<CircuitPayload> {
     return done;
   });
 
+  /** A node says a token and a feature; which node another view means, it cannot say. */
+  override readonly followed: Followed = {
+    token: {
+      at: computed(() => this.payload.value?.nodes.position[this.selected.value] ?? -1),
+      go: () => undefined,
+      prompt: () => this.payload.value?.prompt ?? "",
+    },
+    feature: { at: computed(() => featureOf(this.selection.value)), go: () => undefined },
+  };
+
   constructor(
     model: AnyModel,
     private readonly host?: Host,
+    readonly part?: CircuitPart,
   ) {
     super(model);
     this.start([
@@ -148,6 +175,7 @@ export class CircuitState extends Picture<CircuitPayload> {
     if (this.selection.value === id) return;
     this.selection.value = id;
     this.share("selection", id);
+    this.part?.took(id);
   }
 
   keep(name: "keep_nodes" | "keep_edges", value: number): void {
@@ -161,7 +189,7 @@ export class CircuitState extends Picture<CircuitPayload> {
   };
 
   mark(change: Partial<Marks>): void {
-    this.steps.marked(this.marks.value);
+    if (!this.part) this.steps.marked(this.marks.value);
     this.#put({ ...this.marks.value, ...change });
   }
 
@@ -217,7 +245,7 @@ export class CircuitState extends Picture<CircuitPayload> {
   }
 
   #run(state: Record<string, unknown>, soon = false): void {
-    this.steps.asked();
+    if (!this.part) this.steps.asked();
     this.requests.run(state, soon);
   }
 
@@ -270,7 +298,10 @@ export class CircuitState extends Picture<CircuitPayload> {
     }[];
   }
 
-  open = (feature: string) => this.#ask({ type: "open", feature });
+  async open(feature: string): Promise<void> {
+    if (this.part) this.part.open(feature);
+    else await this.#ask({ type: "open", feature });
+  }
 
   /** Show a graph file; none for the graph that was there before. */
   async read(file?: File): Promise<void> {

@@ -26,7 +26,7 @@ function Values({ feature }: { feature: ChosenFeature }) {
   );
 }
 
-function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
+export function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
   const { state } = view;
   const wanted = state.live.value ? sliderOf(state.draft.value.edits, feature.id) : feature.scale;
   const local = state.local.value.includes(feature);
@@ -130,7 +130,7 @@ export function Features({ view }: { view: View }) {
   const term = state.live.value ? errorTerm : state.payload.value?.context.error === "dropped" ? "dropped" : "kept";
   const off = disabledReason(state);
   return (
-    <section aria-label="Features and edits">
+    <section aria-label={`Features and edits${view.state.place}`}>
       <h3>
         Features and edits{" "}
         <span class="sub">

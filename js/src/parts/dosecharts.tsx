@@ -7,6 +7,7 @@ import { type Axis, linear, logarithmic, nearest, range, tickLabel } from "../sc
 import { plain } from "../signs";
 import { disabledReason } from "../view";
 import type { SteeringView } from "../views/steering";
+import { Choose } from "./choose";
 import { type Frame, Plot } from "./plot";
 import { strength } from "./steers";
 
@@ -14,6 +15,11 @@ type Values = Doses["effect"];
 type Point = readonly [number, number];
 
 const HEIGHT = 110;
+const PROPAGATIONS = [
+  { value: "free", label: "free propagation" },
+  { value: "frozen_attention", label: "attention to the prompt frozen" },
+  { value: "direct", label: "direct effect, along the base text" },
+];
 
 interface Props {
   view: SteeringView;
@@ -60,7 +66,25 @@ export function DoseCharts({ view, payload }: Props) {
       />
     </label>
   );
-  if (!doses || !moved) return sliders.length ? <div class="legend">{target}</div> : null;
+  const travel = off ? (
+    <span>
+      {PROPAGATIONS.find(({ value }) => value === payload.propagation)?.label ?? plain(payload.propagation, 40)}
+    </span>
+  ) : (
+    <Choose
+      label="How the effect travels in the curves"
+      choices={PROPAGATIONS}
+      value={state.draft.value.propagation}
+      set={(propagation) => state.want({ propagation })}
+    />
+  );
+  if (!doses || !moved)
+    return sliders.length ? (
+      <div class="legend">
+        {travel}
+        {target}
+      </div>
+    ) : null;
   const tint = hue(moved.slot);
   const features = doses.effect.rows - 1 - doses.n_directions;
   const one = { payload, doses, tint, cursor: state.cursor, middle: moved.middle };
@@ -69,6 +93,7 @@ export function DoseCharts({ view, payload }: Props) {
       <div class="legend verdict">
         {verdict && <b class={verdict.startsWith("No") ? "q" : ""}>{plain(verdict)}</b>}
         <span class="sp" />
+        {travel}
         {target}
       </div>
       <div class="four">
@@ -84,7 +109,7 @@ export function DoseCharts({ view, payload }: Props) {
         <Against
           {...one}
           title="Perplexity"
-          note="unedited model, log"
+          note={payload.propagation === "direct" ? "of the base text, log" : "unedited model, log"}
           values={doses.perplexity}
           base={doses.base_perplexity}
           write={significant}

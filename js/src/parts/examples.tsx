@@ -30,7 +30,7 @@ interface Props {
   payload: FeatureDashboardPayload;
 }
 
-export function Examples({ view, payload }: Props) {
+export function Examples({ view, payload, few = 0 }: Props & { few?: number }) {
   const { state } = view;
   const { n_tokens, n_active, fires_on, nearest_live } = payload;
   const kinds = GROUPS.filter((kind) => payload.groups.some((group) => group.kind === kind));
@@ -65,6 +65,16 @@ export function Examples({ view, payload }: Props) {
             </>
           )}
         </p>
+      </section>
+    );
+  }
+  if (few > 0) {
+    const strongest = payload.groups.find(({ kind }) => kind === "top") ?? payload.groups[0];
+    return (
+      <section key={payload.id} aria-label="Where it fires" class="few">
+        {strongest?.passages.slice(0, few).map((passage, i) => (
+          <PassageRow key={i} passage={passage} feature={payload} position={strongest.positions[i]} />
+        ))}
       </section>
     );
   }

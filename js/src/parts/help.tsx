@@ -20,21 +20,19 @@ interface Props {
   /** Keys and what they do. */
   keys: readonly (readonly [string, string])[];
   note?: string;
-  /** Where the focus goes afterwards. */
-  back: () => void;
 }
 
-export function Help({ view, keys, note, back }: Props) {
+export function Help({ view, keys, note }: Props) {
   const close = useRef<HTMLButtonElement>(null);
   const open = view.help.value;
   useLayoutEffect(() => {
-    if (open) close.current?.focus();
+    if (!open) return;
+    const { activeElement: before } = view.root.getRootNode() as ShadowRoot;
+    close.current?.focus();
+    // Back to where it was; an entry of the menu is gone by then.
+    return () => ((before?.isConnected ? before : view.root.querySelector("[tabindex='0']")) as HTMLElement)?.focus();
   }, [open]);
   if (!open) return null;
-  const done = () => {
-    view.help.value = false;
-    back();
-  };
   return (
     <div class="pop help" role="dialog" aria-label="Keyboard">
       <h3>Keyboard</h3>
@@ -49,7 +47,7 @@ export function Help({ view, keys, note, back }: Props) {
         ))}
       </dl>
       {note && <p class="sub">{note}</p>}
-      <button type="button" class="btn" ref={close} onClick={done}>
+      <button type="button" class="btn" ref={close} onClick={() => (view.help.value = false)}>
         Close
       </button>
     </div>

@@ -22,7 +22,8 @@ export function KeptRuns({ view, payload }: Props) {
   const ready = !off && steered !== undefined && steered.finished !== "" && steered.kl !== null;
   const restore = ({ prompt, mode, place, sliders, values, seed, temperature }: KeptRun) =>
     state.want({
-      prompt,
+      // Of a conversation only the view's own comes back.
+      ...(!payload.messages.length && { prompt }),
       mode,
       place,
       seed,
@@ -78,7 +79,7 @@ export function KeptRuns({ view, payload }: Props) {
                     <button
                       type="button"
                       class="x"
-                      disabled={off}
+                      disabled={off || (payload.messages.length > 0 && run.prompt !== payload.prompt)}
                       title="back to this run"
                       aria-label={`Back to run ${i + 1}`}
                       onClick={() => restore(run)}

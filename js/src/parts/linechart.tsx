@@ -1,6 +1,6 @@
 // Curves over the steps: the first in ink, the others by their dash; all charts of a view share one cursor.
 import type { Signal } from "@preact/signals";
-import { count } from "../format";
+import { count, plural } from "../format";
 import { type Axis, linear, logarithmic, nearest, place, range, tickLabel } from "../scale";
 import { plain } from "../signs";
 import { type Frame, Plot } from "./plot";
@@ -14,6 +14,8 @@ interface Props {
   title: string;
   lines: readonly Line[];
   steps: ArrayLike<number>;
+  /** What is counted. */
+  unit?: string;
   /** Last step of the axis. */
   end: number;
   log: boolean;
@@ -49,19 +51,30 @@ export function path(steps: ArrayLike<number>, values: ArrayLike<number>, frame:
   return text;
 }
 
-export function LineChart({ title, lines, steps, end, log, cursor, write, tick = tickLabel, marks }: Props) {
+export function LineChart({
+  title,
+  lines,
+  steps,
+  unit = "step",
+  end,
+  log,
+  cursor,
+  write,
+  tick = tickLabel,
+  marks,
+}: Props) {
   const n = steps.length;
   const x = linear(0, Math.max(1, end), 4, true);
   const y = axisOf(lines, log);
   const at = cursor.value === null || cursor.value >= n ? n - 1 : cursor.value;
   const value = (line: Line) => (n > 0 ? write(line.values[at] as number) : "–");
   const describe = (point: number) =>
-    `step ${count(steps[point] as number)}: ${lines.map((line) => `${plain(line.name, 40)} ${write(line.values[point] as number)}`).join(", ")}`;
+    `${unit} ${count(steps[point] as number)}: ${lines.map((line) => `${plain(line.name, 40)} ${write(line.values[point] as number)}`).join(", ")}`;
   const first = lines[0];
   const summary =
     n > 0 && first
-      ? `${title}: from ${write(first.values[0] as number)} to ${write(first.values[n - 1] as number)} in ${count(steps[n - 1] as number)} steps`
-      : `${title}: no steps yet`;
+      ? `${title}: from ${write(first.values[0] as number)} to ${write(first.values[n - 1] as number)} in ${plural(steps[n - 1] as number, unit)}`
+      : `${title}: no ${unit}s yet`;
   return (
     <div class="chart">
       <div class="charthead">
@@ -80,7 +93,7 @@ export function LineChart({ title, lines, steps, end, log, cursor, write, tick =
           </span>
         ))}
         <span class="sub where">
-          {cursor.value !== null && n > 0 ? `step ${count(steps[at] as number)}` : log ? "log" : ""}
+          {cursor.value !== null && n > 0 ? `${unit} ${count(steps[at] as number)}` : log ? "log" : ""}
         </span>
       </div>
       <Plot

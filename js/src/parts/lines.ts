@@ -1,13 +1,21 @@
-// A strip of tokens in plain DOM: built once a text, then only dressed; it knows where each character stands.
+// A strip of tokens in plain DOM: of a new text only what differs is built; it knows where each character stands.
 import { type Cell, groups } from "../cells";
 import { dress, type LaneSize, type Look, node, tokenElement } from "./token";
 
+/** A word: what stands for it in the page, by what it was built from. */
+interface Group {
+  key: string;
+  nodes: Node[];
+  elements: HTMLElement[];
+}
+
 export class Lines {
-  readonly elements: HTMLElement[] = [];
+  elements: HTMLElement[] = [];
   #cells: readonly Cell[] = [];
+  #groups: Group[] = [];
   #index = new Map<Element, number>();
-  #signature = "";
-  #selected = -1;
+  #selected: HTMLElement | null = null;
+  #named: HTMLElement | null = null;
 
   constructor(readonly root: HTMLElement) {}
 
@@ -15,14 +23,10 @@ export class Lines {
     return this.#cells;
   }
 
-  /** Show these cells; elements stay while the text does. */
+  /** Show these cells; elements stay as far as the text does. */
   show(cells: readonly Cell[], look: (token: number) => Look, lanes: LaneSize, compact: boolean): void {
     this.#cells = cells;
-    const signature = JSON.stringify(cells.map(({ token, drawn }) => [token, drawn]));
-    if (signature !== this.#signature) {
-      this.#signature = signature;
-      this.#build();
-    }
+    this.#build();
     cells.forEach((cell, i) => {
       const element = this.elements[i];
       if (element) dress(element, look(cell.token), lanes, compact);
@@ -30,22 +34,23 @@ export class Lines {
   }
 
   #build(): void {
-    this.elements.length = 0;
-    this.#index.clear();
-    this.#selected = -1;
-    const parts: Node[] = [];
-    for (const group of groups(this.#cells)) {
-      const elements = group.map((i) => {
-        const element = tokenElement(this.#cells[i] as Cell);
-        this.elements[i] = element;
-        this.#index.set(element, i);
-        return element;
-      });
-      const last = this.#cells[group.at(-1) as number] as Cell;
-      parts.push(elements.length === 1 ? (elements[0] as HTMLElement) : this.#word(group, elements));
-      if (last.drawn.breaks) parts.push(document.createElement("br"));
-    }
-    this.root.replaceChildren(...parts);
+    const words = groups(this.#cells);
+    const keys = words.map((word) => JSON.stringify(word.map((i) => [this.#cells[i]?.token, this.#cells[i]?.drawn])));
+    let same = 0;
+    while (same < keys.length && keys[same] === this.#groups[same]?.key) same++;
+    if (same === keys.length && same === this.#groups.length) return;
+    for (const { nodes } of this.#groups.splice(same)) for (const each of nodes) this.root.removeChild(each);
+    for (let n = same; n < words.length; n++) this.#groups.push(this.#group(words[n] as number[], keys[n] as string));
+    this.root.append(...this.#groups.slice(same).flatMap(({ nodes }) => nodes));
+    this.elements = this.#groups.flatMap(({ elements }) => elements);
+    this.#index = new Map(this.elements.map((element, i) => [element, i]));
+  }
+
+  #group(word: readonly number[], key: string): Group {
+    const elements = word.map((i) => tokenElement(this.#cells[i] as Cell));
+    const nodes: Node[] = elements.length === 1 ? [...elements] : [this.#word(word, elements)];
+    if (this.#cells[word.at(-1) as number]?.drawn.breaks) nodes.push(document.createElement("br"));
+    return { key, nodes, elements };
   }
 
   /** The pieces of a word; those of one character under a bracket. */
@@ -67,10 +72,9 @@ export class Lines {
 
   /** Frame one token. */
   select(token: number): HTMLElement | null {
-    const i = this.#cells.findIndex((cell) => cell.token === token);
-    if (i !== this.#selected) this.elements[this.#selected]?.classList.remove("sel");
-    this.#selected = i;
-    const element = this.elements[i] ?? null;
+    const element = this.#of(token);
+    if (element !== this.#selected) this.#selected?.classList.remove("sel");
+    this.#selected = element;
     element?.classList.add("sel");
     return element;
   }
@@ -100,8 +104,15 @@ export class Lines {
 
   /** What a screen reader hears of a token. */
   name(token: number, words: string): void {
-    const i = this.#cells.findIndex((cell) => cell.token === token);
-    this.elements[i]?.setAttribute("aria-label", words);
+    // What was said of another belongs to an older picture.
+    const element = this.#of(token);
+    if (element !== this.#named) this.#named?.removeAttribute("aria-label");
+    this.#named = element;
+    element?.setAttribute("aria-label", words);
+  }
+
+  #of(token: number): HTMLElement | null {
+    return this.elements[this.#cells.findIndex((cell) => cell.token === token)] ?? null;
   }
 
   /** The cell above or below the cell of a token, -1 at the edge. */

@@ -2,12 +2,12 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { cellsOf, cellsOfDraft } from "../cells";
 import { stripKey } from "../commands";
-import { fillOf, lookAt } from "../look";
+import { type Fill, fillOf, lookAt } from "../look";
 import { hue, letter } from "../palette";
 import type { View } from "../view";
 import { Editor } from "./editor";
 import { Lines } from "./lines";
-import { laneSize } from "./token";
+import { type Look, laneSize } from "./token";
 import { describe } from "./tooltip";
 
 interface Parts {
@@ -48,7 +48,9 @@ export function Strip({ view }: { view: View }) {
   const { state } = view;
   const payload = state.payload.value;
   const compact = state.compact;
-  const edited = state.edited.value && !compact;
+  const side = state.side.value;
+  const edited = state.edited.value && !compact && side === "both";
+  const after = state.edited.value && !compact && side === "after";
   const top = useRef<HTMLDivElement>(null);
   const bottom = useRef<HTMLDivElement>(null);
   const parts = useRef<Parts | null>(null);
@@ -67,16 +69,24 @@ export function Strip({ view }: { view: View }) {
     return () => editor.close();
   }, []);
 
+  const differing = state.differing.value;
+  const pointed = state.pointed.value;
+  const look = (token: number, after: boolean, both = false): Look => ({
+    ...lookAt(fill as Fill, features, token, after, both),
+    differs: differing.has(token),
+    pointed: token === pointed,
+  });
+
   // Every render: dressing touches only what differs.
   useLayoutEffect(() => {
     const strip = parts.current;
     if (!strip || !payload || !fill) return;
     const cells = cellsOfDraft(cellsOf(payload.tokens), payload.prompt, draft);
     const lanes = laneSize(features.length);
-    strip.before.show(cells, (token) => lookAt(fill, features, token, merged, merged), lanes, compact);
+    strip.before.show(cells, (token) => look(token, merged || after, merged), lanes, compact);
     if (!edited) strip.after = null;
     else if (bottom.current && strip.after?.root !== bottom.current) strip.after = new Lines(bottom.current);
-    strip.after?.show(cells, (token) => lookAt(fill, features, token, true), lanes, false);
+    strip.after?.show(cells, (token) => look(token, true), lanes, false);
     const { head, values } = describe(view, selection);
     strip.before.name(selection, `${head}, ${values.join(", ")}`);
     const element = strip.before.select(selection);
@@ -85,6 +95,10 @@ export function Strip({ view }: { view: View }) {
     strip.editor.shown(element);
   });
 
+  const leave = () => {
+    view.hover.value = null;
+    state.pointing.value = -1;
+  };
   const hover = (event: PointerEvent) => {
     const strip = parts.current;
     if (!strip) return;
@@ -94,10 +108,11 @@ export function Strip({ view }: { view: View }) {
       const element = lines?.elements[i];
       if (token >= 0 && element) {
         if (view.hover.value?.token !== token) view.hover.value = { token, box: element.getBoundingClientRect() };
+        state.pointing.value = token;
         return;
       }
     }
-    view.hover.value = null;
+    leave();
   };
 
   const choose = (event: MouseEvent) => {
@@ -134,11 +149,11 @@ export function Strip({ view }: { view: View }) {
       class={`ba${edited ? " two" : ""}${compact ? " compact" : ""}`}
       style={{ "--lh": `${gap}px`, "--pitch": `${laneSize(features.length).pitch}px`, "--n": String(features.length) }}
       onPointerMove={hover}
-      onPointerLeave={() => (view.hover.value = null)}
+      onPointerLeave={leave}
       onKeyDown={key}
       onClick={choose}
     >
-      <Margin view={view} text={edited ? "before" : ""} lanes={lanes} />
+      <Margin view={view} text={edited ? "before" : after ? "after" : ""} lanes={lanes} />
       <div class="strip" ref={top} />
       {edited && <Margin view={view} text="after" lanes={lanes} />}
       {edited && <div class="strip" ref={bottom} role="listbox" aria-label="Tokens after the edits" />}

@@ -16,6 +16,8 @@ export interface Look {
   fill: string;
   top: string;
   changed: boolean;
+  differs?: boolean;
+  pointed?: boolean;
   bars: readonly Bar[];
 }
 
@@ -55,10 +57,24 @@ export function tokenElement({ drawn, token }: Cell): HTMLElement {
   return element;
 }
 
+// What each token was last dressed in: at a key press nearly all of them stay as they are.
+const worn = new WeakMap<HTMLElement, string>();
+
 /** Set fill, marks and lanes of a token; touches only what differs. */
 export function dress(element: HTMLElement, look: Look, lanes: LaneSize, dots: boolean): void {
+  const wanted = JSON.stringify([look, lanes, dots]);
+  if (worn.get(element) === wanted) return;
+  worn.set(element, wanted);
   const kept = [...element.classList].filter((name) => ["t", "gap", "spec", "unread", "sel", "on"].includes(name));
-  const name = [...kept, look.fill && `filled ${look.fill}`, look.changed ? "ch" : ""].filter(Boolean).join(" ");
+  const name = [
+    ...kept,
+    look.fill && `filled ${look.fill}`,
+    look.changed ? "ch" : "",
+    look.differs ? "differs" : "",
+    look.pointed ? "pt" : "",
+  ]
+    .filter(Boolean)
+    .join(" ");
   if (element.className !== name) element.className = name;
   let box = element.querySelector<HTMLElement>(":scope > .ln");
   if (lanes.count === 0) {

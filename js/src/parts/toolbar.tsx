@@ -14,7 +14,7 @@ const MAX_BUTTONS = 8;
 
 const unique = (values: string[]): string[] => [...new Set(values)];
 
-function Site({ view }: { view: View }) {
+export function Site({ view }: { view: View }) {
   const { state } = view;
   const parts = (state.payload.value?.sites ?? []).map((site) => siteParts(site.key));
   const here = siteParts(state.site.value);
@@ -67,8 +67,8 @@ export function Toolbar({ view }: { view: View }) {
   const { state } = view;
   return (
     <div class="bar0">
-      <Site view={view} />
-      <Fill view={view} />
+      {state.payload.value && <Site view={view} />}
+      {state.payload.value && <Fill view={view} />}
       <span class="sp" />
       <Status view={view} />
       <span class="steps">

@@ -105,21 +105,23 @@ interface ColumnProps {
   payload: SteeringPayload;
   text: WrittenText;
   busy: boolean;
+  /** Of a panel that shows the text without its numbers. */
+  name?: string;
   // biome-ignore lint/suspicious/noExplicitAny: any children
   children?: any;
 }
 
-function Column({ payload, text, busy, children }: ColumnProps) {
+export function Column({ payload, text, busy, name, children }: ColumnProps) {
   const { role, note, tokens, n_prompt, differs, finished } = text;
   const drawn = drawAll(tokens);
   return (
-    <div class="column" role="group" aria-label={NAMES.get(role) ?? "Control"}>
+    <div class="column" role="group" aria-label={name ?? NAMES.get(role) ?? "Control"}>
       <h3>
-        {NAMES.get(role) ?? "Control"} <span class="sub">{plain(note, 120)}</span> {children}
+        {name ?? NAMES.get(role) ?? "Control"} <span class="sub">{plain(note, 120)}</span> {children}
       </h3>
       <div class="gen">
         {drawn.map(({ runs, gap, breaks }, i) => {
-          if (i === 0 && tokens.kind[0] === 1) return null;
+          if ((i === 0 && tokens.kind[0] === 1) || (name !== undefined && i < n_prompt)) return null;
           const { slot, level, value } = i < n_prompt ? { slot: 0, level: 0, value: 0 } : strongest(payload, text, i);
           const names = [
             "pt",
@@ -151,23 +153,29 @@ function Column({ payload, text, busy, children }: ColumnProps) {
         {!finished && busy && <span class="caret" aria-hidden="true" />}
         {finished === "cancelled" && <span class="sub"> stopped</span>}
       </div>
-      <div class="ms">
-        {text.effect !== null && (
-          <span>
-            <b>{chance(text.effect)}</b> <span class="sub">effect</span>
-          </span>
-        )}
-        {text.kl !== null && role !== "base" && (
-          <span>
-            <b>{probability(text.kl)}</b> <span class="sub">KL</span>
-          </span>
-        )}
-        {text.perplexity !== null && (
-          <span>
-            <b>{significant(text.perplexity)}</b> <span class="sub">perplexity</span>
-          </span>
-        )}
-      </div>
+      {name === undefined && <Numbers text={text} />}
+    </div>
+  );
+}
+
+function Numbers({ text }: { text: WrittenText }) {
+  return (
+    <div class="ms">
+      {text.effect !== null && (
+        <span>
+          <b>{chance(text.effect)}</b> <span class="sub">effect</span>
+        </span>
+      )}
+      {text.kl !== null && text.role !== "base" && (
+        <span>
+          <b>{probability(text.kl)}</b> <span class="sub">KL</span>
+        </span>
+      )}
+      {text.perplexity !== null && (
+        <span>
+          <b>{significant(text.perplexity)}</b> <span class="sub">perplexity</span>
+        </span>
+      )}
     </div>
   );
 }

@@ -3,12 +3,12 @@ import { type Signal, signal } from "@preact/signals";
 import type { ComponentChild } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Bar } from "../circuit/bar";
-import { Connections } from "../circuit/connections";
+import { Acts, Connections } from "../circuit/connections";
 import { Effect, NextWords } from "../circuit/effect";
 import { detailOf, Graph } from "../circuit/graph";
 import { KEYS } from "../circuit/keys";
 import { type CircuitPayload, FEATURE, featureOf, labelOf, shareOf } from "../circuit/kinds";
-import { CircuitState } from "../circuit/state";
+import { type CircuitPart, CircuitState } from "../circuit/state";
 import { Subgraph } from "../circuit/subgraph";
 import { NodeTable } from "../circuit/table";
 import css from "../css/circuit.css";
@@ -175,10 +175,70 @@ export const circuitGraph =
     return { state, element: <CircuitGraph view={makeView(state, root, ended)} dashboard={dashboard} /> };
   };
 
+/** The graph as a panel of an explorer. */
+export const circuitPart =
+  (part: CircuitPart): Draw =>
+  (model, root, ended, host) => {
+    const state = new CircuitState(model, host, part);
+    return { state, element: <Panel view={makeView(state, root, ended)} part={part} /> };
+  };
+
+function Panel({ view, part }: { view: CircuitView; part: CircuitPart }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const drawn = payload && payload.nodes.id.length > 0;
+  const drained = state.requests.stale.value || state.failure.value !== null;
+  const n = state.selected.value;
+  return (
+    <div class="w wide" onKeyDown={keyOf(view, helpKey(view))}>
+      <style>{css}</style>
+      <Edge view={view} />
+      <Failed view={view} />
+      {!drawn && !state.failure.value && <p class="em">Tracing the circuit …</p>}
+      {drawn && (
+        <div class={`${drained ? "drained " : ""}${part.wide.value ? "grid cg" : ""}`}>
+          <div>
+            <Graph view={view} />
+            <Legend view={view} payload={payload} />
+          </div>
+          <div class="side">
+            {part.wide.value || n < 0 ? (
+              <Connections view={view} payload={payload} />
+            ) : (
+              <Acts view={view} payload={payload} n={n} />
+            )}
+          </div>
+        </div>
+      )}
+      <Help view={view} keys={KEYS} />
+      <div class="hear" role="status" aria-live="polite">
+        {view.said}
+      </div>
+    </div>
+  );
+}
+
+/** Keys that act anywhere in the view but in text fields. */
+const keyOf = (view: CircuitView, help: (event: KeyboardEvent) => void) => (event: KeyboardEvent) => {
+  const { state } = view;
+  const { tagName, type } = event.composedPath()[0] as HTMLInputElement;
+  const typing = tagName === "TEXTAREA" || (tagName === "INPUT" && type !== "range");
+  if (typing) return;
+  const command = event.ctrlKey || event.metaKey;
+  if (command && !event.altKey && ["z", "y"].includes(event.key.toLowerCase())) {
+    state.undo(!(event.shiftKey || event.key.toLowerCase() === "y"));
+  } else if (event.key === "/" && !command) view.focus("find");
+  else {
+    help(event);
+    return;
+  }
+  event.preventDefault();
+  event.stopPropagation();
+};
+
 function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw | undefined }) {
   const { state } = view;
   const payload = state.payload.value;
-  const help = helpKey(view);
   const late = view.late.value;
   useEffect(() => {
     const frame = requestAnimationFrame(() => {
@@ -194,24 +254,13 @@ function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw
     };
     document.addEventListener("fullscreenchange", left, { signal: view.signal });
   }, []);
-  const key = (event: KeyboardEvent) => {
-    const { tagName, type } = event.composedPath()[0] as HTMLInputElement;
-    const typing = tagName === "TEXTAREA" || (tagName === "INPUT" && type !== "range");
-    if (typing) return;
-    const command = event.ctrlKey || event.metaKey;
-    if (command && !event.altKey && ["z", "y"].includes(event.key.toLowerCase())) {
-      state.undo(!(event.shiftKey || event.key.toLowerCase() === "y"));
-    } else if (event.key === "/" && !command) view.focus("find");
-    else {
-      help(event);
-      return;
-    }
-    event.preventDefault();
-    event.stopPropagation();
-  };
   const drained = state.requests.stale.value || state.failure.value !== null;
   return (
-    <div class="w wide" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
+    <div
+      class="w wide"
+      style={{ "min-height": payload ? undefined : `${state.height}px` }}
+      onKeyDown={keyOf(view, helpKey(view))}
+    >
       <style>{css}</style>
       <Edge view={view} />
       {payload && <Bar view={view} payload={payload} />}
@@ -246,22 +295,23 @@ function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw
       {state.opened.value && dashboard && (
         <Inner key={state.feature.value} view={view} model={state.opened.value} draw={dashboard} />
       )}
-      <Foot view={view} editable>
-        {payload && (
-          <>
-            <span>replacement {probability(payload.replacement)}</span>
-            <span>completeness {probability(payload.completeness)}</span>
-            <span>error share {probability(1 - payload.completeness)}</span>
-            {payload.residual > 0 && <span>additivity residual {significant(payload.residual)}</span>}
-            {payload.note && <span>{plain(payload.note, 200)}</span>}
-          </>
-        )}
-      </Foot>
+      {late && (
+        <Foot view={view} editable>
+          {payload && (
+            <>
+              <span>replacement {probability(payload.replacement)}</span>
+              <span>completeness {probability(payload.completeness)}</span>
+              <span>error share {probability(1 - payload.completeness)}</span>
+              {payload.residual > 0 && <span>additivity residual {significant(payload.residual)}</span>}
+              {payload.note && <span>{plain(payload.note, 200)}</span>}
+            </>
+          )}
+        </Foot>
+      )}
       <Help
         view={view}
         keys={KEYS}
         note="Letters act while the graph has focus. Drag to move, Ctrl and click to pin, Shift and click to choose several."
-        back={() => view.focus("graph")}
       />
       <div class="hear" role="status" aria-live="polite">
         {view.said}

@@ -7,7 +7,7 @@ import { Menu } from "../parts/menu";
 import { Report, ReportTitle } from "../parts/report";
 import { Failed } from "../parts/status";
 import type { DictionaryReportPayload } from "../payloads";
-import { type AnyModel, Picture, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, makeBaseView } from "../view";
 
@@ -20,6 +20,8 @@ const KEYS = [
 
 class ReportState extends Picture<DictionaryReportPayload> {
   readonly feature = signal("");
+
+  override readonly followed: Followed = { feature: { at: this.feature, go: (id) => this.choose(id) } };
 
   constructor(model: AnyModel) {
     super(model);
@@ -59,7 +61,7 @@ function DictionaryReport({ view }: { view: BaseView<ReportState> }) {
       <Failed view={view} />
       {report && <Report report={report} feature={state.feature.value} choose={state.choose} />}
       <Foot view={view} />
-      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".plot")?.focus()} />
+      <Help view={view} keys={KEYS} />
       <div class="hear" role="status" aria-live="polite">
         {state.feature.value && `Feature ${plain(state.feature.value, 60)} chosen.`} {view.said}
       </div>

@@ -1,12 +1,15 @@
 // The FeatureDashboard: what one feature means, where it fires, what it writes, and a text of one's own.
-import { computed, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import css from "../css/dashboard.css";
 import mirror from "../css/mirror.css";
+import { probability } from "../format";
 import type { Draw } from "../mount";
 import { Aside } from "../parts/aside";
 import { Examples, GROUPS } from "../parts/examples";
 import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
+import { Key } from "../parts/key";
 import { LabelHead } from "../parts/labelhead";
 import { LiveText } from "../parts/livetext";
 import { Menu } from "../parts/menu";
@@ -16,7 +19,7 @@ import { Judge, type Quiz, scored } from "../parts/quiz";
 import { Edge, Failed } from "../parts/status";
 import { Steps } from "../parts/steps";
 import type { FeatureDashboardPayload } from "../payloads";
-import { type AnyModel, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, disabledReason, makeBaseView } from "../view";
 
@@ -38,7 +41,13 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
   readonly undoDepth = signal(0);
   readonly redoDepth = signal(0);
   /** The text of one's own as the heatmap it is, for the parts that draw those. */
-  readonly box = computed(() => this.payload.value?.live ?? null);
+  readonly box = computed(() => {
+    const live = this.payload.value?.live ?? null;
+    const slot = this.slot.value;
+    return live && slot >= 0 ? { ...live, features: live.features.map((own) => ({ ...own, slot })) } : live;
+  });
+  /** The letter that an explorer gives the feature, -1 for its own. */
+  readonly slot = signal(-1);
   /** The token whose prediction is in view: that of the caret, else the last. */
   readonly selection = computed(() => {
     const last = (this.box.value?.tokens.text.length ?? 0) - 1;
@@ -50,6 +59,10 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
     selection: this.selection,
     live: this.live,
     requests: this.requests,
+  };
+
+  override readonly followed: Followed = {
+    token: { at: this.selection, go: (token) => this.select(token), prompt: () => this.box.value?.prompt ?? "" },
   };
 
   constructor(model: AnyModel) {
@@ -176,9 +189,70 @@ export const featureDashboard: Draw = (model, root, ended) => {
   return { state, element: <FeatureDashboard view={makeBaseView(state, root, ended)} /> };
 };
 
-function FeatureDashboard({ view }: { view: DashboardView }) {
+const NO_LETTER = 8;
+
+/** How a dashboard is a panel of an explorer: it shows its head and few examples until it is opened. */
+export interface DashboardPart {
+  opened: ReadonlySignal<boolean>;
+  letters: ReadonlySignal<ReadonlyMap<string, number>>;
+  open: (whole: boolean) => void;
+}
+
+export const dashboardPart =
+  (part: DashboardPart): Draw =>
+  (model, root, ended) => {
+    const state = new DashboardState(model);
+    return { state, element: <Panel view={makeBaseView(state, root, ended)} part={part} /> };
+  };
+
+function Panel({ view, part }: { view: DashboardView; part: DashboardPart }) {
   const { state } = view;
   const payload = state.payload.value;
+  const whole = part.opened.value;
+  const letter = payload ? (part.letters.value.get(payload.id) ?? -1) : -1;
+  useEffect(() => {
+    // Without a letter it is in ink.
+    state.slot.value = letter < 0 ? NO_LETTER : letter;
+  }, [letter]);
+  return (
+    <div class={whole ? "inpanel whole" : "inpanel"}>
+      <div>
+        {whole || !payload ? <FeatureDashboard view={view} /> : <Few view={view} payload={payload} slot={letter} />}
+      </div>
+      <button type="button" class="btn" hidden={!payload} aria-expanded={whole} onClick={() => part.open(!whole)}>
+        {whole ? "Close the dashboard" : "Open the dashboard"}
+      </button>
+    </div>
+  );
+}
+
+/** The head of a dashboard, and the strongest examples. */
+function Few({ view, payload, slot }: { view: DashboardView; payload: FeatureDashboardPayload; slot: number }) {
+  const meters = payload.meters.map(({ name, score }) => `${plain(name, 30)} ${probability(score.value)}`);
+  return (
+    <div class="w">
+      <style>{mirror + css}</style>
+      <Edge view={view} />
+      <div class="dbar">
+        {slot >= 0 && <Key feature={{ slot }} />}
+        <h2>{payload.label ? plain(payload.label, 300) : <span class="q">no label yet</span>}</h2>
+        <span class="id clip">{plain(payload.id, 80)}</span>
+        <span class="sp" />
+        <span class="sub">{meters.join(" · ")}</span>
+      </div>
+      <Failed view={view} />
+      <div class={view.state.requests.stale.value || view.state.failure.value ? "drained" : ""}>
+        <Examples view={view} payload={{ ...payload, slot: slot < 0 ? NO_LETTER : slot }} few={5} />
+      </div>
+    </div>
+  );
+}
+
+function FeatureDashboard({ view }: { view: DashboardView }) {
+  const { state } = view;
+  const slot = state.slot.value;
+  const shown = state.payload.value;
+  const payload = shown && slot >= 0 ? { ...shown, slot } : shown;
   const help = helpKey(view);
   const key = (event: KeyboardEvent) => {
     const { tagName } = event.composedPath()[0] as HTMLElement;
@@ -219,7 +293,7 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
       )}
       {!payload && <Failed view={view} />}
       <Foot view={view}>{payload?.source && <span>{plain(`atlas of ${payload.source}`, 120)}</span>}</Foot>
-      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".plot")?.focus()} />
+      <Help view={view} keys={KEYS} />
       <div class="hear" role="status" aria-live="polite">
         {payload && !state.requests.busy.value && `Feature ${plain(payload.id, 60)} ${plain(payload.label, 80)}.`}{" "}
         {view.said}

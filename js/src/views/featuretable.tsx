@@ -69,7 +69,7 @@ function FeatureTable({ view }: { view: TableView }) {
           {state.live.value && <span>view.to_frame() gives the rows as a table</span>}
         </Foot>
       )}
-      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".ftable")?.focus()} />
+      <Help view={view} keys={KEYS} />
       <div class="hear" role="status" aria-live="polite">
         {view.said}
       </div>

@@ -107,7 +107,7 @@ function Frontier({ view }: { view: View }) {
         </div>
       )}
       <Foot view={view} />
-      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".plot")?.focus()} />
+      <Help view={view} keys={KEYS} />
       <Announcer view={view} />
     </div>
   );

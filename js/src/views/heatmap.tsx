@@ -24,16 +24,17 @@ export const LONG = 400;
 /** Another part of the view, below features and predictions. */
 export type Part = (props: { view: View }) => ComponentChild;
 
+/** A heatmap with more in it, or a `brief` one that leaves predictions and foot to what is around it. */
 export const heatmapWith =
-  (More?: Part): Draw =>
+  (More?: Part, brief = false): Draw =>
   (model, root, ended) => {
     const state = new HeatmapState(model);
-    return { state, element: <Heatmap view={makeView(state, root, ended)} More={More} /> };
+    return { state, element: <Heatmap view={makeView(state, root, ended)} More={More} brief={brief} /> };
   };
 
 export const heatmap = heatmapWith();
 
-function Heatmap({ view, More }: { view: View; More?: Part }) {
+function Heatmap({ view, More, brief }: { view: View; More?: Part; brief: boolean }) {
   const { state } = view;
   const { requests } = state;
   const long = useComputed(() => (state.payload.value?.tokens.text.length ?? 0) > LONG);
@@ -63,24 +64,21 @@ function Heatmap({ view, More }: { view: View; More?: Part }) {
       <Failed view={view} />
       {!empty && <Legend view={view} merged={state.compact && state.edited.value && !long.value} long={long.value} />}
       {!empty && (
-        <div class="grid cols">
+        <div class={brief ? "" : "grid cols"}>
           <Features view={view} />
-          <NextToken view={view} />
+          {!brief && <NextToken view={view} />}
         </div>
       )}
       {!empty && More && <More view={view} />}
-      {!empty && <Strongest view={view} />}
-      <Foot view={view} editable>
-        <span>{plain(state.payload.value?.context.propagation ?? "")} propagation</span>
-        <span>seed {state.payload.value?.context.seed}</span>
-      </Foot>
+      {!empty && !brief && <Strongest view={view} />}
+      {!brief && (
+        <Foot view={view} editable>
+          <span>{plain(state.payload.value?.context.propagation ?? "")} propagation</span>
+          <span>seed {state.payload.value?.context.seed}</span>
+        </Foot>
+      )}
       <Tooltip view={view} />
-      <Help
-        view={view}
-        keys={KEYS}
-        note="Letters act while the strip has focus and the text is not being edited."
-        back={view.focusStrip}
-      />
+      <Help view={view} keys={KEYS} note="Letters act while the strip has focus and the text is not being edited." />
       <Announcer view={view} />
     </div>
   );

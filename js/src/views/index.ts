@@ -1,7 +1,10 @@
 // Every view by the name that its payload gives.
 import type { Draw } from "../mount";
 import { circuitGraph } from "./circuitgraph";
+import { compare } from "./compare";
+import { contrast } from "./contrast";
 import { dictionaryReport } from "./dictionaryreport";
+import { explorer } from "./explorer";
 import { featureDashboard } from "./featuredashboard";
 import { featureTable } from "./featuretable";
 import { frontier } from "./frontier";
@@ -20,4 +23,7 @@ export const VIEWS: ReadonlyMap<string, Draw> = new Map([
   ["patch_map", patchMap],
   ["circuit", circuitGraph(featureDashboard)],
   ["steering", steering],
+  ["contrast", contrast],
+  ["explorer", explorer],
+  ["compare", compare],
 ]);

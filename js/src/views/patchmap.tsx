@@ -12,6 +12,7 @@ import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
 import { Menu } from "../parts/menu";
 import { PairText } from "../parts/pairtext";
+import { shown } from "../parts/predictions";
 import { type Choice, Segments } from "../parts/segments";
 import { Edge, Failed, Working } from "../parts/status";
 import { Steps } from "../parts/steps";
@@ -183,6 +184,7 @@ function PatchMap({ view }: { view: PatchView }) {
       <Bar view={view} payload={payload} />
       {payload && <PairText view={view} payload={payload} />}
       <Failed view={view} />
+      <Aligned view={view} />
       {payload && (
         <div class={drained ? "drained" : ""}>
           <Scale payload={payload} />
@@ -196,11 +198,40 @@ function PatchMap({ view }: { view: PatchView }) {
         </div>
       )}
       <Foot view={view}>{payload && <Conditions view={view} payload={payload} />}</Foot>
-      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".pm")?.focus()} />
+      <Help view={view} keys={KEYS} />
       <div class="hear" role="status" aria-live="polite">
         {payload && !state.requests.busy.value && (inWords(payload, state.cell.value) || plain(payload.verdict, 200))}{" "}
         {view.said}
       </div>
+    </div>
+  );
+}
+
+/** Prompts of unequal length token over token; what has no partner is framed. */
+function Aligned({ view }: { view: PatchView }) {
+  const pairs = view.state.failure.value?.pairs ?? [];
+  if (!pairs.length) return null;
+  const gap = pairs.findIndex((pair) => pair.includes(""));
+  const from = Math.max(0, gap - 30);
+  const cell = (text: string, other: string) => (
+    <span class={`tk${text && !other ? " alone" : text === other ? "" : " differs"}`}>
+      {text ? shown(text) : "\u00a0"}
+    </span>
+  );
+  return (
+    <div class="aligned" role="group" aria-label="Both prompts, aligned">
+      <span class="sub">
+        <span>clean</span>
+        <span>corrupt</span>
+      </span>
+      {from > 0 && <span class="sub">…</span>}
+      {pairs.slice(from, from + 100).map(([one, other], i) => (
+        <span key={i}>
+          {cell(one, other)}
+          {cell(other, one)}
+        </span>
+      ))}
+      {pairs.length > from + 100 && <span class="sub">…</span>}
     </div>
   );
 }

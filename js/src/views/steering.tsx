@@ -11,8 +11,8 @@ import { Menu } from "../parts/menu";
 import { Segments } from "../parts/segments";
 import { Edge, Failed } from "../parts/status";
 import { Steers } from "../parts/steers";
-import { Columns } from "../parts/written";
-import type { SteeringPayload } from "../payloads";
+import { Column, Columns } from "../parts/written";
+import type { ChatMessage, SteeringPayload } from "../payloads";
 import { type AnyModel, Picture, whole, words } from "../picture";
 import type { Failure } from "../requests";
 import { tickLabel } from "../scale";
@@ -33,7 +33,8 @@ export interface SliderDraft {
 }
 
 interface Draft {
-  prompt: string;
+  /** A text, or a conversation. */
+  prompt: string | ChatMessage[];
   sliders: SliderDraft[];
   mode: string;
   place: string;
@@ -41,6 +42,7 @@ interface Draft {
   temperature: number;
   frozen: boolean;
   target: string;
+  propagation: string;
 }
 
 const EMPTY: Draft = {
@@ -52,6 +54,7 @@ const EMPTY: Draft = {
   temperature: 1,
   frozen: false,
   target: "",
+  propagation: "free",
 };
 
 /** State of one view: what is asked, and how it is looked at. */
@@ -142,14 +145,15 @@ export class SteeringState extends Picture<SteeringPayload> {
   #adopt(): void {
     const payload = this.payload.value;
     if (!payload) return;
-    const { prompt, mode, place, seed, temperature, frozen, sliders, target } = payload;
+    const { prompt, messages, mode, place, seed, temperature, frozen, sliders, target, propagation } = payload;
     this.draft.value = {
-      prompt,
+      prompt: messages.length ? messages : prompt,
       mode,
       place,
       seed,
       temperature,
       frozen,
+      propagation,
       sliders: sliders.map(({ id, value }) => ({ id, value })),
       target: target.map((word) => word.trim()).join(", "),
     };
@@ -163,6 +167,39 @@ export const steering: Draw = (model, root, ended) => {
   const focusStrip = () => root.querySelector<HTMLElement>(".prompt")?.focus();
   return { state, element: <Steering view={{ ...makeBaseView(state, root, ended), focusStrip }} /> };
 };
+
+/** The texts alone: a panel of an explorer. */
+export const steeringTexts: Draw = (model, root, ended) => {
+  const state = new SteeringState(model);
+  return { state, element: <Texts view={makeBaseView(state, root, ended)} /> };
+};
+
+function Texts({ view }: { view: BaseView<SteeringState> }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const texts = payload?.texts ?? [];
+  return (
+    <div class="w">
+      <style>{css}</style>
+      <Edge view={view} />
+      <Failed view={view} />
+      {payload && texts.length === 0 && !state.failure.value && <p class="em">Writing …</p>}
+      {payload && (
+        <div class={`texts pair${state.requests.stale.value || state.failure.value ? " drained" : ""}`}>
+          {texts.map((text) => (
+            <Column
+              key={text.role}
+              payload={payload}
+              text={text}
+              busy={state.working}
+              name={text.role === "base" ? "Base" : "After the edits"}
+            />
+          ))}
+        </div>
+      )}
+    </div>
+  );
+}
 
 function Steering({ view }: { view: SteeringView }) {
   const { state } = view;
@@ -213,7 +250,7 @@ function Steering({ view }: { view: SteeringView }) {
           </>
         )}
       </Foot>
-      <Help view={view} keys={KEYS} back={view.focusStrip} />
+      <Help view={view} keys={KEYS} />
       <div class="hear" role="status" aria-live="polite">
         {payload && !state.working && heard(payload)} {view.said}
       </div>
@@ -262,15 +299,19 @@ function Bar({ view, payload }: { view: SteeringView; payload: SteeringPayload }
   return (
     <fieldset class="bare" disabled={off !== ""} title={off}>
       <div class="bar0">
-        <input
-          class="prompt"
-          type="text"
-          aria-label="Prompt"
-          spellcheck={false}
-          autocomplete="off"
-          value={draft.prompt}
-          onInput={(event) => state.want({ prompt: event.currentTarget.value }, true)}
-        />
+        {typeof draft.prompt === "string" ? (
+          <input
+            class="prompt"
+            type="text"
+            aria-label="Prompt"
+            spellcheck={false}
+            autocomplete="off"
+            value={draft.prompt}
+            onInput={(event) => state.want({ prompt: event.currentTarget.value }, true)}
+          />
+        ) : (
+          <Chat messages={draft.prompt} set={(prompt) => state.want({ prompt }, true)} />
+        )}
         <Segments
           label="What a slider does"
           choices={[
@@ -309,6 +350,33 @@ function Bar({ view, payload }: { view: SteeringView; payload: SteeringPayload }
         </span>
       </div>
     </fieldset>
+  );
+}
+
+/** A conversation, each message by the role of who says it. */
+function Chat({ messages, set }: { messages: ChatMessage[]; set: (messages: ChatMessage[]) => void }) {
+  return (
+    <ol class="chat" aria-label="Conversation">
+      {messages.map(({ role, content }, i) => (
+        <li key={i}>
+          <span class="sub">{plain(role, 40)}</span>
+          <input
+            class="prompt"
+            type="text"
+            aria-label={`What ${plain(role, 40)} says, message ${i + 1}`}
+            spellcheck={false}
+            autocomplete="off"
+            value={content}
+            onInput={(event) =>
+              set(messages.map((one, at) => (at === i ? { role, content: event.currentTarget.value } : one)))
+            }
+          />
+        </li>
+      ))}
+      <li>
+        <span class="sub">assistant</span> <span class="sub">writes below</span>
+      </li>
+    </ol>
   );
 }
 

@@ -114,7 +114,7 @@ function Training({ view }: { view: View }) {
           <span>learning rate {tickLabel(payload.learning_rate)}</span>
         </Foot>
       )}
-      <Help view={view} keys={KEYS} back={() => view.root.querySelector<HTMLElement>(".plot")?.focus()} />
+      <Help view={view} keys={KEYS} />
       <Announcer view={view} />
     </div>
   );

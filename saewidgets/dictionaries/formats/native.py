@@ -89,10 +89,15 @@ def write(dictionary: Dictionary, path: Path, dtype: torch.dtype | None = None) 
 def matches(files: Files) -> bool:
     """Whether the file says it is ours."""
     try:
-        name = files.weights(".safetensors")
+        name = _file(files)
         return name is not None and NAME in read_header(files.folder / name).get("__metadata__", {})
     except DictionaryError:
         return False
+
+
+def _file(files: Files) -> str | None:
+    """The file that was named, whatever its suffix: `save` takes any, and the mark of ours is inside."""
+    return files.weights(".safetensors") if files.file is None else files.file.name
 
 
 def read(files: Files, questions: Questions) -> Dictionary:
@@ -101,7 +106,7 @@ def read(files: Files, questions: Questions) -> Dictionary:
     Raises:
         DictionaryError: Another format, damaged, or a convention is missing.
     """
-    name = files.weights(".safetensors")
+    name = _file(files)
     if name is None:
         raise DictionaryError(f"{shorten(files.source)} is no .safetensors file.", "Name the file.")
     tensors, metadata = files.tensors_and_metadata(name)

@@ -1,0 +1,179 @@
+// State of an explorer: the models of its panels, and what they all look at.
+import { computed, effect, signal } from "@preact/signals";
+import { HeatmapState } from "../model";
+import type { Host } from "../mount";
+import { PageModel } from "../page";
+import type { ExplorerPayload } from "../payloads";
+import { type AnyModel, Picture, whole, words } from "../picture";
+
+export const PRESETS = ["researcher", "lecture"];
+export const SIDES = ["before", "after", "both"];
+export const [NARROWEST, WIDEST] = [0.12, 0.76];
+const KINDS: Readonly<Record<string, string>> = { heatmap: "heatmap", circuit: "circuit", text: "steering" };
+
+export class ExplorerState extends Picture<ExplorerPayload> {
+  readonly feature = signal("");
+  readonly opened = signal(false);
+  readonly preset = signal("researcher");
+  readonly side = signal("after");
+  readonly widths = signal([0.22, 0.26, 0.57]);
+  readonly undoDepth = signal(0);
+  readonly redoDepth = signal(0);
+  /** Models of the panels that are there. */
+  readonly models = signal<Readonly<Record<string, AnyModel>>>({});
+  readonly heat = signal<HeatmapState | null>(null);
+  /** The panel of a lecture that is in view. */
+  readonly page = signal(0);
+  readonly letters = computed<ReadonlyMap<string, number>>(
+    () => new Map((this.heat.value?.features.value ?? []).map(({ id, slot }) => [id, slot])),
+  );
+  readonly wide = computed(() => this.preset.value === "lecture");
+  readonly token = computed(() => this.heat.value?.selection.value ?? -1);
+  readonly note = (name: string) => this.payload.value?.panels.find(({ kind }) => kind === name)?.note ?? "";
+  readonly #stops: (() => void)[] = [];
+  #refs: Record<string, string> = {};
+
+  constructor(
+    model: AnyModel,
+    private readonly host?: Host,
+  ) {
+    super(model);
+    this.start(["feature", "opened", "preset", "side", "widths", "_panels", "undo_depth", "redo_depth"]);
+    this.#stops.push(effect(() => this.#filled()));
+    if (this.live.value) this.requests.ask({ type: "begin" }).catch(() => {});
+  }
+
+  override close(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+    this.heat.value?.close();
+    super.close();
+  }
+
+  // -- what the user does ---------------------------------------------------------------------------------------------
+
+  /** Look at a feature: the strip is filled by it where it has a letter. */
+  focus = (id: string): void => {
+    if (this.feature.value !== id) {
+      this.feature.value = id;
+      this.share("feature", id);
+      this.#dashboard();
+    }
+    if (this.letters.value.has(id)) this.heat.value?.setFill(id);
+  };
+
+  set = (name: "opened" | "preset" | "side" | "widths", value: unknown): void => {
+    (this[name] as { value: unknown }).value = value;
+    this.share(name, value);
+    if (name === "side") this.#sides();
+  };
+
+  /** A node was taken into the hand: its token is the token. */
+  took = (node: string): void => {
+    const at = node.lastIndexOf("@");
+    const token = Number(node.slice(at + 1));
+    if (at > 0 && Number.isSafeInteger(token)) this.heat.value?.select(token);
+    const id = node.slice(0, at);
+    if (this.letters.value.has(id)) this.focus(id);
+  };
+
+  /** Look at a feature, and at all that is known of it. */
+  open = (id: string): void => {
+    this.focus(id);
+    this.set("opened", true);
+  };
+
+  turn(by: number, n: number): void {
+    this.page.value = Math.max(0, Math.min(n - 1, this.page.value + by));
+  }
+
+  // -- what Python says -----------------------------------------------------------------------------------------------
+
+  protected override view(): void {
+    super.view();
+    const payload = this.payload.value;
+    const { model } = this;
+    const feature = model.get("feature");
+    this.feature.value = typeof feature === "string" ? feature : (payload?.feature ?? "");
+    const opened = model.get("opened");
+    this.opened.value = typeof opened === "boolean" ? opened : (payload?.opened ?? false);
+    const preset = words(model.get("preset")) || (payload?.preset ?? "");
+    this.preset.value = PRESETS.includes(preset) ? preset : "researcher";
+    const side = words(model.get("side")) || (payload?.side ?? "");
+    this.side.value = SIDES.includes(side) ? side : "after";
+    const widths = model.get("widths") ?? payload?.widths;
+    if (Array.isArray(widths) && widths.length === 3) {
+      this.widths.value = widths.map((w) => Math.max(NARROWEST, Math.min(WIDEST, Number(w) || NARROWEST)));
+    }
+    this.undoDepth.value = whole(model.get("undo_depth"));
+    this.redoDepth.value = whole(model.get("redo_depth"));
+    this.#sides();
+    if (this.live.value) this.#find();
+    else if (payload) this.#carried(payload);
+  }
+
+  #sides(): void {
+    if (this.heat.value) this.heat.value.side.value = this.side.value;
+  }
+
+  /** The strip was filled by a feature: that is the one to look at. */
+  #filled(): void {
+    const fill = this.heat.value?.fill.value ?? "";
+    const before = this.#fill;
+    this.#fill = fill;
+    const moved = before !== "" && fill.includes("/") && fill !== before && fill !== this.feature.peek();
+    if (moved && this.heat.peek()?.filling.peek()) this.focus(fill);
+  }
+  #fill = "";
+
+  #have(name: string, model: AnyModel): void {
+    this.models.value = { ...this.models.value, [name]: model };
+    if (name !== "heatmap") return;
+    this.heat.peek()?.close();
+    this.heat.value = new HeatmapState(model);
+    this.#sides();
+  }
+
+  /** Widgets of the kernel. */
+  async #find(): Promise<void> {
+    const refs = this.model.get("_panels");
+    if (typeof refs !== "object" || refs === null) return;
+    for (const [name, ref] of Object.entries(refs as Record<string, unknown>)) {
+      if (this.#refs[name] === ref || !this.host) continue;
+      this.#refs[name] = words(ref);
+      try {
+        const model = await this.host.getModel(words(ref));
+        if (this.#refs[name] === ref) this.#have(name, model);
+      } catch {
+        const todo = "Run the cell again.";
+        this.requests.failure.value = { what: `The panel “${name}” did not arrive.`, todo };
+      }
+    }
+  }
+
+  /** Panels that a page carries. */
+  #carried(payload: ExplorerPayload): void {
+    if (this.#refs.page) return;
+    this.#refs.page = "carried";
+    for (const { kind, data } of payload.panels) {
+      if (data.length) this.#have(kind, this.#still(KINDS[kind] ?? "", data));
+    }
+    this.#dashboard();
+  }
+
+  /** The dashboard of the focused feature, if the page has it. */
+  #dashboard(): void {
+    if (this.live.value) return;
+    const data = this.payload.value?.dashboards.find(({ id }) => id === this.feature.value)?.data;
+    const { dashboard: _, ...others } = this.models.value;
+    this.models.value = data ? { ...others, dashboard: this.#still("feature_dashboard", data) } : others;
+  }
+
+  #still = (view: string, data: Uint8Array): AnyModel =>
+    new PageModel([
+      ["_view", view],
+      ["_payload", data],
+      ["_revision", 1],
+      ["live", false],
+      ["theme", this.model.get("theme")],
+    ]);
+}

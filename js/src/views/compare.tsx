@@ -1,0 +1,192 @@
+// The Compare: two heatmaps side by side, one selection, and what differs at the selected pair of tokens.
+import { effect, signal, untracked } from "@preact/signals";
+import { render } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import css from "../css/compare.css";
+import type { HeatmapState } from "../model";
+import type { Draw, Host } from "../mount";
+import { PageModel } from "../page";
+import { Differences } from "../parts/differences";
+import { Foot } from "../parts/foot";
+import { Edge, Failed, Working } from "../parts/status";
+import type { ComparePayload } from "../payloads";
+import { type AnyModel, Picture, words } from "../picture";
+import { plain } from "../signs";
+import { type BaseView, makeBaseView } from "../view";
+import { heatmapWith } from "./heatmap";
+
+const half = heatmapWith(undefined, true);
+const LETTERS = ["A", "B"] as const;
+
+/** A heatmap inside, drawn into an element of its own. */
+export interface Half {
+  state: HeatmapState;
+  el: HTMLElement;
+}
+
+/** State of one comparison: its two heatmaps follow each other here, so that they do so in a page too. */
+export class CompareState extends Picture<ComparePayload> {
+  readonly halves = signal<readonly Half[]>([]);
+  readonly pair = signal(0);
+  readonly #stops: (() => void)[] = [];
+  readonly #ended = new AbortController();
+
+  constructor(
+    model: AnyModel,
+    private readonly host?: Host,
+  ) {
+    super(model);
+    this.start([]);
+  }
+
+  override close(): void {
+    this.#ended.abort();
+    for (const stop of this.#stops.splice(0)) stop();
+    for (const { state, el } of this.halves.value) {
+      state.close();
+      render(null, el);
+    }
+    super.close();
+  }
+
+  protected override shown(payload: ComparePayload): void {
+    this.pair.value = payload.pair;
+    if (!this.#asked) void this.#open(payload);
+    this.#asked = true;
+  }
+  #asked = false;
+
+  /** The two models: widgets of their own, or what the page carries. */
+  async #open({ left, right }: ComparePayload): Promise<void> {
+    try {
+      const models: AnyModel[] = [];
+      for (const [name, data] of [
+        ["_left", left],
+        ["_right", right],
+      ] as const) {
+        const ref = words(this.model.get(name));
+        if (ref && this.host) models.push(await this.host.getModel(ref));
+        else if (data) models.push(this.#carried(data));
+        else throw new Error("no heatmap");
+      }
+      if (this.#ended.signal.aborted) return;
+      this.halves.value = models.map((model, side) => {
+        const el = document.createElement("div");
+        const drawn = half(model, el, this.#ended.signal);
+        const state = drawn.state as unknown as HeatmapState;
+        state.place = ` of ${LETTERS[side]}`;
+        render(drawn.element, el);
+        return { state, el };
+      });
+      for (const side of [0, 1]) this.#link(side);
+    } catch {
+      this.requests.failure.value = {
+        what: "The two heatmaps did not arrive.",
+        todo: "Run the cell again, or show view.left and view.right.",
+      };
+    }
+  }
+
+  #carried(data: Uint8Array): AnyModel {
+    const theme = this.model.get("theme");
+    return new PageModel([
+      ["_view", "heatmap"],
+      ["_payload", data],
+      ["_revision", 1],
+      ["live", false],
+      ["theme", theme],
+    ]);
+  }
+
+  /** What is selected, looked at and marked on one side, on the other. */
+  #link(side: number): void {
+    const [one, other] = [this.halves.value[side], this.halves.value[1 - side]];
+    if (!one || !other) return;
+    let known = one.state.fill.peek();
+    // With a kernel, Python gives the other side a feature that it lacks.
+    this.#stops.push(
+      effect(() => {
+        const [own, others] = this.#tokens(side);
+        const token = one.state.selection.value;
+        untracked(() => {
+          const at = own.indexOf(token);
+          if (at < 0) return;
+          this.pair.value = at;
+          other.state.select(others[at] as number);
+        });
+      }),
+      effect(() => {
+        const id = one.state.fill.value;
+        if (id === known) return;
+        known = id;
+        const { match, shared } = this.payload.peek() ?? { match: "", shared: [] as string[] };
+        // Two dictionaries are looked at each by its own features.
+        if (match === "same" && shared.includes(id.slice(0, Math.max(0, id.lastIndexOf("/")))))
+          untracked(() => other.state.lookAt(id));
+      }),
+      effect(() => {
+        const same = this.payload.value?.same ?? [];
+        const [own] = this.#tokens(side);
+        const n = one.state.payload.value?.tokens.text.length ?? 0;
+        const alike = new Set([...own].filter((_, i) => same[i]));
+        one.state.differing.value = new Set(Array.from({ length: n }, (_, i) => i).filter((i) => !alike.has(i)));
+      }),
+    );
+  }
+
+  /** Tokens of one side that stand in pairs, and those they stand against. */
+  #tokens(side: number): [Uint32Array, Uint32Array] {
+    const payload = this.payload.value;
+    const none = new Uint32Array(0);
+    const [left, right] = [payload?.left_token ?? none, payload?.right_token ?? none];
+    return side ? [right, left] : [left, right];
+  }
+}
+
+export type CompareView = BaseView<CompareState>;
+
+export const compare: Draw = (model, root, ended, host) => {
+  const state = new CompareState(model, host);
+  return { state, element: <Compare view={makeBaseView(state, root, ended)} /> };
+};
+
+function Compare({ view }: { view: CompareView }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  return (
+    <div class="w compare" style={{ "min-height": payload ? undefined : `${state.height}px` }}>
+      <style>{css}</style>
+      <Edge view={view} />
+      <div class="sides">
+        {LETTERS.map((letter, side) => (
+          <section key={letter} aria-label={`Side ${letter}`}>
+            <h2>
+              {letter} <span class="i2">{payload && plain(side ? payload.name_b : payload.name_a, 200)}</span>
+            </h2>
+            <Side half={state.halves.value[side]} />
+          </section>
+        ))}
+      </div>
+      <Failed view={view} />
+      {payload && <Differences view={view} payload={payload} />}
+      <Foot view={view}>
+        <span>error term {payload?.context.error}</span>
+        <span>{plain(payload?.context.propagation ?? "")} propagation</span>
+        <span>seed {payload?.context.seed}</span>
+        <Working view={view} stale="showing the comparison before your last edit" />
+      </Foot>
+      <div class="hear" role="status" aria-live="polite">
+        {payload && `Pair ${state.pair.value + 1} of ${payload.left_token.length}.`}
+      </div>
+    </div>
+  );
+}
+
+/** Holds the element of a heatmap. */
+function Side({ half }: { half: Half | undefined }) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (half) box.current?.replaceChildren(half.el);
+  }, [half]);
+  return <div class="side" ref={box} />;
+}

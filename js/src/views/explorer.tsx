@@ -1,0 +1,344 @@
+// The Explorer: strip on top; features, circuit, predictions; the focused feature, the texts and the diary.
+import type { ComponentChildren } from "preact";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { KEYS, viewKey } from "../commands";
+import css from "../css/explorer.css";
+import { Divider } from "../explorer/divider";
+import { ExplorerState, PRESETS, SIDES } from "../explorer/state";
+import type { HeatmapState } from "../model";
+import { type Draw, type Host, mount } from "../mount";
+import { Row } from "../parts/chips";
+import { Foot } from "../parts/foot";
+import { Help } from "../parts/help";
+import { Key } from "../parts/key";
+import { Legend } from "../parts/legend";
+import { LongStrip } from "../parts/longstrip";
+import { Menu } from "../parts/menu";
+import { NextToken } from "../parts/predictions";
+import { SearchBox } from "../parts/search";
+import { Segments } from "../parts/segments";
+import { Edge, Failed, Status } from "../parts/status";
+import { Steps } from "../parts/steps";
+import { Strip } from "../parts/strip";
+import { Strongest } from "../parts/strongest";
+import { Site } from "../parts/toolbar";
+import { Tooltip } from "../parts/tooltip";
+import type { AnyModel } from "../picture";
+import { searchHere } from "../search";
+import { plain } from "../signs";
+import { type BaseView, makeBaseView, makeView, type View } from "../view";
+import { circuitPart } from "./circuitgraph";
+import { dashboardPart } from "./featuredashboard";
+import { LONG } from "./heatmap";
+import { steeringTexts } from "./steering";
+
+type ExplorerView = BaseView<ExplorerState>;
+
+const TITLES = ["Text", "Features", "Circuit", "Next token", "Focused feature", "What it says", "Diary"];
+const MORE_KEYS = [["Page Up, Page Down", "in a lecture: the panel before, the next"]] as const;
+
+export const explorer: Draw = (model, root, ended, host) => {
+  const state = new ExplorerState(model, host);
+  return { state, element: <Explorer view={makeBaseView(state, root, ended)} host={host} /> };
+};
+
+const named = (value: string) => ({ value, label: value });
+
+function Explorer({ view, host }: { view: ExplorerView; host: Host | undefined }) {
+  const { state } = view;
+  const payload = state.payload.value;
+  const heat = state.heat.value;
+  const strip = useMemo(() => heat && makeView(heat, view.root, view.signal), [heat]);
+  const lecture = state.preset.value === "lecture";
+  const key = (event: KeyboardEvent) => {
+    const { tagName } = event.composedPath()[0] as HTMLElement;
+    const by = event.key === "PageDown" ? 1 : event.key === "PageUp" ? -1 : 0;
+    if (lecture && by && tagName !== "TEXTAREA") state.turn(by, TITLES.length);
+    else if (!strip || !viewKey(strip, event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const [a, b, c] = state.widths.value;
+  return (
+    <div
+      class={`w ex${lecture ? " lecture" : ""}`}
+      style={{
+        "--a": String(a),
+        "--b": String(b),
+        "--c": String(c),
+        "min-height": payload ? undefined : `${state.height}px`,
+      }}
+      data-busy={String(heat?.requests.busy.value ?? true)}
+      onKeyDown={key}
+    >
+      <style>{css}</style>
+      {strip && <Edge view={strip} />}
+      {payload && (
+        <div class="bar0">
+          <Segments
+            label="Preset"
+            choices={PRESETS.map(named)}
+            value={state.preset.value}
+            set={(to) => state.set("preset", to)}
+          />
+          {heat?.edited.value && (
+            <Segments
+              label="Edits"
+              choices={SIDES.map(named)}
+              value={state.side.value}
+              set={(to) => state.set("side", to)}
+            />
+          )}
+          {lecture && <Turn state={state} />}
+          <span class="sp" />
+          {strip && <Status view={strip} />}
+          <span class="steps">
+            <Steps state={state} />
+            <Menu view={view} label="⋯" name="Menu" bare full />
+          </span>
+        </div>
+      )}
+      <Failed view={view} />
+      {strip && <Panels view={view} strip={strip} host={host} lecture={lecture} />}
+      <Foot view={view} editable>
+        <span>{plain(payload?.context.propagation ?? "")} propagation</span>
+        <span>seed {payload?.context.seed}</span>
+      </Foot>
+      {strip && <Tooltip view={strip} />}
+      {strip && (
+        <Help
+          view={{ ...view, help: strip.help } as BaseView}
+          keys={[...KEYS, ...MORE_KEYS]}
+          note="Letters act while the strip has focus and the text is not being edited."
+        />
+      )}
+      <div class="hear" role="status" aria-live="polite">
+        {strip?.said} {view.said}
+      </div>
+    </div>
+  );
+}
+
+/** One panel of a lecture after the other. */
+function Turn({ state }: { state: ExplorerState }) {
+  const at = state.page.value;
+  const button = (by: number, sign: string, name: string) => (
+    <button
+      type="button"
+      class="btn"
+      aria-label={name}
+      disabled={at + by < 0 || at + by >= TITLES.length}
+      onClick={() => state.turn(by, TITLES.length)}
+    >
+      {sign}
+    </button>
+  );
+  return (
+    <span class="turn" role="group" aria-label="Panels">
+      {button(-1, "‹", "Panel before")}
+      <span aria-live="polite">
+        {TITLES[at]} <span class="q">{`${at + 1} of ${TITLES.length}`}</span>
+      </span>
+      {button(1, "›", "Next panel")}
+    </span>
+  );
+}
+
+interface PanelsProps {
+  view: ExplorerView;
+  strip: View;
+  host: Host | undefined;
+  lecture: boolean;
+}
+
+function Panels({ view, strip, host, lecture }: PanelsProps) {
+  const { state } = view;
+  const heat = strip.state;
+  const long = (heat.payload.value?.tokens.text.length ?? 0) > LONG;
+  const drained = heat.requests.stale.value || heat.failure.value !== null ? " drained" : "";
+  const panel = (at: number, zoomed: boolean, children: ComponentChildren) => (
+    <div class={`panel p${at}${lecture && zoomed ? " large" : ""}`} hidden={lecture && state.page.value !== at}>
+      {children}
+    </div>
+  );
+  const draws = useMemo(
+    () => ({
+      circuit: circuitPart({
+        letters: state.letters,
+        token: state.token,
+        wide: state.wide,
+        took: state.took,
+        open: state.open,
+      }),
+      dashboard: dashboardPart({
+        opened: state.opened,
+        letters: state.letters,
+        open: (whole) => state.set("opened", whole),
+      }),
+    }),
+    [],
+  );
+  return (
+    <>
+      {panel(
+        0,
+        true,
+        <>
+          <Chips view={strip} focus={state.focus} />
+          <div class={`picture${drained}`}>{long ? <LongStrip view={strip} /> : <Strip view={strip} />}</div>
+          <Failed view={strip} />
+          <Legend view={strip} merged={false} long={long} />
+        </>,
+      )}
+      <div class="three">
+        {panel(
+          1,
+          true,
+          <div class={drained}>
+            <div class="siterow">
+              <Site view={strip} />
+            </div>
+            <Strongest view={strip} />
+          </div>,
+        )}
+        <Divider view={view} index={0} label="Width of the features" />
+        {panel(2, false, <Slot name="circuit" title="Circuit" view={view} draw={draws.circuit} host={host} />)}
+        <Divider view={view} index={1} label="Width of the predictions" />
+        {panel(
+          3,
+          true,
+          <div class={drained}>
+            <NextToken view={strip} />
+          </div>,
+        )}
+      </div>
+      <div class={state.opened.value && !lecture ? "two open" : "two"}>
+        {panel(
+          4,
+          true,
+          <Slot name="dashboard" title="Focused feature" view={view} draw={draws.dashboard} host={host} />,
+        )}
+        <Divider view={view} index={2} label="Width of the focused feature" />
+        <div>
+          {panel(5, true, <Slot name="text" title="What it says" view={view} draw={steeringTexts} host={host} />)}
+          {panel(6, true, <Diary lines={state.payload.value?.diary ?? []} />)}
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** A panel that is a widget, or a page's picture, of its own, drawn by its own view in a root of its own. */
+function Slot({
+  name,
+  title,
+  view,
+  draw,
+  host,
+}: {
+  name: string;
+  title: string;
+  view: ExplorerView;
+  draw: Draw;
+  host: Host | undefined;
+}) {
+  const { state } = view;
+  const model = state.models.value[name];
+  const note = state.note(name);
+  const seed = state.payload.value?.context.seed ?? 0;
+  return (
+    <section aria-label={title}>
+      {name !== "dashboard" && (
+        <h3>
+          {title} <span class="sub">{name === "text" && `· seed ${seed}`}</span>
+        </h3>
+      )}
+      {note && <p class="em drained">{plain(note, 400)}</p>}
+      {!model && !note && <p class="em">{waiting(state, name)}</p>}
+      {model && <Mounted key={String(model.get("_view"))} model={model} draw={draw} host={host} />}
+    </section>
+  );
+}
+
+function waiting(state: ExplorerState, name: string): string {
+  if (name === "dashboard" && !state.feature.value) return "No feature is in hand: choose one in the strip.";
+  if (state.live.value) return "…";
+  return name === "dashboard"
+    ? `This page does not carry the dashboard of ${plain(state.feature.value, 60)}.`
+    : "This picture has no such panel.";
+}
+
+function Mounted({ model, draw, host }: { model: AnyModel; draw: Draw; host: Host | undefined }) {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!box.current) return;
+    const bare: Draw = (own, root, ended, others) => {
+      root.classList.add("bare");
+      return draw(own, root, ended, others);
+    };
+    return mount({ model, el: box.current, ...(host && { host }) }, new Map([[String(model.get("_view")), bare]]));
+  }, [model]);
+  return <div ref={box} />;
+}
+
+/** The lettered features; the focused one has its slider. */
+function Chips({ view, focus }: { view: View; focus: (id: string) => void }) {
+  const { state }: { state: HeatmapState } = view;
+  const features = state.features.value;
+  const focused = features.find(({ id }) => id === state.focused.value);
+  const { edits } = state.draft.value;
+  return (
+    <>
+      <div class="chips" role="group" aria-label="Lettered features">
+        {features.map((feature) => {
+          const own = state.live.value ? edits.find((edit) => edit.feature === feature.id) : null;
+          const gone = state.live.value ? own?.kind === "ablate" : feature.scale === 0;
+          return (
+            <button
+              key={feature.id}
+              type="button"
+              class={feature.id === state.fill.value ? "chip on" : "chip"}
+              aria-pressed={feature.id === state.fill.value}
+              onClick={() => focus(feature.id)}
+            >
+              <Key feature={feature} hollow={gone} />
+              <span class="clip">{plain(feature.label || feature.id, 80)}</span>
+              {(gone || own) && <b>{gone ? "ablated" : "edited"}</b>}
+            </button>
+          );
+        })}
+        <SearchBox view={view} here={(text) => searchHere(state, text)} />
+      </div>
+      {focused && (
+        <div class="mixer">
+          <Row view={view} feature={focused} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function Diary({ lines }: { lines: readonly string[] }) {
+  const end = useRef<HTMLOListElement>(null);
+  useEffect(() => {
+    end.current?.scrollTo?.(0, end.current.scrollHeight);
+  }, [lines.length]);
+  return (
+    <section aria-label="Diary">
+      <h3>
+        Diary <span class="sub">· what was done, as code</span>
+      </h3>
+      {lines.length === 0 ? (
+        <p class="em">Nothing yet.</p>
+      ) : (
+        <ol class="diary" ref={end} tabIndex={0} aria-label="Steps">
+          {lines.map((line, i) => (
+            <li key={i} class={i === lines.length - 1 ? "now" : ""}>
+              <code>{plain(line, 400)}</code>
+            </li>
+          ))}
+        </ol>
+      )}
+    </section>
+  );
+}
