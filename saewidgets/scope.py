@@ -77,12 +77,25 @@ class Scope:
         return self.model.lock
 
     @property
+    def loaded(self) -> str:
+        """What a run encodes, in words, for errors; and what it cannot."""
+        known = ", ".join(f"{key} (0 to {d.d_dict - 1})" for key, d in self.dictionaries.items())
+        words = f"Loaded: {known or 'none'}."
+        if not self.cross_layer:
+            return words
+        return (
+            f"{words} The cross-layer transcoder {', '.join(self.cross_layer)} writes at many layers: "
+            "scope.attribute, scope.intervene_on and CircuitGraph show its features, a run does not encode them."
+        )
+
+    @property
     def default_site(self) -> str:
         """Key of the dictionary a view opens on: the main one about two thirds up the model."""
         main = [key for key, d in self.dictionaries.items() if "@" not in key and d.site_in == d.site_out]
         keys = main or list(self.dictionaries)
         if not keys:
-            raise DictionaryError("This scope has no dictionary.", "sw.Scope(model, sw.load_dictionary(...)) has.")
+            todo = self.loaded if self.cross_layer else "sw.Scope(model, sw.load_dictionary(...)) has."
+            raise DictionaryError("This scope has no dictionary that a run encodes.", todo)
         return keys[min(len(keys) * 2 // 3, len(keys) - 1)]
 
     def run(
@@ -439,7 +452,7 @@ class Scope:
             return site
         key = str(self.model.site(site))
         if key not in self.dictionaries:
-            raise SiteError(f"No dictionary at {key}.", f"Loaded: {', '.join(self.dictionaries) or 'none'}.")
+            raise SiteError(f"No dictionary at {key}.", self.loaded)
         return key
 
     def label(self, feature: str | FeatureId) -> str:

@@ -62,7 +62,7 @@ def choose(scope: Scope, features: Features) -> Chosen:
         raise FeatureError(what, "Name at least one, all of one dictionary.")
     key = keys.pop()
     if key not in scope.dictionaries:
-        raise FeatureError(f"No dictionary {shorten(key)}.", f"Loaded: {', '.join(scope.dictionaries) or 'none'}.")
+        raise FeatureError(f"No dictionary {shorten(key)}.", scope.loaded)
     dictionary = scope.dictionaries[key]
     highest = max(feature.index for feature in found)
     if highest >= dictionary.d_dict:

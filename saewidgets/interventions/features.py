@@ -93,8 +93,9 @@ class Columns:
 
     @classmethod
     def of(cls, dictionary: Dictionary, edits: Sequence[Edit]) -> Columns | None:
-        """`None` where the edits need the whole dictionary."""
-        return cls(dictionary, edits) if edits[0].error == "keep" and edits[0].latents == "edit" else None
+        """`None` where the edits need the whole dictionary, or are of its error term alone."""
+        local = edits[0].error == "keep" and edits[0].latents == "edit" and any(edit.feature for edit in edits)
+        return cls(dictionary, edits) if local else None
 
     def encode(self, x: Tensor) -> Tensor:
         """`[..., columns]` activations of `[..., d_in]`; zeros where they do not matter."""

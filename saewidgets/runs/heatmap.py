@@ -172,8 +172,7 @@ def _chosen_ids(scope: Scope, features: Sequence[str]) -> list[str]:
         feature = FeatureId.parse(name)
         dictionary = scope.dictionaries.get(feature.dictionary)
         if dictionary is None or feature.index >= dictionary.d_dict:
-            known = ", ".join(f"{key} (0 to {d.d_dict - 1})" for key, d in scope.dictionaries.items())
-            raise FeatureError(f"There is no feature {feature}.", f"Loaded: {known or 'none'}.")
+            raise FeatureError(f"There is no feature {feature}.", scope.loaded)
         if str(feature) not in result:
             result.append(str(feature))
     return result

@@ -46,7 +46,7 @@ def feature_direction(scope: Scope, features: Any, name: str = "") -> Direction:
         feature = FeatureId.parse(given)
         dictionary = scope.dictionaries.get(feature.dictionary)
         if dictionary is None or feature.index >= dictionary.d_dict:
-            raise FeatureError(f"There is no feature {feature}.", f"Loaded: {', '.join(scope.dictionaries)}.")
+            raise FeatureError(f"There is no feature {feature}.", scope.loaded)
         sites.add(dictionary.site_out)
         total = total + float(weight) * dictionary.rows([feature.index])[0].float().cpu()
     if len(sites) != 1:

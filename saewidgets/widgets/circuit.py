@@ -158,6 +158,7 @@ class CircuitGraph(GraphFiles, Inside, BaseWidget):
         else:
             request = _asked(source, prompt, targets, edits, base, measure, method, max_features, seed)
             self._maker = Maker(source)
+            self._maker.check(request)
             self._maker.look(view.get("marks", NOTHING), view.get("keep_nodes", 0.8))
             payload, whole = self._first(request)
             if payload.now.influence.size and not (pinned or groups or marks):

@@ -128,7 +128,7 @@ class Maker:
         for feature in (feature for edit in request.edits for feature in edit.features):
             dictionary = self.scope.dictionaries.get(feature.dictionary)
             if dictionary is None or feature.index >= dictionary.d_dict:
-                raise FeatureError(f"There is no feature {feature}.", f"Loaded: {', '.join(self.scope.dictionaries)}.")
+                raise FeatureError(f"There is no feature {feature}.", self.scope.loaded)
 
     def pictures(
         self, request: CircuitRequest, token: Token, progress: Callable[[int, int, str], None] | None

@@ -171,8 +171,7 @@ def _refuse_stranger(scope: Scope, feature: str) -> None:
     found = FeatureId.parse(feature)
     dictionary = scope.dictionaries.get(found.dictionary)
     if dictionary is None or found.index >= dictionary.d_dict:
-        known = ", ".join(f"{key} (0 to {d.d_dict - 1})" for key, d in scope.dictionaries.items())
-        raise FeatureError(f"There is no feature {feature}.", f"Loaded: {known or 'none'}.")
+        raise FeatureError(f"There is no feature {feature}.", scope.loaded)
 
 
 def refuse_other(atlas: Atlas, scope: Scope, key: str) -> None:

@@ -155,8 +155,7 @@ class TokenHeatmap(BaseWidget):
             key, _, index = name.rpartition("/")
             dictionary = self._scope.dictionaries.get(key)
             if dictionary is None or int(index) >= dictionary.d_dict:
-                known = ", ".join(f"{k} (0 to {d.d_dict - 1})" for k, d in self._scope.dictionaries.items())
-                raise FeatureError(f"There is no feature {name}.", f"Loaded: {known or 'none'}.")
+                raise FeatureError(f"There is no feature {name}.", self._scope.loaded)
 
     @traitlets.observe(*_WANTS)  # type: ignore[untyped-decorator]
     def _on_set(self, change: Any) -> None:

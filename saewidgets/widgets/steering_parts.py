@@ -176,8 +176,7 @@ def refuse_strangers(scope: Scope, request: SteeringRequest) -> None:
         for feature in edit.features:
             dictionary = scope.dictionaries.get(feature.dictionary)
             if dictionary is None or feature.index >= dictionary.d_dict:
-                known = ", ".join(f"{k} (0 to {d.d_dict - 1})" for k, d in scope.dictionaries.items())
-                raise FeatureError(f"There is no feature {feature}.", f"Loaded: {known or 'none'}.")
+                raise FeatureError(f"There is no feature {feature}.", scope.loaded)
 
 
 def search_atlas(atlas: Atlas | None, scope: Scope, query: str, site: str, limit: int) -> list[tuple[str, str]]:

@@ -193,6 +193,57 @@ def test_ablate_a_supernode(notebook: Notebook, view: Locator) -> None:
     expect(view.locator(".nextwords")).to_contain_text("→")
 
 
+def test_ablate_an_error(notebook: Notebook, view: Locator) -> None:
+    # Beside what is ablated already.
+    name = notebook.python(
+        "view.payload.nodes.id[best]",
+        "best = max((n for n in range(len(view.payload.nodes)) if view.payload.nodes.kind[n] == 1),"
+        " key=lambda n: view.payload.now.influence[n])",
+    )
+    take(view, name)
+    before = notebook.python("len(view.edits)")
+    view.get_by_role("button", name="Ablate", exact=True).click()
+    settled(view)
+    called, _, position = name.rpartition("@")
+    assert notebook.python("str(view.edits[-1])") == f"sw.ablate('{called}', positions=[{position}])"
+    assert name in notebook.python("list(view.payload.effect.nodes)")
+    expect(view.get_by_role("region", name="Effect")).to_contain_text("error term edited")
+    view.locator("[data-graph]").focus()
+    notebook.page.keyboard.press("Control+z")
+    settled(view)
+    assert notebook.python("len(view.edits)") == before
+
+
+def test_dashboard_and_full_screen(notebook: Notebook, view: Locator) -> None:
+    name = notebook.python("view.marks['groups'][0]['nodes'][0]")
+    take(view, name)
+    view.get_by_role("button", name="Dashboard", exact=True).click()
+    inner = view.get_by_role("region", name="Dashboard")
+    expect(inner).to_be_visible(timeout=30_000)
+    expect(inner.get_by_role("button", name="Close the dashboard")).to_be_focused()
+    expect(inner).to_contain_text(name.rpartition("@")[0])
+    assert notebook.python("view.dashboard.feature") == name.rpartition("@")[0]
+    inner.get_by_role("button", name="Close the dashboard").click()
+    expect(inner).to_have_count(0)
+    becomes(notebook, "view.dashboard is None", True)
+
+    narrow = view.locator("[data-graph]").bounding_box()
+    grow = view.get_by_role("button", name="Full screen")
+    grow.click()
+    expect(grow).to_have_attribute("aria-pressed", "true")
+    page = notebook.page
+    page.wait_for_function("document.fullscreenElement !== null")
+    wide = view.locator("[data-graph]").bounding_box()
+    assert narrow is not None and wide is not None and wide["width"] > narrow["width"]
+    take(view, name)
+    page.keyboard.press("ArrowLeft")
+    expect(view.locator(".handhead")).to_be_visible()
+    assert violations(page, ".saewidgets") == []
+    grow.click()
+    expect(grow).to_have_attribute("aria-pressed", "false")
+    page.wait_for_function("document.fullscreenElement === null")
+
+
 def test_edit_the_prompt(notebook: Notebook, view: Locator) -> None:
     pinned = notebook.python("view.marks['pinned']")
     field = view.get_by_role("textbox", name="Prompt")
@@ -246,10 +297,40 @@ def test_exports_work_without_a_network(notebook: Notebook, view: Locator, brows
         expect(alone.locator(".unit")).not_to_have_count(0)
         page.keyboard.press("Control+z")
         expect(alone.locator(".unit .stripe")).to_have_count(units)
+        take(alone, notebook.python("view.marks['pinned'][0]"))
         expect(alone.get_by_role("button", name="Dashboard")).to_be_disabled()
         assert violations(page, ".saewidgets") == []
     assert watch.ours() == []
     assert watch.outside() == []
+
+
+def test_a_file_from_the_menu(notebook: Notebook, view: Locator, tmp_path: Path) -> None:
+    good, bad = tmp_path / "other.json", tmp_path / "bad.json"
+    text, size = notebook.python(
+        "(other.to_json('anthropic'), len(other.columns))",
+        "other = scope.attribute('Mira saw a red boat.', max_features=40).prune(0.9, 0.98)",
+    )
+    good.write_text(text)
+    bad.write_text('{"metadata": {}, "nodes": "<b>", "links": []}')
+    before, prompt = drawn(view), notebook.python("view.prompt")
+
+    def choose(path: Path) -> None:
+        view.get_by_role("button", name="Menu", exact=True).click()
+        with notebook.page.expect_file_chooser() as chooser:
+            view.get_by_role("menuitem", name="Open a graph file").click()
+        chooser.value.set_files(path)
+
+    choose(bad)
+    expect(view.get_by_role("alert")).to_contain_text("nodes")
+    assert drawn(view) == before
+    choose(good)
+    expect(view.locator("[data-graph]")).to_have_attribute("data-nodes", str(size))
+    expect(view.get_by_role("alert")).to_have_count(0)
+    expect(view.get_by_role("textbox", name="Prompt")).to_have_count(0)
+    view.get_by_role("button", name="Menu", exact=True).click()
+    view.get_by_role("menuitem", name="Close the graph file").click()
+    expect(view.get_by_role("textbox", name="Prompt")).to_have_value(prompt)
+    assert drawn(view) == before
 
 
 def test_a_graph_of_another_program(notebook: Notebook) -> None:

@@ -82,6 +82,31 @@ def test_pointer(open_page: Open) -> None:
     assert value(page, "selection") == chosen
 
 
+_DISCS = """() => {
+  const root = document.querySelector(".saewidgets").shadowRoot;
+  const canvas = root.querySelectorAll("canvas")[1];
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let area = 0;
+  for (let i = 3; i < data.length; i += 4) area += data[i] / 255;
+  return area / (canvas.width / root.querySelector("[data-graph]").clientWidth) ** 2;
+}"""
+
+
+def test_every_feature_is_painted_as_large_as_its_influence(open_page: Open) -> None:
+    """The area of the ink, of discs and squares; some lie over each other."""
+    payload = make_circuit(150, 900, selection="", before=False, marks=CircuitMarks(), keep_nodes=1.0, keep_edges=1.0)
+    page = open_page(live_page(payload))
+    expect(stage(page)).to_have_attribute("data-painted", "true")
+    shown = visible(payload).nodes & (payload.nodes.kind <= 1)
+    most = payload.now.influence[payload.nodes.kind <= 1].max()
+    r = np.maximum(1.6, 9 * np.sqrt(payload.now.influence / most))
+    discs = np.pi * r[(shown > 0) & (payload.nodes.kind == 0)] ** 2
+    squares = (2 * np.maximum(3, r[(shown > 0) & (payload.nodes.kind == 1)]) + 1.2) ** 2
+    assert discs.sum() > squares.sum(), "the test sees discs"
+    area = page.evaluate(_DISCS)
+    assert squares.sum() + 0.6 * discs.sum() < area < 1.1 * (squares.sum() + discs.sum())
+
+
 def test_connections_are_the_edges_of_the_payload(open_page: Open) -> None:
     payload = make_circuit(before=False)
     page = open_page(live_page(payload))

@@ -157,7 +157,7 @@ export function paintNodes(canvas: HTMLCanvasElement, scene: Scene, view: View, 
   const size = (n: number) => (places.r[n] as number) / Math.sqrt(view.k);
   const line = 1 / view.k;
   pen.strokeStyle = colors("control");
-  // A line of no length with round ends is a disc, in half the time of an arc.
+  // A line of next to no length with round ends is a disc, in half the time of an arc; one of none is not drawn.
   pen.lineCap = "round";
   const late: number[] = [];
   for (let n = 0; n < kind.length; n++) {
@@ -168,7 +168,7 @@ export function paintNodes(canvas: HTMLCanvasElement, scene: Scene, view: View, 
       pen.lineWidth = 2 * size(n);
       pen.beginPath();
       pen.moveTo(x, y);
-      pen.lineTo(x, y);
+      pen.lineTo(x, y + 0.01 * line);
       pen.stroke();
     }
   }
