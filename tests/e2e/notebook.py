@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Browser, Locator, Page, ViewportSize
 
-from tests.e2e.harness import Server, Watch
+from tests.e2e.harness import Server, Watch, new_page
 from tests.e2e.heatmap import Heatmap
 
 # A plain function: a promise would count as true.
@@ -58,6 +60,33 @@ def write_notebook(path: Path, *cells: str) -> Path:
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, path)
     return path
+
+
+@contextmanager
+def opened_notebook(
+    server: Server, browser: Browser, name: str, *cells: str, viewport: ViewportSize | None = None
+) -> Iterator[Notebook]:
+    """A new notebook in JupyterLab, its first cell run; its kernel is shut down at the end, and nothing was wrong.
+
+    Args:
+        server: JupyterLab.
+        browser: Chromium.
+        name: Of the file.
+        cells: Code.
+        viewport: Of the window; with one of its own the side bar is closed too.
+    """
+    path = write_notebook(server.folder / name, *cells)
+    watch = Watch()
+    options = {"viewport": viewport} if viewport else {}
+    with new_page(browser, watch, **options) as page:
+        opened = Notebook(page, server, path.name).open()
+        if viewport:
+            opened.command("application:toggle-left-area")
+        opened.run_cell(0)
+        yield opened
+        opened.shut_down()
+    assert watch.ours() == []
+    assert watch.outside() == []
 
 
 class Notebook:

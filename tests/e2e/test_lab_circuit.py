@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Download, Locator, expect
 
 from saewidgets.circuits import AttributionGraph
 from tests.e2e.harness import Server, Watch, new_page
-from tests.e2e.notebook import Notebook, write_notebook
+from tests.e2e.notebook import Notebook, opened_notebook
 from tests.e2e.test_accessible import violations
 
 PROMPT = "When Mira and Tom came to the pond, Tom gave the lantern to"
@@ -42,16 +42,10 @@ other
 @pytest.fixture(scope="module")
 def notebook(server: Server, browser: Browser) -> Iterator[Notebook]:
     """A notebook with a circuit graph; closed with its kernel."""
-    path = write_notebook(server.folder / "circuit.ipynb", SETUP, IMPORT)
-    watch = Watch()
-    with new_page(browser, watch, viewport={"width": 1500, "height": 1300}) as page:
-        opened = Notebook(page, server, path.name).open()
-        opened.command("application:toggle-left-area")
-        opened.run_cell(0)
+    with opened_notebook(
+        server, browser, "circuit.ipynb", SETUP, IMPORT, viewport={"width": 1500, "height": 1300}
+    ) as opened:
         yield opened
-        opened.shut_down()
-    assert watch.ours() == []
-    assert watch.outside() == []
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.e2e.harness import Server, Watch, new_page
-from tests.e2e.notebook import Notebook, write_notebook
+from tests.e2e.notebook import Notebook, opened_notebook
 from tests.e2e.test_accessible import violations
 
 TEXT = "Mira gave the red lantern to Tom."
@@ -25,15 +25,8 @@ view
 @pytest.fixture(scope="module")
 def notebook(server: Server, browser: Browser) -> Iterator[Notebook]:
     """A notebook with a comparison; closed with its kernel."""
-    path = write_notebook(server.folder / "compare.ipynb", SETUP)
-    watch = Watch()
-    with new_page(browser, watch) as page:
-        opened = Notebook(page, server, path.name).open()
-        opened.run_cell(0)
+    with opened_notebook(server, browser, "compare.ipynb", SETUP) as opened:
         yield opened
-        opened.shut_down()
-    assert watch.ours() == []
-    assert watch.outside() == []
 
 
 def side(view: Locator, letter: str) -> Locator:

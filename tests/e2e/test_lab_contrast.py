@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.e2e.harness import Server, Watch, new_page
-from tests.e2e.notebook import Notebook, write_notebook
+from tests.e2e.notebook import Notebook, opened_notebook
 from tests.e2e.test_accessible import violations
 
 SETUP = f"""
@@ -34,15 +34,8 @@ sw.Contrast(other, cats, boats, dictionary="resid_post.0@small")
 @pytest.fixture(scope="module")
 def notebook(server: Server, browser: Browser) -> Iterator[Notebook]:
     """A notebook with a contrast linked to a steering view; closed with its kernel."""
-    path = write_notebook(server.folder / "contrast.ipynb", SETUP, RANDOM)
-    watch = Watch()
-    with new_page(browser, watch) as page:
-        opened = Notebook(page, server, path.name).open()
-        opened.run_cell(0)
+    with opened_notebook(server, browser, "contrast.ipynb", SETUP, RANDOM) as opened:
         yield opened
-        opened.shut_down()
-    assert watch.ours() == []
-    assert watch.outside() == []
 
 
 def settled(view: Locator) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from tests.e2e.harness import Server, Watch, new_page
 from tests.e2e.heatmap import Heatmap
-from tests.e2e.notebook import Notebook, write_notebook
+from tests.e2e.notebook import Notebook, opened_notebook
 from tests.e2e.test_accessible import violations
 
 SETUP = f"""
@@ -35,15 +35,8 @@ heatmap
 @pytest.fixture(scope="module")
 def notebook(server: Server, browser: Browser) -> Iterator[Notebook]:
     """A notebook with a dashboard of a scope and one of an atlas alone; closed with its kernel."""
-    path = write_notebook(server.folder / "dashboard.ipynb", SETUP, ALONE, HEATMAP)
-    watch = Watch()
-    with new_page(browser, watch) as page:
-        opened = Notebook(page, server, path.name).open()
-        opened.run_cell(0)
+    with opened_notebook(server, browser, "dashboard.ipynb", SETUP, ALONE, HEATMAP) as opened:
         yield opened
-        opened.shut_down()
-    assert watch.ours() == []
-    assert watch.outside() == []
 
 
 def settled(view: Locator) -> None:

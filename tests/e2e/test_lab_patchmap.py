@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.e2e.harness import Server, Watch, new_page
-from tests.e2e.notebook import Notebook, write_notebook
+from tests.e2e.notebook import Notebook, opened_notebook
 from tests.e2e.test_accessible import violations
 
 CLEAN = "When Mira and Tom came to the pond, Tom gave the lantern to"
@@ -31,15 +31,8 @@ ROW, TOP, STEP = 26, 44, 38
 @pytest.fixture(scope="module")
 def notebook(server: Server, browser: Browser) -> Iterator[Notebook]:
     """A notebook with a patch map and a report; closed with its kernel."""
-    path = write_notebook(server.folder / "patchmap.ipynb", SETUP, RESULT)
-    watch = Watch()
-    with new_page(browser, watch) as page:
-        opened = Notebook(page, server, path.name).open()
-        opened.run_cell(0)
+    with opened_notebook(server, browser, "patchmap.ipynb", SETUP, RESULT) as opened:
         yield opened
-        opened.shut_down()
-    assert watch.ours() == []
-    assert watch.outside() == []
 
 
 def settled(view: Locator) -> None:
