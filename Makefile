@@ -120,7 +120,7 @@ notebooks: setup
 	OMP_NUM_THREADS=1 $(PYTEST) -n 2 tests/test_notebooks.py
 
 e2e: setup browser
-	$(PYTEST) tests/e2e
+	OMP_NUM_THREADS=1 $(PYTEST) -n 2 --dist loadfile tests/e2e
 
 docs: setup
 	$(OFFLINE) $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
