@@ -202,7 +202,7 @@ function Status({ view, payload }: Props) {
   const of = (wanted: number) => kind.reduce((sum, one, n) => sum + (one === wanted && shown.nodes[n] ? 1 : 0), 0);
   const seconds = payload.context.milliseconds / 1000;
   return (
-    <span class="sub status">
+    <span class="sub status calm">
       {plural(of(FEATURE), "feature")} · {plural(of(ERROR), "error")} · {plural(shown.edges.length, "edge")}
       {state.keepNodes.value > payload.most_nodes && ` · nodes of ${percent(payload.most_nodes)} of the influence`}
       {payload.n_edges > payload.source.length && ` of the ${count(payload.source.length)} strongest`}
