@@ -201,8 +201,10 @@ function Status({ view, payload }: Props) {
   const { kind } = payload.nodes;
   const of = (wanted: number) => kind.reduce((sum, one, n) => sum + (one === wanted && shown.nodes[n] ? 1 : 0), 0);
   const seconds = payload.context.milliseconds / 1000;
+  // What is left out is said whole, on a row of its own if need be.
+  const left = state.keepNodes.value > payload.most_nodes || payload.n_edges > payload.source.length;
   return (
-    <span class="sub status calm">
+    <span class={`sub status${left || payload.covered < 0.9995 ? "" : " calm"}`}>
       {plural(of(FEATURE), "feature")} · {plural(of(ERROR), "error")} · {plural(shown.edges.length, "edge")}
       {state.keepNodes.value > payload.most_nodes && ` · nodes of ${percent(payload.most_nodes)} of the influence`}
       {payload.n_edges > payload.source.length && ` of the ${count(payload.source.length)} strongest`}
