@@ -18,6 +18,7 @@ from saewidgets.widgets.asked import comment
 from saewidgets.widgets.base import BaseWidget
 from saewidgets.widgets.checks import Checked, refuse_unknown
 from saewidgets.widgets.circuit_request import node_ids
+from saewidgets.widgets.explorer_compare import compare
 from saewidgets.widgets.explorer_diary import ExplorerDiary
 from saewidgets.widgets.explorer_output import Leaving
 from saewidgets.widgets.explorer_request import VIEW, Shared, edit_call
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from saewidgets.atlas.atlas import Atlas
     from saewidgets.interventions import Edit
     from saewidgets.scope import Scope
+    from saewidgets.widgets.compare import Compare
 
 
 class Explorer(Leaving, Sharing, BaseWidget):
@@ -255,6 +257,35 @@ class Explorer(Leaving, Sharing, BaseWidget):
             return
         self.select(feature=feature)
         self.opened = True
+
+    def compare(
+        self, prompt: str | None = None, edits: Sequence[Edit] = (), *, scope: Scope | None = None, seed: int = 0
+    ) -> Compare:
+        """This explorer beside another state, by default beside what the model does without its edits.
+
+        Side A is the other state, side B follows this explorer and leads it: text, edits and token are linked.
+
+        Args:
+            prompt: Text of side A; `None` for the same.
+            edits: What is done in side A.
+            scope: Model and dictionaries of side A; `None` for the same.
+            seed: Of the control.
+
+        Returns:
+            The view, to be shown and closed for itself.
+
+        Raises:
+            WidgetError: No model.
+            SaewidgetsError: Side A cannot be shown.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> with sw.Explorer(sw.demo(), "Mira saw a red boat.", edits=[sw.ablate("resid_post.2/17")]) as ex:
+            ...     with ex.compare() as view:
+            ...         len(view.left.edits), len(view.right.edits)
+            (0, 1)
+        """
+        return compare(self, prompt, edits, scope, seed)
 
     def _known(self, feature: str | FeatureId) -> str:
         self._need_model()

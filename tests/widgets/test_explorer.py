@@ -289,3 +289,29 @@ def test_a_payload_refuses(ex: Any) -> None:
     for change in ({"preset": "x"}, {"side": "x"}, {"widths": (0.2, 0.2)}, {"panels": payload.panels * 2}):
         with pytest.raises(PayloadError):
             replace(payload, **change)
+
+
+def test_compare_is_linked(ex: Any, scope: Scope) -> None:
+    edit = sw.ablate(ex.features[0])
+    ex.edit(edit)
+    with ex.compare() as view:
+        assert (view.left.edits, view.right.edits) == ((), (edit,))
+        assert [name for name in view.left.features if name] == [name for name in ex.features if name]
+        view.left.selection = 2  # one token everywhere
+        assert (view.right.selection, ex.selection, ex.heatmap.selection) == (2, 2, 2)
+        ex.select(token=4)
+        assert (view.left.selection, view.right.selection) == (4, 4)
+        ex.edit(sw.scale(ex.features[1], 2.0))
+        assert ex.wait(120) and view.wait(120)
+        assert view.right.edits == ex.edits and view.left.edits == ()
+        shown = view.payload.predictions
+        p, q = (scope.run(TEXT, edits=e).logits[4].double().log_softmax(-1).numpy() for e in ((), ex.edits))
+        at = shown.positions.tolist().index(view.pair)
+        assert shown.kl[at] == pytest.approx((np.exp(p) * (p - q)).sum(), rel=1e-4, abs=1e-6)
+        assert view.payload.control is not None
+    ex.select(token=1)
+    with ex.compare("Tom has a key.", [edit]) as other:
+        assert (other.left.prompt, other.left.edits, other.right.prompt) == ("Tom has a key.", (edit,), TEXT)
+    early = sw.demo(checkpoint="early")
+    with ex.compare(scope=early) as models:
+        assert models._scopes == (early, scope)
