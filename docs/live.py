@@ -17,6 +17,7 @@ from saewidgets.payloads import (
     CircuitPayload,
     ComparePayload,
     ContrastPayload,
+    ExplorerPayload,
     FeatureDashboardPayload,
     FeatureTablePayload,
     HeatmapPayload,
@@ -27,6 +28,7 @@ from saewidgets.runs.heatmap import HeatmapRequest, heatmap_payload
 
 # File -> what the gallery calls it, and the page that explains it.
 GALLERY = {
+    "explorer": ("Explorer", "explorer.html"),
     "heatmap": ("Token heatmap", "heatmap.html"),
     "feature-dashboard": ("Feature dashboard", "dashboard.html"),
     "feature-table": ("Feature table", "table.html"),
@@ -176,7 +178,7 @@ def compare_payload() -> ComparePayload:
         return view.payload
 
 
-def explorer_page() -> str:
+def explorer_payload() -> ExplorerPayload:
     """The same sentence in all panels, its strongest feature ablated, with what the features fire on."""
     scope, prompt = sw.demo(), "When Mira and Tom came to the pond, Tom gave the lantern to"
     texts = [document.text for document in islice(documents("docs"), 600)]
@@ -185,7 +187,7 @@ def explorer_page() -> str:
         with sw.Explorer(scope, prompt, atlas=atlas) as view:
             view.edit(sw.ablate(view.features[0]))
             view.wait()
-            return str(view.to_html())
+            return view.payload
 
 
 def live_page() -> str:
@@ -234,10 +236,11 @@ def write_live(static: Path) -> None:
         "steering": steering_payload(),
         "patch-map": patch_map_payload(),
         "circuit": circuit_payload(),
+        "explorer": explorer_payload(),
         **dictionary_payloads(),
     }
     pages = {name: to_page(made) for name, made in shown.items()}
-    pages |= {"feature-table": its_page, "explorer": explorer_page(), "live-page": live_page()}
+    pages |= {"feature-table": its_page, "live-page": live_page()}
     for name, page in pages.items():
         write_bytes(live / f"{name}.html", page.encode())
     for name, made in shown.items():

@@ -6,21 +6,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from saewidgets import disk
 from saewidgets.errors import WidgetError, shorten
 from saewidgets.widgets import diary_files as files
-from saewidgets.widgets.asked import comment
-from saewidgets.widgets.compared import Compared, compare_states
-from saewidgets.widgets.diary_steps import ASKED, State, Step, Values, is_burst, line, state_of, watched, words
+from saewidgets.widgets.diary_log import DiaryLog
+from saewidgets.widgets.diary_steps import ASKED, Step, Values, is_burst, line, state_of, watched, words
 from saewidgets.widgets.diary_views import difference, named, put, scope_of, snapshot
 from saewidgets.widgets.jobs import GUARD
 from saewidgets.widgets.link import Link, links_of, origin
-from saewidgets.widgets.output import Code
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Seconds within which key strokes, arrow keys and places of a slider are one step.
 BURST = 1.5
@@ -37,7 +31,7 @@ class _Last:
     revision: int
 
 
-class Diary:
+class Diary(DiaryLog):
     """What was done in some widgets, step by step; each step is a line of code and the state it led to.
 
     A burst (typing, moving a slider, walking over tokens) is one step, and so is what a link passes on. Undo and redo
@@ -65,6 +59,8 @@ class Diary:
     def __init__(self, *views: Any, burst: float = BURST, on_step: Callable[[Diary], object] | None = None) -> None:
         found = [one for view in views for one in (view.views if isinstance(view, Link) else (view,))]
         self._views = named(list({id(view): view for view in found}.values()))
+        if any(view._view == "explorer" for view in self._views.values()):
+            raise WidgetError("An explorer keeps a diary of its own.", "Use ex.diary.")
         self._burst, self._on_step, self._paused = burst, on_step, False
         with GUARD:
             self._begun = files.begun(self._views, links_of(list(self._views.values())))
@@ -78,39 +74,6 @@ class Diary:
                 view.observe(self._changed, list(watched(view)))
 
     # -- for people ----------------------------------------------------------------------------------------------------
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The steps, oldest first."""
-        with GUARD:
-            return tuple(self._steps)
-
-    @property
-    def start(self) -> State:
-        """What the views showed before the first step."""
-        return self._start
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def state(self, number: int) -> State:
-        """The state after a step; 0 is the start.
-
-        Raises:
-            WidgetError: There is no such step.
-        """
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= len(self._steps):
-            raise WidgetError(f"There is no step {shorten(number)}.", f"The diary has 0 (the start) to {len(self)}.")
-        return self._steps[number - 1].state if number else self._start
-
-    def code(self, scope: str = "") -> Code:
-        """A script that does all of it again, from an empty notebook.
-
-        Args:
-            scope: Python that makes the scope; by default `sw.demo()` for the embedded model, and for another one a
-                comment that says which it was.
-        """
-        return Code(files.script(self._begun, self.steps, scope))
 
     def replay(self, upto: int | None = None, views: Sequence[Any] | Mapping[str, Any] | None = None) -> None:
         """Put the views into the state after a step, and wait for them. In the diary's own views, that is a new step.
@@ -137,59 +100,6 @@ class Diary:
             if own:
                 self._went_back(f"back to step {number}" if number else "back to the start")
 
-    def compare(self, i: int, j: int, *, scope: Any = None, seed: int = 0) -> Compared:
-        """Run the states after two steps and say what is different: next tokens, KL both ways, features.
-
-        Where the text is the same, the control of the edits stands with it: random features of like density, and random
-        directions of the same norm.
-
-        Args:
-            i: Number of a step, 0 for the start.
-            j: Of another.
-            scope: The model and its dictionaries; that of the views by default.
-            seed: Of the control.
-
-        Returns:
-            The comparison, seen from step `i` (A) to step `j` (B), at the token that they select.
-
-        Raises:
-            WidgetError: No such step, or no model.
-            SaewidgetsError: A state cannot be run.
-        """
-        own = next((found for view in self._views.values() if (found := scope_of(view)) is not None), None)
-        return compare_states(scope or own, self.state(i), self.state(j), seed)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a step: number, view, words, code, prompt, number of edits, features, token."""
-        import pandas as pd
-
-        rows = [
-            (s.number, s.view, s.words, s.code, s.state.prompt, len(s.state.edits), s.state.features, s.state.token)
-            for s in self.steps
-        ]
-        return pd.DataFrame(rows, columns=["number", "view", "words", "code", "prompt", "edits", "features", "token"])
-
-    def to_notebook(self, path: str | Path, *, scope: str = "") -> Path:
-        """A notebook with a cell a step.
-
-        Args:
-            path: An `.ipynb` file.
-            scope: As in `code`.
-
-        Raises:
-            DiskError: It cannot be written.
-        """
-        return disk.write_bytes(path, files.notebook(self._begun, self.steps, scope))
-
-    def save(self, path: str | Path) -> Path:
-        """Write the diary as JSON.
-
-        Raises:
-            DiskError: It cannot be written.
-            WidgetError: A circuit's target is no token.
-        """
-        return disk.write_bytes(path, files.dump(self._begun, self._start, self.steps))
-
     @classmethod
     def open(cls, path: str | Path) -> Diary:
         """Read what `save` wrote. The diary has no views: give some to `replay`.
@@ -211,11 +121,6 @@ class Diary:
                 if not view.closed:
                     view.unobserve(self._changed, list(watched(view)))
             self._on_step = None
-
-    def __repr__(self) -> str:
-        """The steps, a line each."""
-        lines = [f"{step.number:>3}  {step.code}  # {comment(step.words)}" for step in self.steps]
-        return "\n".join([f"Diary of {', '.join(self._begun.names)}: {len(lines)} steps", *lines])
 
     # -- recording: always with GUARD held, for notifications are ------------------------------------------------------
 
@@ -318,6 +223,9 @@ class Diary:
             self._start = state_of(next(iter(self._views)), dict(seen))
         if self._on_step is not None:
             self._on_step(self)
+
+    def _scope(self) -> Any:
+        return next((found for view in self._views.values() if (found := scope_of(view)) is not None), None)
 
     def _kind(self, name: str) -> str:
         return str(self._views[name]._view)

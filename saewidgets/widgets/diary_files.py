@@ -68,7 +68,7 @@ def begun(views: Mapping[str, Any], links: Sequence[Link]) -> Begun:
 def _call(code: str, scope: str) -> str:
     """The call in what `.code()` of a widget prints."""
     call = "\n".join(row for row in str(code).splitlines() if row and not row.startswith(("#", "import ")))
-    return call.replace("(scope,", f"({scope},", 1)
+    return call.removeprefix("ex = ").replace("(scope,", f"({scope},", 1)
 
 
 def _scope_name(index: int) -> str:
@@ -91,6 +91,8 @@ def _cells(begun: Begun, steps: Sequence[Step], scope: str, waits: str) -> list[
             top.append(f"{name} = sw.demo()")
         else:
             top.append(f"# {name}: {comment(model)}; make it here: {name} = sw.Scope(model, dictionaries)")
+    if any("atlas=atlas" in call for call in begun.made):
+        top.append("atlas = None  # for examples: atlas = sw.Atlas.open(folder)")
     views = [f"{name} = {call}" for name, call in zip(begun.names, begun.made, strict=True)]
     views += [f"link{'' if i == 0 else f'_{i + 1}'} = {call}" for i, call in enumerate(begun.links)]
     # What a link passes on is waited for as well, before the next step builds on it.
@@ -108,6 +110,8 @@ def _cells(begun: Begun, steps: Sequence[Step], scope: str, waits: str) -> list[
 
 def _asks(step: Step, kind: str) -> bool:
     """Whether a step needs a new picture: of its own view, or of one that is linked."""
+    if kind == "explorer":
+        return True
     names = (*ASKED.get(kind, ("", ()))[1], "fill", "feature", "chosen", "selection")
     return any(f".{name}" in step.code for name in names)
 

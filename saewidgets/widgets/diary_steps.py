@@ -18,6 +18,7 @@ ASKED: dict[str, tuple[str, tuple[str, ...]]] = {
         "steering",
         ("edits", "prompt", "mode", "place", "seed", "temperature", "max_new_tokens", "frozen", "target"),
     ),
+    "explorer": ("ex", ()),
     "patch_map": ("patches", ("clean", "corrupt", "show", "corruption", "propagation", "error_term")),
 }
 # What scrolls is no step.
@@ -162,6 +163,8 @@ def _words(kind: str, name: str, old: Any, new: Any) -> str:
         return f"open {new}" if new else "close the feature"
     if name == "marks":
         return _marks(old, new)
+    if name == "pinned":
+        return _marks({"pinned": old, "groups": []}, {"pinned": new, "groups": []})
     if name in ("prompt", "text", "clean", "corrupt"):
         return "edit the text" if name in ("prompt", "text") else f"edit the {name} text"
     if name == "seed" and kind == "steering":

@@ -53,6 +53,12 @@ def put(view: Any, values: Values) -> None:
     Raises:
         SaewidgetsError: It cannot be shown; or it did not come in time.
     """
+    if view._view == "explorer":
+        from saewidgets.widgets.explorer_diary import go  # late: an explorer has a diary
+
+        go(view, values)
+        view.wait(PATIENCE)
+        return
     asked = {n: values[n] for n in ASKED.get(view._view, ("", ()))[1] if n in values}
     now = {name: getattr(view, name) for name in asked}
     if asked != now:

@@ -18,6 +18,8 @@ from saewidgets.widgets.asked import comment
 from saewidgets.widgets.base import BaseWidget
 from saewidgets.widgets.checks import Checked, refuse_unknown
 from saewidgets.widgets.circuit_request import node_ids
+from saewidgets.widgets.explorer_compare import compare
+from saewidgets.widgets.explorer_diary import ExplorerDiary
 from saewidgets.widgets.explorer_output import Leaving
 from saewidgets.widgets.explorer_request import VIEW, Shared, edit_call
 from saewidgets.widgets.explorer_shared import SHARED, Sharing
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from saewidgets.atlas.atlas import Atlas
     from saewidgets.interventions import Edit
     from saewidgets.scope import Scope
+    from saewidgets.widgets.compare import Compare
 
 
 class Explorer(Leaving, Sharing, BaseWidget):
@@ -92,7 +95,7 @@ class Explorer(Leaving, Sharing, BaseWidget):
     _front_traits: ClassVar[tuple[str, ...]] = tuple(VIEW)
     _messages: ClassVar[dict[str, str]] = {
         "begin": "_on_begin", "undo": "_on_undo", "redo": "_on_redo", "cancel": "_on_cancel", "save": "_on_save",
-        "payload": "_on_payload", "bundle": "_on_bundle",
+        "back": "_on_back", "payload": "_on_payload", "bundle": "_on_bundle",
     }  # fmt: skip
 
     def __init__(
@@ -133,10 +136,9 @@ class Explorer(Leaving, Sharing, BaseWidget):
             if prompt is not None or features is not None or edits:
                 raise WidgetError("A payload has its prompt and features already.", "Give a scope to choose them.")
             payload = self._viewed(source, view)
-            self.diary = list(payload.diary)
+            self.diary = ExplorerDiary(lines=payload.diary)
             super().__init__(payload, None, traits=_traits(payload), **look)
             return
-        self.diary = []
         self._scope, self._atlas = source, atlas
         self._texts = {"seed": seed, "temperature": temperature, "max_new_tokens": max_new_tokens}
         self._pinned = node_ids("pinned", list(pinned))
@@ -151,6 +153,7 @@ class Explorer(Leaving, Sharing, BaseWidget):
         payload = self._viewed(ExplorerPayload(shown.prompt, (), replace(context, code=self._call(shared))), view)
         own = {name: getattr(shown, name) for name in (*SHARED, "selection")}
         super().__init__(payload, None, traits={"live": True, **own, **_traits(payload)}, **look)
+        self.diary = ExplorerDiary(self)
         if focus in shown.features:
             shown.set_trait("fill", focus)
         shown._leader = self
@@ -254,6 +257,35 @@ class Explorer(Leaving, Sharing, BaseWidget):
             return
         self.select(feature=feature)
         self.opened = True
+
+    def compare(
+        self, prompt: str | None = None, edits: Sequence[Edit] = (), *, scope: Scope | None = None, seed: int = 0
+    ) -> Compare:
+        """This explorer beside another state, by default beside what the model does without its edits.
+
+        Side A is the other state, side B follows this explorer and leads it: text, edits and token are linked.
+
+        Args:
+            prompt: Text of side A; `None` for the same.
+            edits: What is done in side A.
+            scope: Model and dictionaries of side A; `None` for the same.
+            seed: Of the control.
+
+        Returns:
+            The view, to be shown and closed for itself.
+
+        Raises:
+            WidgetError: No model.
+            SaewidgetsError: Side A cannot be shown.
+
+        Example:
+            >>> import saewidgets as sw
+            >>> with sw.Explorer(sw.demo(), "Mira saw a red boat.", edits=[sw.ablate("resid_post.2/17")]) as ex:
+            ...     with ex.compare() as view:
+            ...         len(view.left.edits), len(view.right.edits)
+            (0, 1)
+        """
+        return compare(self, prompt, edits, scope, seed)
 
     def _known(self, feature: str | FeatureId) -> str:
         self._need_model()

@@ -42,6 +42,13 @@ class Leaving:
             payload = replace(self._shell(), panels=panels)
         return replace(payload, dashboards=self._dashboards()) if whole else payload
 
+    def _save_formats(self: Any) -> tuple[str, ...]:
+        return (*super()._save_formats(), "ipynb")  # type: ignore[misc]
+
+    def _file(self: Any, format: str) -> bytes:
+        made: bytes = self.diary.notebook() if format == "ipynb" else super()._file(format)  # type: ignore[misc]
+        return made
+
     def _encoded(self: Any, name: str, view: Any) -> ExplorerPanel:
         picture = None if view is None else view.payload
         if picture is None or (isinstance(picture, CircuitPayload) and not len(picture.nodes)):

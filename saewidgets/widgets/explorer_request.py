@@ -42,8 +42,8 @@ def drag(before: Shared, after: Shared) -> str:
     return "edits" if moved and before.prompt == after.prompt else ""
 
 
-def steps(before: Shared, after: Shared) -> Iterator[str]:
-    """Lines of Python that lead from one state to another.
+def steps(before: Shared, after: Shared, exact: bool = False) -> Iterator[str]:
+    """Lines of Python that lead from one state to another; `exact` in the letters, not only in what has one.
 
     Example:
         >>> list(steps(Shared("A boat."), Shared("A boat.", ("resid_post.2/17",))))
@@ -51,10 +51,12 @@ def steps(before: Shared, after: Shared) -> Iterator[str]:
     """
     if after.prompt != before.prompt:
         yield f"ex.prompt = {after.prompt!r}"
-    for name in after.features:
+    if exact and after.features != before.features:
+        yield f"ex.features = {list(after.features)!r}"
+    for name in () if exact else after.features:
         if name and name not in before.features:
             yield f"ex.add({name!r})"
-    for name in before.features:
+    for name in () if exact else before.features:
         if name and name not in after.features:
             yield f"ex.remove({name!r})"
     for node in after.pinned:

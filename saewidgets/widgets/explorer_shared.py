@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,13 @@ from saewidgets.payloads import ExplorerPanel, ExplorerPayload, encode
 from saewidgets.payloads.explorer import MAX_STEPS, PANELS
 from saewidgets.widgets import checks
 from saewidgets.widgets.base import ONE_STEP
+from saewidgets.widgets.explorer_diary import ExplorerDiary, go
 from saewidgets.widgets.explorer_panels import CircuitPanel, TextPanel
-from saewidgets.widgets.explorer_request import Shared, drag, same_kind, steps
+from saewidgets.widgets.explorer_request import Shared, drag, steps
 from saewidgets.widgets.feature_dashboard import FeatureDashboard
 from saewidgets.widgets.heatmap import TokenHeatmap
 from saewidgets.widgets.history import History
-from saewidgets.widgets.jobs import GUARD
+from saewidgets.widgets.jobs import GUARD, Job, Token
 from saewidgets.widgets.link import link
 
 NOTHING = np.zeros(0, np.uint8)
@@ -36,7 +39,7 @@ class Sharing(traitlets.HasTraits):
     text: TextPanel | None = None
     dashboard: FeatureDashboard | None = None
     history: History
-    diary: list[str]
+    diary: ExplorerDiary
 
     def _follow(self: Any) -> None:
         """Notice what panels and people change."""
@@ -45,6 +48,7 @@ class Sharing(traitlets.HasTraits):
         self.observe(self._on_focus, "feature")
         self.observe(self._on_theme, "theme")
         self.heatmap.observe(self._on_fill, "fill")
+        self.heatmap.observe(self._on_site, "site")
 
     # -- panels --------------------------------------------------------------------------------------------------------
 
@@ -143,8 +147,7 @@ class Sharing(traitlets.HasTraits):
         self._recorded_at, self._drag = now, kind
         self.history = self.history.record(state, merge=merge)
         self._depths()
-        for line in steps(before, state):
-            self._noted(line, merge)
+        self._noted("; ".join(steps(before, state)), merge or None)
 
     def _on_marks(self: Any, change: Any) -> None:
         """What is pinned has a letter."""
@@ -167,8 +170,17 @@ class Sharing(traitlets.HasTraits):
             self.features = tuple(features)
 
     def _on_token(self: Any, change: Any) -> None:
-        if not self._is_setting and not self._stepping:
+        if self._stepping:
+            return
+        if self._is_setting or self.heatmap._is_setting:
+            self.diary.refresh()
+        else:
             self._noted(f"ex.select(token={change.new})")
+
+    def _on_site(self: Any, change: Any) -> None:
+        with GUARD:
+            if not self._stepping and not self.closed:
+                self._noted(f"ex.heatmap.site = {change.new!r}")
 
     def _on_fill(self: Any, change: Any) -> None:
         if "/" in change.new:
@@ -180,7 +192,10 @@ class Sharing(traitlets.HasTraits):
     def _on_focus(self: Any, change: Any) -> None:
         with GUARD:
             name = change.new
-            if not (self._stepping or self._following) and self.diary[-1:] != [f"ex.add({name!r})"]:
+            added = len(self.diary) and self.diary[-1].endswith(f"ex.add({name!r})")
+            if self._following or (added and not self._stepping):
+                self.diary.refresh()
+            elif not self._stepping:
                 self._noted(f"ex.select(feature={name!r})")
             if name in self.features and self.heatmap.fill != name:
                 self.heatmap.fill = name
@@ -193,19 +208,38 @@ class Sharing(traitlets.HasTraits):
             if history.place != self.history.place:
                 self.history = history
                 self._recorded_at = float("-inf")
+                before = self._state()
                 self._restore(history.state)
                 self._depths()
-                self._noted("ex.undo()" if direction == "back" else "ex.redo()")
+                self._noted("; ".join(steps(before, self._state(), exact=True)), again=False)
         if request_id is not None:
             self._post({"type": "ok", "id": request_id, "result": None})
 
     def _restore(self: Any, state: Any) -> None:
-        self._stepping = True
-        try:
+        with self._quietly():
             self.prompt, self.features, self.edits = state.prompt, state.features, state.edits
             self._put_pinned(state.pinned)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Change what is shared, and note none of it."""
+        self._stepping = True
+        try:
+            yield
         finally:
             self._stepping = False
+
+    def _on_back(self: Any, request_id: Any, content: dict[str, Any]) -> None:
+        """Go back to a step of the diary, by its place among the lines in view."""
+        self._need_model()
+        line = checks.whole(0, MAX_STEPS)("line", content.get("line"))
+        state = self.diary.state(max(0, len(self.diary) - MAX_STEPS) + line + 1)
+
+        def back(token: Token) -> None:
+            go(self, state.views["ex"])
+            self._post({"type": "ok", "id": request_id, "result": None})
+
+        self._runner.submit("back", Job(back, partial(self._save_failed, request_id), request_id, True))
 
     def _put_pinned(self: Any, pinned: Sequence[str]) -> None:
         self._pinned = tuple(pinned)
@@ -221,12 +255,9 @@ class Sharing(traitlets.HasTraits):
         for view in (self, *self._all()):
             view.undo_depth, view.redo_depth = self.history.undo_depth, self.history.redo_depth
 
-    def _noted(self: Any, code: str, again: bool = False) -> None:
-        """Write a line of the diary. The one place that does; `again` where it makes the last line void."""
-        if self.diary and (again or same_kind(self.diary[-1], code)):
-            self.diary.pop()
-        if self.diary[-1:] != [code] or code.endswith("do()"):
-            self.diary = [*self.diary, code][-MAX_STEPS:]
+    def _noted(self: Any, code: str, again: bool | None = None) -> None:
+        """Write a line of the diary. The one place that does; `again` as of `ExplorerDiary.note`."""
+        self.diary.note(code, again)
         self._tell()
 
     def _tell(self: Any) -> None:
@@ -240,7 +271,8 @@ class Sharing(traitlets.HasTraits):
 
     def _shell(self: Any) -> ExplorerPayload:
         notes = tuple(ExplorerPanel(name, NOTHING, note) for name, note in self._notes.items() if name in PANELS)
-        return replace(self._viewed(self._picture, self._view_now()), panels=notes, diary=tuple(self.diary))
+        lines = tuple(self.diary)[-MAX_STEPS:]
+        return replace(self._viewed(self._picture, self._view_now()), panels=notes, diary=lines)
 
     def _need_model(self: Any) -> Any:
         if self._scope is None:

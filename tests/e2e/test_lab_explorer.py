@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -88,6 +89,7 @@ def test_one_token_in_all_panels(notebook: Notebook, view: Locator) -> None:
     heatmap.token(4).click()
     notebook.page.keyboard.press("Escape")  # a click also opens the editor
     becomes(notebook, "(ex.selection, ex.heatmap.selection)", (4, 4))
+    becomes(notebook, "list(ex.diary)", ["ex.select(token=4)"])
     assert word_after(view) == "Tom"
     expect(heatmap.strongest.get_by_role("heading")).to_contain_text("token 4")
     assert here(view) < before
@@ -100,7 +102,7 @@ def test_one_token_in_all_panels(notebook: Notebook, view: Locator) -> None:
     becomes(notebook, "ex.selection", int(chosen.rpartition("@")[2]))
     heatmap.token(14).click()
     notebook.page.keyboard.press("Escape")
-    becomes(notebook, "ex.diary", ["ex.select(token=14)"])
+    becomes(notebook, "(ex.selection, list(ex.diary))", (14, []))  # back where it began is no step
 
 
 def test_ablate_and_undo_everywhere(notebook: Notebook, view: Locator) -> None:
@@ -118,7 +120,7 @@ def test_ablate_and_undo_everywhere(notebook: Notebook, view: Locator) -> None:
     assert notebook.python(same, setup) is True
     said = view.get_by_role("group", name="After the edits").locator(".gen").inner_text().replace("‹end›", "")
     assert said.strip() and said.strip() in notebook.python("own.text")
-    assert notebook.python("ex.diary")[-1] == f"ex.edit(sw.ablate({feature!r}))"
+    assert notebook.python("list(ex.diary)")[-1] == f"ex.edit(sw.ablate({feature!r}))"
 
     view.locator("[data-graph]").focus()
     notebook.page.keyboard.press("Control+z")  # in another panel than the edit was made in
@@ -155,6 +157,29 @@ def test_type_in_the_strip(notebook: Notebook, view: Locator) -> None:
         notebook.python("None", "ex.undo()")
         rest(notebook, view)
     assert notebook.python("(ex.heatmap.payload.prompt, ex.circuit.payload.prompt)") == (PROMPT,) * 2
+
+
+def test_a_click_goes_back_and_the_diary_is_a_notebook(notebook: Notebook, view: Locator, tmp_path: Path) -> None:
+    rest(notebook, view)
+    diary = view.get_by_role("region", name="Diary")
+    code = notebook.python("list(ex.diary)")
+    expect(diary.get_by_role("listitem")).to_have_count(len(code))
+    assert diary.get_by_role("listitem").all_inner_texts() == code
+    ablated = next(i for i, line in enumerate(code) if line.startswith("ex.edit(sw.ablate("))
+    undone = next(i for i, line in enumerate(code) if line == "ex.edit()")
+    for line, n in ((undone, 0), (ablated, 1)):
+        diary.get_by_role("listitem").nth(line).get_by_role("button").click()
+        becomes(notebook, "len(ex.edits)", n)
+        rest(notebook, view)
+        same = f"values_of(ex) == ex.diary.state({line + 1}).views['ex']"
+        assert notebook.python(same, "from saewidgets.widgets.explorer_diary import values_of") is True
+    with notebook.page.expect_download(timeout=60_000) as download:
+        diary.get_by_role("button", name="Export as notebook").click()
+    path = tmp_path / "diary.ipynb"
+    download.value.save_as(path)
+    assert download.value.suggested_filename == "explorer.ipynb"
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.id.startswith("step-")]
+    assert [cell.source.split("\n")[1] for cell in cells] == notebook.python("list(ex.diary)")
 
 
 def test_resize_and_lecture(notebook: Notebook, view: Locator) -> None:

@@ -84,6 +84,8 @@ def test_axe_and_overflow(open_page: Open, payload: Any, width: int) -> None:
         page = open_page(live_page(payload, dark), viewport={"width": width, "height": 900})
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    for shelf in page.locator(".shelf > button:visible").all():
+        shelf.click()
     for fold in page.locator(".fold > button, summary").all():
         fold.click()
     assert violations(page) == []
@@ -325,6 +327,35 @@ def test_an_example_says_its_effect_when_the_pointer_rests(open_page: Open) -> N
     row.hover()
     page.wait_for_timeout(300)
     assert len([m for m in sent(page) if m["type"] == "effect"]) == 2, "what is known is not asked again"
+
+
+def test_the_lower_panels_of_an_explorer_are_a_line_each_where_it_is_narrow(open_page: Open) -> None:
+    payload = make_explorer()
+    page = open_page(saved_page(payload), viewport={"width": 360, "height": 900})
+    circuit, texts = payload.picture("circuit"), payload.picture("text")
+    dashboard = next(one.payload for one in payload.dashboards if one.id == payload.feature)
+    lines = page.locator(".shelf > button")
+    expect(lines).to_have_count(4)
+    assert [line.inner_text().split("\n") for line in lines.all()] == [
+        ["Circuit", f"{len(circuit.nodes.id)} nodes"],
+        ["Focused feature", f"density {dashboard.n_active / dashboard.n_tokens:.2%}".replace("%", " %")],
+        ["What it says", f"{len(texts.texts)} texts"],
+        ["Diary", f"{len(payload.diary)} steps"],
+    ]  # fmt: skip
+    graph, line = page.locator("[data-graph]"), lines.first
+    expect(graph).to_be_hidden()
+    expect(line).to_have_attribute("aria-expanded", "false")
+    line.focus()
+    page.keyboard.press("Enter")
+    expect(graph).to_be_visible()
+    expect(line).to_have_attribute("aria-expanded", "true")
+    assert graph.bounding_box()["width"] > 200, "it was drawn without a width before"  # type: ignore[index]
+    assert violations(page) == []
+    page.keyboard.press("Enter")
+    expect(graph).to_be_hidden()
+    page.set_viewport_size({"width": 1000, "height": 900})
+    expect(graph).to_be_visible()
+    expect(line).to_be_hidden()
 
 
 def test_a_label_is_judged_blind(open_page: Open) -> None:

@@ -70,6 +70,7 @@ def test_one_set_of_edits_and_one_history(ex: Any, scope: Scope) -> None:
         own = scope.generate(TEXT, edits, max_new_tokens=4, temperature=0.0, seed=0)
         assert texts.column(role).tokens.ids.tolist() == list(own.token_ids)
 
+    features = ex.features
     ex.add("mlp_in.1/7")
     assert ex.features[-1] == ex.heatmap.features[-1] == ex.feature == "mlp_in.1/7"
     assert {v.undo_depth for v in (ex, ex.heatmap, ex.circuit, ex.text, ex.dashboard)} == {2}
@@ -82,7 +83,10 @@ def test_one_set_of_edits_and_one_history(ex: Any, scope: Scope) -> None:
     assert ex.wait(120)
     assert edits_of(ex) == [(edit,)] * 4 and "mlp_in.1/7" in ex.heatmap.features
     assert {v.redo_depth for v in (ex, ex.heatmap, ex.circuit)} == {0}
-    assert ex.diary[-4:] == ["ex.undo()", "ex.undo()", "ex.redo()", "ex.redo()"]
+    assert ex.diary[-4:] == [
+        f"ex.features = {list(features)!r}", "ex.edit()", f"ex.edit(sw.ablate({features[0]!r}))",
+        f"ex.features = {[*features, 'mlp_in.1/7']!r}",
+    ]  # fmt: skip
 
 
 def test_edits_of_the_circuit_reach_the_strip(ex: Any) -> None:
@@ -104,7 +108,7 @@ def test_what_is_pinned_has_a_letter(ex: Any) -> None:
     name = node.rpartition("@")[0]
     ex.pin(node)
     assert ex.circuit.marks["pinned"] == [node] and name in ex.heatmap.features
-    assert ex.diary[-2:] == [f"ex.add({name!r})", f"ex.pin({node!r})"]
+    assert list(ex.diary) == [f"ex.add({name!r}); ex.pin({node!r})"], "one act, one step"
     ex.undo()
     assert ex.circuit.marks["pinned"] == [] and name not in ex.features
     ex.circuit.marks = {**ex.circuit.marks, "pinned": [node]}  # by hand in the graph
@@ -115,10 +119,10 @@ def test_what_is_pinned_has_a_letter(ex: Any) -> None:
 
 def test_token_and_feature(ex: Any) -> None:
     ex.select(token=2)
-    assert (ex.heatmap.selection, ex.diary) == (2, ["ex.select(token=2)"])
+    assert (ex.heatmap.selection, list(ex.diary)) == (2, ["ex.select(token=2)"])
     ex.heatmap.selection = 3
     ex.heatmap.selection = 4
-    assert (ex.selection, ex.diary) == (4, ["ex.select(token=4)"])
+    assert (ex.selection, list(ex.diary)) == (4, ["ex.select(token=4)"])
     second = ex.features[1]
     ex.heatmap.fill = second
     assert ex.feature == second and ex.dashboard.feature == second
@@ -159,7 +163,7 @@ def test_what_is_refused_changes_nothing(scope: Scope, call: Any, error: type[Ex
         before = ex.history.state
         with pytest.raises(error):
             call(ex)
-        assert ex.history.state == before and ex.diary == [] and ex.undo_depth == 0
+        assert ex.history.state == before and len(ex.diary) == 0 and ex.undo_depth == 0
 
 
 @pytest.mark.parametrize(
@@ -242,7 +246,11 @@ def test_files(ex: Any, tmp_path: Path) -> None:
     assert decode(encode(payload)).diary == tuple(ex.diary)
     with sw.open(ex.save(tmp_path / "x.sae")) as saved:
         assert isinstance(saved, Explorer) and saved.payload.picture("circuit").nodes.id
-        assert saved.diary == ex.diary and str(saved.code()) == str(ex.code())
+        assert list(saved.diary) == list(ex.diary) and repr(saved.diary) == "\n".join(ex.diary)
+        for call in (saved.diary.code, saved.diary.replay, saved.diary.to_frame, lambda: saved.diary.compare(0, 1)):
+            with pytest.raises(WidgetError, match="only the lines"):
+                call()
+        assert str(saved.code()) == str(ex.code())
         with pytest.raises(WidgetError, match="opened from a file"):
             saved.add("resid_post.2/1")
         page = saved.to_html()
@@ -281,3 +289,29 @@ def test_a_payload_refuses(ex: Any) -> None:
     for change in ({"preset": "x"}, {"side": "x"}, {"widths": (0.2, 0.2)}, {"panels": payload.panels * 2}):
         with pytest.raises(PayloadError):
             replace(payload, **change)
+
+
+def test_compare_is_linked(ex: Any, scope: Scope) -> None:
+    edit = sw.ablate(ex.features[0])
+    ex.edit(edit)
+    with ex.compare() as view:
+        assert (view.left.edits, view.right.edits) == ((), (edit,))
+        assert [name for name in view.left.features if name] == [name for name in ex.features if name]
+        view.left.selection = 2  # one token everywhere
+        assert (view.right.selection, ex.selection, ex.heatmap.selection) == (2, 2, 2)
+        ex.select(token=4)
+        assert (view.left.selection, view.right.selection) == (4, 4)
+        ex.edit(sw.scale(ex.features[1], 2.0))
+        assert ex.wait(120) and view.wait(120)
+        assert view.right.edits == ex.edits and view.left.edits == ()
+        shown = view.payload.predictions
+        p, q = (scope.run(TEXT, edits=e).logits[4].double().log_softmax(-1).numpy() for e in ((), ex.edits))
+        at = shown.positions.tolist().index(view.pair)
+        assert shown.kl[at] == pytest.approx((np.exp(p) * (p - q)).sum(), rel=1e-4, abs=1e-6)
+        assert view.payload.control is not None
+    ex.select(token=1)
+    with ex.compare("Tom has a key.", [edit]) as other:
+        assert (other.left.prompt, other.left.edits, other.right.prompt) == ("Tom has a key.", (edit,), TEXT)
+    early = sw.demo(checkpoint="early")
+    with ex.compare(scope=early) as models:
+        assert models._scopes == (early, scope)

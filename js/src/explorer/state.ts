@@ -3,7 +3,7 @@ import { computed, effect, signal } from "@preact/signals";
 import { HeatmapState } from "../model";
 import type { Host } from "../mount";
 import { PageModel } from "../page";
-import type { ExplorerPayload } from "../payloads";
+import type { ExplorerPayload, Payload } from "../payloads";
 import { type AnyModel, Picture, whole, words } from "../picture";
 
 export const PRESETS = ["researcher", "lecture"];
@@ -22,6 +22,8 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   /** Models of the panels that are there. */
   readonly models = signal<Readonly<Record<string, AnyModel>>>({});
   readonly heat = signal<HeatmapState | null>(null);
+  /** What the panels show. */
+  readonly drawn = signal<Readonly<Record<string, Picture<Payload>>>>({});
   /** The panel of a lecture that is in view. */
   readonly page = signal(0);
   readonly letters = computed<ReadonlyMap<string, number>>(
@@ -50,6 +52,10 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   }
 
   // -- what the user does ---------------------------------------------------------------------------------------------
+
+  drew(name: string, picture: Picture<Payload>): void {
+    this.drawn.value = { ...this.drawn.peek(), [name]: picture };
+  }
 
   /** Look at a feature: the strip is filled by it where it has a letter. */
   focus = (id: string): void => {

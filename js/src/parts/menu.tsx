@@ -4,9 +4,10 @@ import { useEffect, useRef } from "preact/hooks";
 import type { BaseView } from "../view";
 
 const FORMATS = ["html", "svg", "png", "pdf", "sae"] as const;
-type Format = (typeof FORMATS)[number] | "json";
+type Format = (typeof FORMATS)[number] | "json" | "ipynb";
 const TYPES: Record<Format, string> = {
   json: "application/json",
+  ipynb: "application/x-ipynb+json",
   html: "text/html",
   svg: "image/svg+xml",
   png: "image/png",
@@ -31,7 +32,7 @@ function download(view: BaseView, name: string, type: string, data: BlobPart): v
   });
 }
 
-async function save(view: BaseView, format: Format): Promise<void> {
+export async function save(view: BaseView, format: Format): Promise<void> {
   const { state } = view;
   if (!state.live.value && format === "sae") {
     download(view, `${state.name}.sae`, TYPES.sae, state.raw.slice());

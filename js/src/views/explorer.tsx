@@ -1,10 +1,12 @@
 // The Explorer: strip on top; features, circuit, predictions; the focused feature, the texts and the diary.
+import { computed, type ReadonlySignal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { KEYS, viewKey } from "../commands";
 import css from "../css/explorer.css";
 import { Divider } from "../explorer/divider";
 import { ExplorerState, PRESETS, SIDES } from "../explorer/state";
+import { plural, share } from "../format";
 import type { HeatmapState } from "../model";
 import { type Draw, type Host, mount } from "../mount";
 import { Row } from "../parts/chips";
@@ -13,7 +15,7 @@ import { Help } from "../parts/help";
 import { Key } from "../parts/key";
 import { Legend } from "../parts/legend";
 import { LongStrip } from "../parts/longstrip";
-import { Menu } from "../parts/menu";
+import { Menu, save } from "../parts/menu";
 import { NextToken } from "../parts/predictions";
 import { SearchBox } from "../parts/search";
 import { Segments } from "../parts/segments";
@@ -23,7 +25,8 @@ import { Strip } from "../parts/strip";
 import { Strongest } from "../parts/strongest";
 import { Site } from "../parts/toolbar";
 import { Tooltip } from "../parts/tooltip";
-import type { AnyModel } from "../picture";
+import type { Payload } from "../payloads";
+import type { AnyModel, Picture } from "../picture";
 import { searchHere } from "../search";
 import { plain } from "../signs";
 import { type BaseView, makeBaseView, makeView, type View } from "../view";
@@ -161,6 +164,20 @@ function Panels({ view, strip, host, lecture }: PanelsProps) {
       {children}
     </div>
   );
+  // In a narrow place the lower panels are a line each: its name and one number.
+  const fold = (at: number, zoomed: boolean, number: ReadonlySignal<string>, children: ComponentChildren) =>
+    panel(
+      at,
+      zoomed,
+      lecture ? (
+        children
+      ) : (
+        <Fold title={TITLES[at] as string} number={number}>
+          {children}
+        </Fold>
+      ),
+    );
+  const numbers = useMemo(() => numbersOf(state), []);
   const draws = useMemo(
     () => ({
       circuit: circuitPart({
@@ -202,7 +219,12 @@ function Panels({ view, strip, host, lecture }: PanelsProps) {
           </div>,
         )}
         <Divider view={view} index={0} label="Width of the features" />
-        {panel(2, false, <Slot name="circuit" title="Circuit" view={view} draw={draws.circuit} host={host} />)}
+        {fold(
+          2,
+          false,
+          numbers.circuit,
+          <Slot name="circuit" title="Circuit" view={view} draw={draws.circuit} host={host} />,
+        )}
         <Divider view={view} index={1} label="Width of the predictions" />
         {panel(
           3,
@@ -213,15 +235,21 @@ function Panels({ view, strip, host, lecture }: PanelsProps) {
         )}
       </div>
       <div class={state.opened.value && !lecture ? "two open" : "two"}>
-        {panel(
+        {fold(
           4,
           true,
+          numbers.dashboard,
           <Slot name="dashboard" title="Focused feature" view={view} draw={draws.dashboard} host={host} />,
         )}
         <Divider view={view} index={2} label="Width of the focused feature" />
         <div>
-          {panel(5, true, <Slot name="text" title="What it says" view={view} draw={steeringTexts} host={host} />)}
-          {panel(6, true, <Diary lines={state.payload.value?.diary ?? []} />)}
+          {fold(
+            5,
+            true,
+            numbers.text,
+            <Slot name="text" title="What it says" view={view} draw={steeringTexts} host={host} />,
+          )}
+          {fold(6, true, numbers.diary, <Diary view={view} lines={state.payload.value?.diary ?? []} />)}
         </div>
       </div>
     </>
@@ -255,8 +283,53 @@ function Slot({
       )}
       {note && <p class="em drained">{plain(note, 400)}</p>}
       {!model && !note && <p class="em">{waiting(state, name)}</p>}
-      {model && <Mounted key={String(model.get("_view"))} model={model} draw={draw} host={host} />}
+      {model && (
+        <Mounted
+          key={String(model.get("_view"))}
+          model={model}
+          draw={draw}
+          host={host}
+          drawn={(picture) => state.drew(name, picture)}
+        />
+      )}
     </section>
+  );
+}
+
+/** One number of each lower panel. */
+function numbersOf(state: ExplorerState) {
+  const of = (name: string, say: (payload: Payload) => string) =>
+    computed(() => {
+      const payload = state.drawn.value[name]?.payload.value;
+      return state.note(name) ? "not there" : payload ? say(payload) : "…";
+    });
+  return {
+    circuit: of("circuit", (p) => ("nodes" in p ? plural(p.nodes.id.length, "node") : "")),
+    dashboard: of("dashboard", (p) =>
+      "n_active" in p ? `density ${share(p.n_active / Math.max(1, p.n_tokens))}` : "",
+    ),
+    text: of("text", (p) => ("texts" in p ? plural(p.texts.length, "text") : "")),
+    diary: computed(() => plural(state.payload.value?.diary.length ?? 0, "step")),
+  };
+}
+
+function Fold({
+  title,
+  number,
+  children,
+}: {
+  title: string;
+  number: ReadonlySignal<string>;
+  children: ComponentChildren;
+}) {
+  const open = useSignal(false);
+  return (
+    <div class={open.value ? "shelf" : "shelf shut"}>
+      <button type="button" class="line" aria-expanded={open.value} onClick={() => (open.value = !open.value)}>
+        <b>{title}</b> <span class="num">{number}</span>
+      </button>
+      <div class="inside">{children}</div>
+    </div>
   );
 }
 
@@ -268,13 +341,22 @@ function waiting(state: ExplorerState, name: string): string {
     : "This picture has no such panel.";
 }
 
-function Mounted({ model, draw, host }: { model: AnyModel; draw: Draw; host: Host | undefined }) {
+interface MountedProps {
+  model: AnyModel;
+  draw: Draw;
+  host: Host | undefined;
+  drawn: (picture: Picture<Payload>) => void;
+}
+
+function Mounted({ model, draw, host, drawn }: MountedProps) {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!box.current) return;
     const bare: Draw = (own, root, ended, others) => {
       root.classList.add("bare");
-      return draw(own, root, ended, others);
+      const made = draw(own, root, ended, others);
+      drawn(made.state as Picture<Payload>);
+      return made;
     };
     return mount({ model, el: box.current, ...(host && { host }) }, new Map([[String(model.get("_view")), bare]]));
   }, [model]);
@@ -318,7 +400,10 @@ function Chips({ view, focus }: { view: View; focus: (id: string) => void }) {
   );
 }
 
-function Diary({ lines }: { lines: readonly string[] }) {
+function Diary({ view, lines }: { view: ExplorerView; lines: readonly string[] }) {
+  const { live, requests } = view.state;
+  const back = (line: number) =>
+    requests.ask({ type: "back", line }).catch((failure) => (requests.failure.value = failure));
   const end = useRef<HTMLOListElement>(null);
   useEffect(() => {
     end.current?.scrollTo?.(0, end.current.scrollHeight);
@@ -334,10 +419,21 @@ function Diary({ lines }: { lines: readonly string[] }) {
         <ol class="diary" ref={end} tabIndex={0} aria-label="Steps">
           {lines.map((line, i) => (
             <li key={i} class={i === lines.length - 1 ? "now" : ""}>
-              <code>{plain(line, 400)}</code>
+              {live.value ? (
+                <button type="button" class="plain" title="Go back to this step" onClick={() => back(i)}>
+                  <code>{plain(line, 400)}</code>
+                </button>
+              ) : (
+                <code>{plain(line, 400)}</code>
+              )}
             </li>
           ))}
         </ol>
+      )}
+      {live.value && lines.length > 0 && (
+        <button type="button" class="plain" onClick={() => save(view as unknown as BaseView, "ipynb")}>
+          Export as notebook
+        </button>
       )}
     </section>
   );
