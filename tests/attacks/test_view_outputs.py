@@ -35,7 +35,7 @@ def texts_of(value: Any) -> int:
 # Fields that hold one of a few words: anything else is refused.
 WORDS = {
     "phase", "mode", "place", "control", "role", "finished", "scale_of_losses", "unit", "better", "kind", "shown",
-    "show", "corruption", "x", "y", "side", "tool", "preset",
+    "show", "corruption", "x", "y", "side", "tool", "preset", "match",
 }  # fmt: skip
 
 

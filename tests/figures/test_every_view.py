@@ -14,7 +14,10 @@ from saewidgets.payloads.codec import kind_of
 from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
 from tests.view_factory import (
+    make_compare,
+    make_contrast,
     make_dashboard,
+    make_explorer,
     make_frontier,
     make_patch_map,
     make_report,
@@ -25,7 +28,7 @@ from tests.view_factory import (
 
 MADE = [
     make_payload(), make_training(), make_frontier(), make_report(), make_dashboard(), make_table(), make_circuit(),
-    make_steering(), make_patch_map(),
+    make_steering(), make_patch_map(), make_contrast(), make_compare(), make_explorer(),
 ]  # fmt: skip
 PAYLOADS = {kind_of(payload): payload for payload in MADE}
 

@@ -87,6 +87,7 @@ class FakeScope:
         self.dictionaries = {key: SimpleNamespace(d_dict=WIDTH) for key in keys}
         self.model = SimpleNamespace(name="fake")
         self.default_site = keys[-1]
+        self.loaded = f"Loaded: {', '.join(f'{key} (0 to {WIDTH - 1})' for key in keys)}."
         self.lock = threading.RLock()
         self.delay, self.forwards = delay, 0
         self.threads: set[str] = set()

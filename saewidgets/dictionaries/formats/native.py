@@ -16,7 +16,7 @@ from saewidgets.dictionaries.activation import Activation
 from saewidgets.dictionaries.clt import CrossLayerTranscoder
 from saewidgets.dictionaries.crosscoder import Crosscoder
 from saewidgets.dictionaries.feedforward import FeedForward
-from saewidgets.dictionaries.formats.files import Files
+from saewidgets.dictionaries.formats.files import SUFFIXES, Files
 from saewidgets.dictionaries.formats.questions import Questions
 from saewidgets.dictionaries.formats.safetensors import read_header
 from saewidgets.dictionaries.interface import AUTHORS, SCALES, Dictionary
@@ -96,8 +96,10 @@ def matches(files: Files) -> bool:
 
 
 def _file(files: Files) -> str | None:
-    """The file that was named, whatever its suffix: `save` takes any, and the mark of ours is inside."""
-    return files.weights(".safetensors") if files.file is None else files.file.name
+    """The file that was named, unless its suffix says another container: `save` takes any name, the mark is inside."""
+    if files.file is None or files.file.suffix in SUFFIXES:
+        return files.weights(".safetensors")
+    return files.file.name
 
 
 def read(files: Files, questions: Questions) -> Dictionary:
