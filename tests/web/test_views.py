@@ -71,8 +71,8 @@ VIEWS: dict[str, Any] = {
 # Elements of these views, besides those of the heatmap.
 OURS = {
     "b", "button", "canvas", "circle", "dd", "details", "div", "dl", "dt", "fieldset", "g", "h2", "h3", "i",
-    "input", "kbd", "label", "li", "line", "ol", "option", "p", "path", "rect", "s", "section", "select", "span", "style",
-    "summary", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "title", "tr", "tspan", "u", "ul",
+    "input", "kbd", "label", "li", "line", "ol", "option", "p", "path", "rect", "s", "section", "select", "span",
+    "style", "summary", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "title", "tr", "tspan", "u", "ul",
 }  # fmt: skip
 BASES = {"style"}
 

@@ -97,7 +97,7 @@ def matches(files: Files) -> bool:
 
 def _file(files: Files) -> str | None:
     """The file that was named, unless its suffix says another container: `save` takes any name, the mark is inside."""
-    if files.file is None or files.file.suffix in SUFFIXES:
+    if files.file is None or files.file.suffix in (*SUFFIXES, ".json", ".yaml", ".yml"):
         return files.weights(".safetensors")
     return files.file.name
 
