@@ -72,7 +72,8 @@ VIEWS: dict[str, Any] = {
 OURS = {
     "b", "button", "canvas", "circle", "dd", "details", "div", "dl", "dt", "fieldset", "g", "h2", "h3", "i",
     "input", "kbd", "label", "li", "line", "ol", "option", "p", "path", "rect", "s", "section", "select", "span",
-    "style", "summary", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "title", "tr", "tspan", "u", "ul",
+    "style", "summary", "svg", "table", "tbody", "td", "text", "textarea", "th", "thead", "title", "tr", "tspan", "u",
+    "ul",
 }  # fmt: skip
 BASES = {"style"}
 
