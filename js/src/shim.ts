@@ -56,9 +56,10 @@ function pull({ model, signal }: Context, hash: string): Promise<BlobPart> {
 
 function fetchCode(context: Context, hash: string): Promise<BlobPart> {
   const pushed = push(context, hash);
+  // Never once the carrier has answered: nobody asks for the bundle a second time.
   const late = new Promise<void>((resolve) => {
-    setTimeout(resolve, PATIENCE);
-    pushed.catch(resolve);
+    const patience = setTimeout(resolve, PATIENCE);
+    pushed.then(() => clearTimeout(patience), resolve);
   });
   return Promise.any([pushed, late.then(() => pull(context, hash))]);
 }

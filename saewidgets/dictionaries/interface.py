@@ -200,7 +200,7 @@ class Dictionary(ABC):
                 `sae_weights.safetensors` as sae-lens 6 reads them, the same function in its conventions.
 
         Raises:
-            DictionaryError: An unknown format, or one that cannot represent this dictionary.
+            DictionaryError: An unknown format, one that cannot represent this dictionary, or a suffix of another kind.
             DiskError: No such folder, no space, or not permitted.
         """
         from saewidgets.dictionaries.formats import native, saelens, saelens_write

@@ -252,18 +252,24 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
         self._post({"type": "progress", "id": request_id, "done": done, "total": total, "note": note})
 
     def _publish(self, step: Step, payload: Any, token: Token) -> None:
-        # What the user changed in the view since she asked is newer than the request.
-        moved = {name: value for name, value in self._view_now().items() if step.view.get(name, value) != value}
-        payload = self._viewed(payload, moved)
-        raw = encode(payload)
+        moved = self._moved(step)
+        viewed = self._viewed(payload, moved)
+        raw = encode(viewed)
         with GUARD:
             token.check()  # under the lock: from here on no newer request can come in between
             if self.closed:
                 return
+            if (late := self._moved(step)) != moved:
+                viewed = self._viewed(payload, late)
+                raw = encode(viewed)
             self._shown = step
             with self._setting():
-                self._put(payload, raw)
-                self._show(step, payload)
+                self._put(viewed, raw)
+                self._show(step, viewed)
+
+    def _moved(self, step: Step) -> dict[str, Any]:
+        """What the user changed in the view since she asked: it is newer than the request."""
+        return {name: value for name, value in self._view_now().items() if step.view.get(name, value) != value}
 
     def _put(self, payload: Any, raw: bytes) -> None:
         """Make this the good picture; call it with the lock, while setting."""

@@ -26,7 +26,7 @@ def test_our_form_is_lossless(tmp_path, kind, d_out):
     assert "site_in" in str(loaded.card)
 
 
-@pytest.mark.parametrize("name", ["my-sae", "my-sae.v2", "sae.pt", "sae.safetensors"])
+@pytest.mark.parametrize("name", ["my-sae", "my-sae.v2", "sae.safetensors"])
 def test_our_form_is_known_by_what_is_in_it(tmp_path, name):
     dictionary, *_ = make("relu")
     dictionary.save(tmp_path / name)
@@ -35,6 +35,14 @@ def test_our_form_is_known_by_what_is_in_it(tmp_path, name):
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-1])
     with pytest.raises(DictionaryError):
         load_dictionary(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["sae.pt", "sae.npz", "sae.json"])
+def test_our_form_is_not_written_under_the_name_of_another(tmp_path, name):
+    dictionary, *_ = make("relu")
+    with pytest.raises(DictionaryError, match="would be a safetensors file"):
+        dictionary.save(tmp_path / name)
+    assert not (tmp_path / name).exists()
 
 
 def header(entries: object, body: bytes = b"") -> bytes:

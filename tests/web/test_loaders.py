@@ -72,6 +72,7 @@ def test_colab_several_managers_share_one_evaluation(open_page: Open, carrier: s
     expect(page.locator(".saewidgets")).to_have_count(3)
     bundles = "globalThis[Symbol.for('saewidgets')].bundles.size"
     assert page.evaluate(bundles) == 1
+    page.wait_for_timeout(1_000)  # longer than the patience with a carrier
     asked = page.evaluate("outputs.map(({ sent }) => sent.filter(({ type }) => type === 'bundle').length)")
     assert asked == ([0, 0, 0] if carrier == "reachable" else [1, 0, 0])
 

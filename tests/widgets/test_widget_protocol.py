@@ -11,7 +11,7 @@ import traitlets
 
 from saewidgets.errors import FeatureError, PromptError, WidgetError
 from saewidgets.interventions import ablate, scale
-from saewidgets.payloads import decode
+from saewidgets.payloads import decode, encode
 from saewidgets.widgets import (
     CircuitGraph,
     Explorer,
@@ -331,6 +331,25 @@ def test_a_selection_made_meanwhile_is_newer_than_the_request() -> None:
     go.set()
     assert widget.wait(5)
     assert (widget.selection, widget.fill, widget.payload.selection) == (1, "resid_post.0/7", 1)
+    widget.close()
+
+
+def test_a_selection_made_while_the_picture_is_packed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    from saewidgets.widgets import base
+
+    widget, comm = make(FakeScope())
+    packed: list[int] = []
+
+    def slow(payload: Any) -> bytes:
+        packed.append(payload.selection)
+        if len(packed) == 1:
+            comm.update({"selection": 1})
+        return encode(payload)
+
+    monkeypatch.setattr(base, "encode", slow)
+    run(widget, 1, prompt="one two three", selection=0)
+    assert widget.wait(5)
+    assert (packed, widget.selection, widget.payload.selection) == ([0, 1], 1, 1)
     widget.close()
 
 

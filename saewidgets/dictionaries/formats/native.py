@@ -28,6 +28,8 @@ from saewidgets.errors import DictionaryError, SaewidgetsError, shorten
 from saewidgets.sites import Site
 
 NAME = "saewidgets"
+# Suffixes of files of other kinds.
+_OTHERS = (*(suffix for suffix in SUFFIXES if suffix != ".safetensors"), ".json", ".yaml", ".yml")
 FORMAT, FIRST_FORMAT = "saewidgets-dictionary-2", "saewidgets-dictionary-1"
 _DICTIONARIES: dict[str, type[Any]] = {
     c.__name__: c for c in (FeedForward, Switch, MatchingPursuit, Temporal, Crosscoder, CrossLayerTranscoder)
@@ -80,9 +82,15 @@ def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def write(dictionary: Dictionary, path: Path, dtype: torch.dtype | None = None) -> None:
-    """Write `to_bytes` to a file, all or nothing."""
+    """Write `to_bytes` to a file, all or nothing.
+
+    Raises:
+        DictionaryError: The suffix says that the file is something else.
+    """
     from saewidgets.disk import write_bytes
 
+    if path.suffix in _OTHERS:
+        raise DictionaryError(f"{shorten(path.name)} would be a safetensors file.", "Name it .safetensors.")
     write_bytes(path, to_bytes(dictionary, dtype))
 
 
@@ -96,8 +104,8 @@ def matches(files: Files) -> bool:
 
 
 def _file(files: Files) -> str | None:
-    """The file that was named, unless its suffix says another container: `save` takes any name, the mark is inside."""
-    if files.file is None or files.file.suffix in (*SUFFIXES, ".json", ".yaml", ".yml"):
+    """The file that was named, unless its suffix says that it is something else: the mark of ours is inside."""
+    if files.file is None or files.file.suffix in (".safetensors", *_OTHERS):
         return files.weights(".safetensors")
     return files.file.name
 
