@@ -49,9 +49,9 @@ class CompareRequest:
 class Compare(BaseWidget):
     """Two texts, edits, dictionaries or models side by side: tokens aligned, differences marked, one selection.
 
-    `left` and `right` are two `TokenHeatmap`s, each with its own text, edits and undo. Below them stands what differs
-    at the selected pair of tokens: next tokens (tick A, bar B), KL divergence both ways, features. Where only the edits
-    differ, the control stands with it: random features of like density and random directions of the same norm.
+    `left` and `right` are two views (`TokenHeatmap`), each with its own text, edits and undo. Below them stands what
+    differs at the selected pair of tokens: next tokens (tick A, bar B), KL divergence both ways, features. Where only
+    the edits differ, the control stands with it: random features of like density, random directions of the same norm.
 
     Args:
         source: A scope; two scopes `(a, b)`; or a `ComparePayload` for a view without a model.
