@@ -77,13 +77,14 @@ def test_move_add_stop_keep_and_undo(notebook: Notebook) -> None:
 
     view.get_by_role("radio", name="feature").click()
     expect(view.get_by_role("group", name="Control")).to_contain_text("random feature of like density")
+    settled(view)
     assert notebook.python("view.control") == "feature"
 
     view.get_by_role("button", name="Keep this one").click()
     expect(view.locator("tbody tr")).to_have_count(1)
     assert notebook.python("view.payload.kept[0].text") == text
 
-    box = view.get_by_role("combobox")
+    box = view.get_by_role("combobox", name="Add a feature")
     box.fill("containers")
     view.get_by_role("option").first.click()
     expect(view.get_by_role("slider", name="Strength of b")).to_be_visible()

@@ -61,6 +61,13 @@ function handOf(state: CircuitState, hovered: number): Hand {
 
 export function Graph({ view }: { view: CircuitView }) {
   const { state } = view;
+  // What stands around the graph waits until it is painted.
+  useEffect(() => {
+    const frame = requestAnimationFrame(() => {
+      view.late.value = true;
+    });
+    return () => cancelAnimationFrame(frame);
+  }, []);
   const box = useRef<HTMLDivElement>(null);
   const stage = useRef<HTMLDivElement>(null);
   const moved = useRef<HTMLDivElement>(null);

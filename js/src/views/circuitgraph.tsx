@@ -241,12 +241,6 @@ function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw
   const payload = state.payload.value;
   const late = view.late.value;
   useEffect(() => {
-    const frame = requestAnimationFrame(() => {
-      view.late.value = true;
-    });
-    return () => cancelAnimationFrame(frame);
-  }, []);
-  useEffect(() => {
     const left = () => {
       if (document.fullscreenElement) return;
       view.root.classList.remove("full");
