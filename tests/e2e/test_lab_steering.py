@@ -86,7 +86,7 @@ def test_move_add_stop_keep_and_undo(notebook: Notebook) -> None:
 
     box = view.get_by_role("combobox", name="Add a feature")
     box.fill("containers")
-    view.get_by_role("option").first.click()
+    view.get_by_role("listbox").get_by_role("option").first.click()
     expect(view.get_by_role("slider", name="Strength of b")).to_be_visible()
     settled(view)
     label = "scope.label(view.payload.sliders[1].id)"
