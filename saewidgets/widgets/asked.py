@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from saewidgets.errors import PromptError, WidgetError
-from saewidgets.payloads import HeatmapPayload
+from saewidgets.payloads import Context, HeatmapPayload
 from saewidgets.widgets import checks
 
 if TYPE_CHECKING:
@@ -35,6 +35,20 @@ def dragged(edit: Edit) -> tuple[Any, ...]:
 def comment(text: str) -> str:
     """Text on one line, so that it cannot leave its comment."""
     return " ".join(text.split())
+
+
+def code_of(context: Context, randoms: object) -> str:
+    """Python that makes the view of an analysis again.
+
+    Args:
+        context: Of its payload.
+        randoms: The random dictionaries it was given, `None` for its own.
+    """
+    lines = [f"import saewidgets as sw  # {context.version}", f"# scope: {comment(context.model)}"]
+    if randoms is not None:
+        written = getattr(randoms, "source", "")
+        lines.append(f"randoms = {written}" if written else "# randoms: dictionaries of your own")
+    return "\n".join([*lines, context.code])
 
 
 def slots(payload: HeatmapPayload) -> tuple[str, ...]:

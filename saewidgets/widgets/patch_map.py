@@ -13,7 +13,7 @@ from saewidgets.errors import WidgetError
 from saewidgets.payloads import PatchMapPayload
 from saewidgets.widgets import checks
 from saewidgets.widgets import patch_request as requests
-from saewidgets.widgets.asked import comment
+from saewidgets.widgets.asked import code_of, comment
 from saewidgets.widgets.base import BaseWidget, Step
 from saewidgets.widgets.checks import Checked, refuse_unknown
 from saewidgets.widgets.history import History
@@ -198,13 +198,7 @@ class PatchMap(BaseWidget):
 
     def code(self) -> Code:
         """Python that makes this view again, with seed and versions."""
-        context = self.payload.context
-        lines = [f"import saewidgets as sw  # {context.version}", f"# scope: {comment(context.model)}"]
-        made = None if self._source is None else self._source.asked.randoms
-        if made is not None:
-            written = getattr(made, "source", "")
-            lines.append(f"randoms = {written}" if written else "# randoms: dictionaries of your own")
-        return Code("\n".join([*lines, context.code]))
+        return Code(code_of(self.payload.context, None if self._source is None else self._source.asked.randoms))
 
     def __repr__(self) -> str:
         """One short line, for places that show text."""
