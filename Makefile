@@ -50,8 +50,18 @@ setup: $(VENV)/.all $(BUNDLE)
 
 # ------------------------------------------------------------------------------------------------------------ environment
 
+# Asked before the long downloads: a missing tool is said at once.
+define FRONT_END_TOOLS
+	@command -v git >/dev/null 2>&1 || { echo "saewidgets needs git; it is not on the PATH." >&2; exit 1; }
+	@command -v node >/dev/null 2>&1 || { echo "saewidgets needs Node 20 or newer to build its front end; 'node' is not on the PATH." >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { \
+		echo "saewidgets needs Node 20 or newer to build its front end; this is $$(node --version). See nodejs.org (Debian 12 ships 18)." >&2; exit 1; }
+	@command -v npm >/dev/null 2>&1 || { echo "saewidgets needs npm to build its front end; it is not on the PATH (Debian: apt-get install npm)." >&2; exit 1; }
+endef
+
 # Debian ships venv apart from Python; as root we fetch it, otherwise we say how.
 $(BIN)/python:
+	$(FRONT_END_TOOLS)
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "saewidgets needs Python 3.11 or newer; '$(PYTHON)' is not on the PATH." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "saewidgets needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
@@ -81,11 +91,7 @@ browser: setup
 js: $(BUNDLE)
 
 js/node_modules/.stamp: js/package.json js/package-lock.json
-	@command -v git >/dev/null 2>&1 || { echo "saewidgets needs git; it is not on the PATH." >&2; exit 1; }
-	@command -v node >/dev/null 2>&1 || { echo "saewidgets needs Node 20 or newer to build its front end; 'node' is not on the PATH." >&2; exit 1; }
-	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { \
-		echo "saewidgets needs Node 20 or newer to build its front end; this is $$(node --version)." >&2; exit 1; }
-	@command -v npm >/dev/null 2>&1 || { echo "saewidgets needs npm to build its front end; it is not on the PATH (Debian: apt-get install npm)." >&2; exit 1; }
+	$(FRONT_END_TOOLS)
 	@echo "== installing the front end's tools"
 	@cd js && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@

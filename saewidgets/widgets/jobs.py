@@ -22,6 +22,8 @@ GUARD = threading.RLock()
 # Every runner there is, so that none is in the middle of a forward when Python ends: torch would abort the process.
 _RUNNERS: weakref.WeakSet[JobRunner] = weakref.WeakSet()
 _LAST = 10.0  # seconds that a job has to notice that Python ends
+# Seconds that a thread waits for more work: between two key presses it stays, since a new one costs a millisecond.
+_LINGER = 2.0
 
 
 class Token:
@@ -89,7 +91,7 @@ class Pace:
 
 
 class JobRunner:
-    """Runs the jobs of one widget, one at a time, in a thread that ends when there is none.
+    """Runs the jobs of one widget, one at a time, in a thread that ends some seconds after the last.
 
     Args:
         pace: Of the jobs that are not urgent.
@@ -169,10 +171,10 @@ class JobRunner:
     def wait(self, timeout: float | None = None) -> bool:
         """Block until there is no work; `False` when `timeout` seconds were not enough."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._thread is None, timeout)
+            return self._changed.wait_for(lambda: not self._pending and self._running is None, timeout)
 
     def close(self) -> None:
-        """Stop everything and accept nothing more; the thread ends at the next `check`."""
+        """Stop everything and accept nothing more; the thread ends at once, or at the next `check` of its job."""
         with self._changed:
             self._closed = True
             dropped = list(self._pending.values())
@@ -185,23 +187,34 @@ class JobRunner:
 
     def _loop(self) -> None:
         try:
-            while (job := self._next()) is not None:
-                try:
-                    job.token.check()
-                    job.work(job.token)
-                except Exception as error:
-                    self._report(job, error)
+            while self._do_next():
+                pass
         finally:  # also when a SystemExit in a job ends the thread
             with self._changed:
                 if self._thread is threading.current_thread():
-                    self._thread = None
+                    self._thread = self._running = None
                 self._changed.notify_all()
+
+    def _do_next(self) -> bool:
+        """Do one job; `False` ends the thread. Nothing of the job is held while the thread waits for another."""
+        job = self._next()
+        if job is None:
+            return False
+        try:
+            job.token.check()
+            job.work(job.token)
+        except Exception as error:
+            self._report(job, error)
+        return True
 
     def _next(self) -> Job | None:
         """The next job when its time has come; `None` ends the thread."""
         with self._changed:
             self._running = None
-            while self._pending:
+            self._changed.notify_all()
+            while self._pending or self._lingers():
+                if not self._pending:
+                    continue
                 lane, job = next(iter(self._pending.items()))
                 delay = 0.0 if job.urgent else self._pace.delay(self._clock())
                 if delay <= 0:
@@ -212,8 +225,11 @@ class JobRunner:
                     return job
                 self._wait(self._changed, delay)
             self._thread = None
-            self._changed.notify_all()
             return None
+
+    def _lingers(self) -> bool:
+        """Wait for work; whether there is some, before the time is over and the runner closed."""
+        return self._changed.wait_for(lambda: bool(self._pending) or self._closed, _LINGER) and not self._closed
 
     def _drop(self, job: Job) -> None:
         job.token.stopped = True

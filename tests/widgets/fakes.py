@@ -14,7 +14,7 @@ import pytest
 
 from saewidgets.errors import PromptError, SiteError
 from saewidgets.payloads import ChosenFeature, Context, Control, HeatmapPayload, Predictions, SiteView, Sparse, Tokens
-from saewidgets.widgets import carrier
+from saewidgets.widgets import carrier, jobs
 
 WIDTH = 64
 K = 3
@@ -197,6 +197,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(carrier, "_text", lambda name: f"export default {{}}  // {name}")
     monkeypatch.setattr(carrier, "_carrier", None)
     monkeypatch.delenv("SAEWIDGETS_BUNDLE", raising=False)
+    monkeypatch.setattr(jobs, "_LINGER", 0.02)  # no test waits for the end of a thread
     carrier.bundle_hash.cache_clear()
     FakeComm.opened.clear()
     yield
@@ -218,5 +219,8 @@ def _instead(fake: Any, real: Any) -> Any:
 
 
 def alive() -> list[threading.Thread]:
-    """Job threads."""
-    return [t for t in threading.enumerate() if t.name == "saewidgets-job"]
+    """Job threads that do not end by themselves."""
+    found = [t for t in threading.enumerate() if t.name == "saewidgets-job"]
+    for thread in found:
+        thread.join(0.2)
+    return [thread for thread in found if thread.is_alive()]

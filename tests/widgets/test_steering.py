@@ -19,6 +19,7 @@ from saewidgets.widgets import open as open_view
 from saewidgets.widgets.steering_parts import strengths, verdict
 from saewidgets.widgets.steering_texts import differing
 from tests.view_factory import make_doses, make_steering
+from tests.widgets.fakes import alive
 
 FEATURE, OTHER, PROMPT = "resid_post.2/131", "resid_post.2/300", "In the morning Tom"
 SMALL: dict[str, Any] = {"n_seeds": 2, "n_controls": 2, "max_new_tokens": 8}
@@ -443,7 +444,7 @@ def test_payloads_that_do_not_fit() -> None:
 def test_no_thread_and_no_scope_stay(scope: Scope) -> None:
     view = make(scope)
     view.close()
-    assert view._scope is None and not [t for t in threading.enumerate() if t.name == "saewidgets-job"]
+    assert view._scope is None and not alive()
 
 
 # -- conversations, and how effects travel -----------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Pace, latest wins, cancel, and threads that end; the clock of the 200 key strokes is simulated."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from saewidgets import payloads
 from saewidgets.errors import Cancelled
-from saewidgets.widgets import base
+from saewidgets.widgets import base, jobs
 from saewidgets.widgets.jobs import Job, JobRunner, Pace, Token
 from tests.widgets.fakes import FakeScope, alive
 from tests.widgets.test_widget_protocol import make, run
@@ -237,3 +239,25 @@ def test_a_script_that_ends_while_a_job_runs_ends_well() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_thread_waits_for_the_next_key_and_holds_nothing_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_LINGER", 30.0)
+    runner, threads = JobRunner(), []
+
+    class Held:
+        def work(self, token: Token) -> None:
+            threads.append(threading.get_ident())
+
+    held = [Held(), Held()]
+    references = [weakref.ref(one) for one in held]
+    while held:
+        one = held.pop()
+        runner.submit("run", Job(one.work, lambda error: None))
+        del one
+        assert runner.wait(5)
+    gc.collect()
+    assert threads[0] == threads[1], "a second thread was made"
+    assert [reference() for reference in references] == [None, None]
+    runner.close()
+    assert not alive()
