@@ -64,8 +64,8 @@ def _filled(keys: Tensor, values: Tensor, length: int) -> Any:
     from transformers.cache_utils import DynamicLayer
 
     layer = DynamicLayer()
-    layer.lazy_initialization(keys, values)
     layer.keys, layer.values = keys[:, :, :length], values[:, :, :length]
+    layer.dtype, layer.device, layer.is_initialized = keys.dtype, keys.device, True
     return layer
 
 

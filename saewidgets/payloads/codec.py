@@ -101,7 +101,8 @@ def _dump(value: Any, buffers: _Buffers) -> Any:
     if isinstance(value, np.ndarray):
         return {"$buffer": buffers.place(value)}
     if isinstance(value, tuple):
-        return [_dump(item, buffers) for item in value]
+        # The items of a tuple are of one kind: texts and numbers need no look at each.
+        return list(value) if value and type(value[0]) in _PLAIN else [_dump(item, buffers) for item in value]
     return {name: _dump(getattr(value, name), buffers) for name in _fields(cast(Hashable, type(value)))}
 
 

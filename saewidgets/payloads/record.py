@@ -65,7 +65,8 @@ def _converter(annotation: Any) -> Convert:
     if kind is not None:
         convert: Convert = partial(_array, kind)
     elif get_origin(inner) is tuple:
-        convert = partial(_tuple, _converter(get_args(inner)[0]))
+        item = get_args(inner)[0]
+        convert = partial(_strings if item is str else _tuple, _converter(item))
     else:
         convert = partial(_PLAIN.get(inner, partial(_record, inner)), getattr(inner, "__name__", str(inner)))
     return partial(_optional, convert) if may_be_none else convert
@@ -83,6 +84,16 @@ def _tuple(convert: Convert, value: Any, name: str) -> Any:
     if not isinstance(value, (list, tuple)):
         raise PayloadError(f"{name} is {shorten(value)}.", "It must be a list.")
     return tuple([convert(item, name) for item in value])
+
+
+def _strings(convert: Convert, value: Any, name: str) -> Any:
+    """As `_tuple`; a tuple of plain text, which most are, is looked at as a whole."""
+    try:
+        if type(value) is tuple and "".join(value).isascii():
+            return value
+    except TypeError:
+        pass
+    return _tuple(convert, value, name)
 
 
 def _refuse(wanted: str, value: Any, name: str) -> Any:

@@ -93,8 +93,9 @@ def heatmap_payload(
         scope: The model and its dictionaries.
         request: What to show.
         control: Also run the control of the edits (some 16 more forwards, batched).
-        glance: Encode only the dictionaries in view: the site's and those of the chosen features. The other sites are
-            there but empty, until the whole payload follows.
+        glance: What a key press waits for. Only the dictionaries in view are encoded, the site's and those of the
+            chosen features; predictions and strongest features stand at the selected, the last and the asked tokens.
+            The rest is empty until the whole payload follows.
         check: Called between forwards; raises `Cancelled` when the request is stale.
         progress: Called with (done, total, note) while the control runs.
 
@@ -114,7 +115,8 @@ def heatmap_payload(
     edited = scope.run(request.prompt, edits, sites=keys) if edits else None
     check()
     selection = request.selection if 0 <= request.selection < base.n_tokens else base.n_tokens - 1
-    positions = _positions(base.n_tokens, selection, request.positions)
+    everywhere = base.n_tokens <= FULL_TOKENS and not glance
+    positions = range(base.n_tokens) if everywhere else _asked(base.n_tokens, selection, request.positions)
     bands: Control | None = None
     predictions, word_ids = _predictions(base, edited, positions)
     if control and edited is not None:
@@ -178,9 +180,7 @@ def _chosen_ids(scope: Scope, features: Sequence[str]) -> list[str]:
     return result
 
 
-def _positions(n_tokens: int, selection: int, asked: Sequence[int]) -> list[int]:
-    if n_tokens <= FULL_TOKENS:
-        return list(range(n_tokens))
+def _asked(n_tokens: int, selection: int, asked: Sequence[int]) -> list[int]:
     return sorted({selection, n_tokens - 1, *(p for p in asked[:64] if 0 <= p < n_tokens)})
 
 
@@ -189,7 +189,7 @@ def _predictions(base: Run, edited: Run | None, positions: Sequence[int]) -> tup
     if edited is None:
         rows = torch.as_tensor(positions)
         ids = base.likely[rows]
-        before = base.logits[rows[:, None], ids].float() - base.log_normalizer[rows][:, None]
+        before = base.logits[rows].gather(1, ids).float() - base.log_normalizer[rows][:, None]
         after = kl = None
     else:
         log_p, log_q = base.log_probabilities(positions), edited.log_probabilities(positions)
@@ -210,19 +210,19 @@ def _predictions(base: Run, edited: Run | None, positions: Sequence[int]) -> tup
 def _chosen_feature(
     scope: Scope, slot: int, feature: str, base: Run, edited: Run | None, edits: Sequence[Edit]
 ) -> ChosenFeature:
-    values = base.activation(feature)
-    after = None if edited is None else edited.activation(feature)
+    values = base.activation(feature).numpy()
+    after = None if edited is None else edited.activation(feature).numpy()
     mine = [edit for edit in edits if FeatureId.parse(feature) in edit.features]
     # Position 0 attends to nothing and is often huge: it is drawn without a fill and does not set the scale.
     shown = [run[1:] if len(run) > 1 else run for run in (values, after) if run is not None]
-    greatest = max(float(run.abs().max()) for run in shown)
+    greatest = max(float(np.abs(run).max()) for run in shown)
     return ChosenFeature(
         id=feature,
         label=scope.label(feature),
         slot=slot,
         maximum=greatest,
-        values=values.numpy(),
-        after=None if after is None else after.numpy(),
+        values=values,
+        after=after,
         edit=", ".join(edit.words for edit in mine),
         scale=1.0 if not mine else is_multiple(mine[0]) if len(mine) == 1 else None,
     )
@@ -231,14 +231,17 @@ def _chosen_feature(
 def _strongest(sparse: SparseActivations, positions: Sequence[int]) -> Sparse:
     """The strongest features at the given positions; no entries elsewhere."""
     start, index, value = sparse.indptr.numpy(), sparse.index.numpy(), sparse.value.numpy()
-    rows = np.repeat(np.arange(sparse.n_tokens), np.diff(start))
-    order = np.lexsort((-np.abs(value), rows))
-    rank = np.arange(len(order)) - start[rows]
-    wanted = np.zeros(sparse.n_tokens, dtype=bool)
-    wanted[list(positions)] = True
-    order = order[(rank < N_STRONGEST) & wanted[rows]]
-    counts = np.bincount(rows[order], minlength=sparse.n_tokens)
-    return Sparse(np.concatenate([[0], counts.cumsum()]), index[order], value[order])
+    counts = np.zeros(sparse.n_tokens, dtype=np.int64)
+    at = np.asarray(positions)
+    counts[at] = start[at + 1] - start[at]
+    rows = np.repeat(np.arange(sparse.n_tokens), counts)
+    first = counts.cumsum() - counts
+    rank = np.arange(len(rows)) - first[rows]
+    entries = start[rows] + rank
+    # By token, within a token by strength: each token's entries stay in their place, so their ranks are the same.
+    order = entries[np.lexsort((-np.abs(value[entries]), rows))][rank < N_STRONGEST]
+    kept = np.minimum(counts, N_STRONGEST)
+    return Sparse(np.concatenate([[0], kept.cumsum()]), index[order], value[order])
 
 
 def _site_view(scope: Scope, key: str, base: Run, edited: Run | None, positions: Sequence[int]) -> SiteView:

@@ -179,8 +179,7 @@ class TokenHeatmap(BaseWidget):
             shown = in_view(scope, site, request.features)
             # A key stroke should be seen at once: the dictionaries nobody looks at follow a moment later.
             if progress is not None and len(scope.dictionaries) - len(shown) >= GLANCE:
-                glance = heatmap_payload(scope, request, glance=True, check=token.check)
-                yield self._viewed(glance, view)
+                yield heatmap_payload(scope, request, glance=True, check=token.check)
                 # Work done now would keep the picture from leaving the process, and a next key would make it void.
                 time.sleep(PAUSE)
                 token.check()
