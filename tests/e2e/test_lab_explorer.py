@@ -6,15 +6,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, expect
 
+from tests.e2e.explorer import PROMPT, check_linked_page, here, save_page, word_after
 from tests.e2e.harness import Server, Watch, new_page
 from tests.e2e.heatmap import Heatmap
 from tests.e2e.notebook import Notebook, write_notebook
 from tests.e2e.test_accessible import violations
 from tests.e2e.test_lab_circuit import becomes
 
-PROMPT = "When Mira and Tom came to the pond, Tom gave the lantern to"
 SETUP = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
@@ -59,18 +59,6 @@ def rest(notebook: Notebook, view: Locator) -> None:
     """Wait until every panel shows what was asked last."""
     expect(view.locator(".ex")).to_have_attribute("data-busy", "false", timeout=60_000)
     assert notebook.python("ex.wait(120)") is True
-
-
-def here(view: Locator) -> float:
-    """Where the circuit marks the column of the selected token."""
-    box = view.locator(".moved .here").bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2
-
-
-def word_after(view: Locator) -> str:
-    heading = view.locator(".p3").get_by_role("heading").inner_text()
-    return re.sub(r"^Next token after (\S+).*", r"\1", heading.replace("\n", " "))
 
 
 def test_all_panels_are_there(notebook: Notebook, view: Locator) -> None:
@@ -207,51 +195,12 @@ def test_resize_and_lecture(notebook: Notebook, view: Locator) -> None:
     expect(circuit).to_be_visible()
 
 
-def offline(browser: Browser, path: Path, watch: Watch) -> Page:
-    """A page from a file, without a network."""
-    page = browser.new_page(viewport={"width": 1300, "height": 1000})
-    watch.attach(page)
-    page.context.set_offline(True)
-    page.goto(path.as_uri())
-    return page
-
-
 def test_the_page_is_linked_without_a_kernel(
     notebook: Notebook, view: Locator, browser: Browser, tmp_path: Path
 ) -> None:
     rest(notebook, view)
-    view.get_by_role("button", name="Menu").first.click()
-    with notebook.page.expect_download(timeout=60_000) as download:
-        view.get_by_role("menuitem", name="Save as HTML").click()
-    path = tmp_path / "explorer.html"
-    download.value.save_as(path)
-    watch = Watch()
-    page = offline(browser, path, watch)
-    try:
-        alone = page.locator(".saewidgets").first
-        heatmap = Heatmap(page.locator("body"))
-        heatmap.token(3).wait_for()
-        expect(alone.locator("[data-graph]")).to_be_visible()
-        was = here(alone)
-        heatmap.token(4).click()
-        assert word_after(alone) == "Tom"
-        expect(heatmap.strongest.get_by_role("heading")).to_contain_text("token 4")
-        assert here(alone) < was
-        panel = alone.get_by_role("region", name="Focused feature")
-        third = notebook.python("ex.features[2]")
-        alone.locator(".chip").nth(2).click()
-        expect(panel).to_contain_text(third)
-        panel.get_by_role("button", name="Open the dashboard").click()
-        expect(panel.get_by_role("button", name="Close the dashboard")).to_be_visible()
-        expect(alone.get_by_role("group", name="After the edits")).to_be_visible()
-        expect(alone.get_by_role("region", name="Diary")).to_contain_text("ex.edit(sw.ablate(")
-        assert violations(page, ".saewidgets") == []
-        page.set_viewport_size({"width": 360, "height": 900})
-        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
-    finally:
-        page.close()
-    assert watch.ours() == []
-    assert watch.outside() == []
+    path = save_page(notebook.page, view, tmp_path / "explorer.html")
+    check_linked_page(browser, path, notebook.python("list(ex.features)"))
 
 
 def test_what_is_missing_is_said_in_its_panel(notebook: Notebook) -> None:
