@@ -54,7 +54,8 @@ class Explorer(Leaving, Sharing, BaseWidget):
         selection: Selected token position; `None` for the last.
         feature: The focused feature; `None` for the first lettered one.
         opened: Whether its whole dashboard is in view.
-        preset: `"researcher"`, or `"lecture"`: large type, one panel at a time.
+        preset: `"researcher"`; `"lecture"`: large type, one panel at a time; `"compare"`: beside another text, or the same
+            one without edits (`ex.comparison.left`).
         side: What the strip shows of an edit: `"before"`, `"after"`, `"both"`.
         widths: Shares of the width: features, predictions, focused feature.
         seed: Of the texts and the controls.
@@ -337,7 +338,18 @@ class Explorer(Leaving, Sharing, BaseWidget):
             return Code(context.code)
         head = f"import saewidgets as sw  # {context.version}\n"
         where = f"# scope: {comment(context.model)}, {comment(context.dictionaries)}; seed {self._texts['seed']}\n"
-        return Code(f"{head}{where}ex = {self._call(self._state())}")
+        return Code(f"{head}{where}ex = {self._call(self._state())}{self._beside()}")
+
+    def _beside(self) -> str:
+        """Lines that make side A of the comparison in view what it is."""
+        view = self.comparison
+        if view is None or not view.in_view or not view.is_own:
+            return ""
+        from saewidgets.interventions import to_code
+
+        lines = [f"ex.comparison.left.prompt = {view.left.prompt!r}"]
+        lines += [f"ex.comparison.left.edits = {to_code(view.left.edits)}"] if view.left.edits else []
+        return "".join(f"\n{line}" for line in lines)
 
     def _call(self, state: Shared) -> str:
         parts = ["scope", repr(state.prompt)]

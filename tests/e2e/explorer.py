@@ -77,6 +77,11 @@ def check_linked_page(browser: Browser, path: Path, features: list[str]) -> None
         expect(alone.locator(".chip").first).to_contain_text("ablated")
         expect(alone.get_by_role("group", name="After the edits")).to_be_visible()
         expect(alone.get_by_role("region", name="Diary")).to_contain_text("ex.edit(sw.ablate(")
+        expect(alone.get_by_role("group", name="Control")).to_contain_text("KL")
+        compare = alone.get_by_role("radio", name="compare")
+        expect(compare).to_have_attribute("title", "A page has no model: save it while it compares.")
+        compare.click()
+        expect(alone.get_by_role("radio", name="researcher")).to_have_attribute("aria-checked", "true")
         assert violations(page, ".saewidgets") == []
         page.set_viewport_size({"width": 360, "height": 900})
         assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")

@@ -101,11 +101,23 @@ def test_ablate_and_undo_everywhere(notebook: Notebook, view: Locator) -> None:
     becomes(notebook, "[str(e.target) for e in ex.edits]", [feature])
     rest(notebook, view)
     expect(view.locator(".chip").first).to_contain_text("ablated")
-    assert notebook.python("(ex.circuit.payload.before is not None, len(ex.text.payload.texts))") == (True, 2)
+    assert notebook.python("(ex.circuit.payload.before is not None, [t.role for t in ex.text.payload.texts])") == (
+        True,
+        ["base", "steered", "direction", "feature"],
+    )
     expect(view.get_by_role("group", name="After the edits")).to_be_visible()
     setup = f"own = scope.generate({PROMPT!r}, ex.edits, max_new_tokens=6, temperature=0.0, seed=0)"
     same = "list(own.token_ids) == ex.text.payload.column('steered').tokens.ids.tolist()"
     assert notebook.python(same, setup) is True
+    # The effect stands beside that of the controls, and says how it was measured.
+    panel = view.get_by_role("region", name="What it says")
+    control = panel.get_by_role("group", name="Control")
+    for role, kind in (("direction", "random direction, same norm"), ("feature", "random feature of like density")):
+        control.get_by_role("radio", name=role).click()
+        expect(control).to_contain_text(kind)
+        kl = notebook.python(f"ex.text.payload.column({role!r}).kl")
+        expect(control).to_contain_text(f"{kl:.2f} KL")
+    expect(panel).to_contain_text("error term kept")
     said = view.get_by_role("group", name="After the edits").locator(".gen").inner_text().replace("‹end›", "")
     assert said.strip() and said.strip() in notebook.python("own.text")
     assert notebook.python("list(ex.diary)")[-1] == f"ex.edit(sw.ablate({feature!r}))"
@@ -193,6 +205,35 @@ def test_resize_and_lecture(notebook: Notebook, view: Locator) -> None:
     assert violations(notebook.page, ".jp-Cell:nth-of-type(1) .saewidgets") == []
     view.get_by_role("radio", name="researcher").click()
     expect(circuit).to_be_visible()
+
+
+def test_compare_in_the_same_cell(notebook: Notebook, view: Locator) -> None:
+    rest(notebook, view)
+    view.get_by_role("radio", name="compare").click()
+    becomes(notebook, "ex.preset", "compare")
+    side_a, side_b = (view.get_by_role("region", name=f"Side {letter}") for letter in "AB")
+    expect(side_a.locator(".t").nth(14)).to_be_visible(timeout=60_000)
+    assert notebook.python("ex.wait(120)") is True
+    expect(side_b).to_contain_text("ablate")
+    expect(view.get_by_role("region", name="Circuit")).to_have_count(0)
+    kl = notebook.python("float(ex.comparison.payload.predictions.kl[ex.comparison.pair])")
+    expect(view.locator(".kl b").first).to_have_text(f"{kl:.2f}")
+    expect(view.locator(".compare")).to_contain_text("control: the edits of B on 8 random features")
+    side_a.locator(".t").nth(4).click()
+    notebook.page.keyboard.press("Escape")
+    becomes(notebook, "(ex.selection, ex.comparison.left.selection)", (4, 4))
+    # A second text in side A: what differs is marked in both.
+    notebook.python("None", f"ex.comparison.left.prompt = {PROMPT.replace('pond', 'mill')!r}")
+    assert notebook.python("ex.wait(120)") is True
+    expect(side_b.locator(".t.differs")).to_have_text(["pond"])
+    expect(side_a.locator(".t.differs")).to_have_text(["mill"])
+    assert notebook.python("ex.prompt") == PROMPT
+    assert violations(notebook.page, ".jp-Cell:nth-of-type(1) .saewidgets") == []
+    view.get_by_role("radio", name="researcher").click()
+    expect(view.get_by_role("region", name="Circuit")).to_be_visible()
+    side_a.wait_for(state="detached")
+    Heatmap(view.locator("xpath=..")).token(14).click()
+    notebook.page.keyboard.press("Escape")
 
 
 def test_the_page_is_linked_without_a_kernel(

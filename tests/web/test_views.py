@@ -53,6 +53,7 @@ VIEWS: dict[str, Any] = {
     "steering with nothing": make_steering(sliders=(), texts=(), doses=None, verdict="", kept=()),
     "explorer": make_explorer(),
     "explorer in a lecture": make_explorer(preset="lecture", opened=True),
+    "explorer that compares": make_explorer(preset="compare"),
     "explorer of nothing": make_explorer(panels=(), dashboards=(), diary=(), feature=""),
     "patch map": make_patch_map(),
     "comparison": make_compare(),

@@ -64,6 +64,8 @@ export class CircuitState extends Picture<CircuitPayload> {
   readonly feature = signal("");
   readonly opened = signal<AnyModel | null>(null);
   readonly width = signal(0);
+  /** What the sheet is drawn larger by. */
+  readonly large = signal(1);
   /** The graph file in view, "" for none; null without Python, who reads them. */
   readonly file = signal<string | null>(null);
   /** The text before it is being edited, to compare with. */

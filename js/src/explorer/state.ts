@@ -6,10 +6,15 @@ import { PageModel } from "../page";
 import type { ExplorerPayload, Payload } from "../payloads";
 import { type AnyModel, Picture, whole, words } from "../picture";
 
-export const PRESETS = ["researcher", "lecture"];
+export const PRESETS = ["researcher", "lecture", "compare"];
 export const SIDES = ["before", "after", "both"];
 export const [NARROWEST, WIDEST] = [0.12, 0.76];
-const KINDS: Readonly<Record<string, string>> = { heatmap: "heatmap", circuit: "circuit", text: "steering" };
+const KINDS: Readonly<Record<string, string>> = {
+  heatmap: "heatmap",
+  circuit: "circuit",
+  text: "steering",
+  compare: "compare",
+};
 
 export class ExplorerState extends Picture<ExplorerPayload> {
   readonly feature = signal("");
@@ -88,6 +93,12 @@ export class ExplorerState extends Picture<ExplorerPayload> {
     this.set("opened", true);
   };
 
+  /** Why a preset cannot be chosen, "" where it can. */
+  why(preset: string): string {
+    const there = this.live.value || this.payload.value?.panels.some(({ kind }) => kind === "compare");
+    return preset === "compare" && !there ? "A page has no model: save it while it compares." : "";
+  }
+
   turn(by: number, n: number): void {
     this.page.value = Math.max(0, Math.min(n - 1, this.page.value + by));
   }
@@ -103,7 +114,7 @@ export class ExplorerState extends Picture<ExplorerPayload> {
     const opened = model.get("opened");
     this.opened.value = typeof opened === "boolean" ? opened : (payload?.opened ?? false);
     const preset = words(model.get("preset")) || (payload?.preset ?? "");
-    this.preset.value = PRESETS.includes(preset) ? preset : "researcher";
+    this.preset.value = PRESETS.includes(preset) && !this.why(preset) ? preset : "researcher";
     const side = words(model.get("side")) || (payload?.side ?? "");
     this.side.value = SIDES.includes(side) ? side : "after";
     const widths = model.get("widths") ?? payload?.widths;
