@@ -322,7 +322,7 @@ interface DrawnAt {
 
 /** The column of the token that an explorer has selected. */
 function Here({ view, places, at }: DrawnAt) {
-  const column = places.columns[view.state.part?.token.value ?? -1];
+  const column = places.columns[view.state.token.value];
   if (!column) return null;
   const width = column.width * at.k;
   return <i class="here" style={{ left: `${column.x * at.k + at.x - width / 2}px`, width: `${width}px` }} />;

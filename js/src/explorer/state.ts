@@ -1,10 +1,11 @@
 // State of an explorer: the models of its panels, and what they all look at.
 import { computed, effect, signal } from "@preact/signals";
+import { follow } from "../follow";
 import { HeatmapState } from "../model";
 import type { Host } from "../mount";
 import { PageModel } from "../page";
 import type { ExplorerPayload, Payload } from "../payloads";
-import { type AnyModel, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
 
 export const PRESETS = ["researcher", "lecture", "compare"];
 export const SIDES = ["before", "after", "both"];
@@ -37,7 +38,16 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   readonly wide = computed(() => this.preset.value === "lecture");
   readonly token = computed(() => this.heat.value?.selection.value ?? -1);
   readonly note = (name: string) => this.payload.value?.panels.find(({ kind }) => kind === name)?.note ?? "";
+  override readonly followed: Followed = {
+    token: {
+      at: this.token,
+      go: (token) => this.heat.value?.select(token),
+      prompt: () => this.payload.value?.prompt ?? "",
+    },
+    feature: { at: this.feature, go: (id) => this.focus(id) },
+  };
   readonly #stops: (() => void)[] = [];
+  #together: (() => void)[] = [];
   #refs: Record<string, string> = {};
 
   constructor(
@@ -51,7 +61,7 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   }
 
   override close(): void {
-    for (const stop of this.#stops.splice(0)) stop();
+    for (const stop of [...this.#stops.splice(0), ...this.#together]) stop();
     this.heat.value?.close();
     super.close();
   }
@@ -60,6 +70,11 @@ export class ExplorerState extends Picture<ExplorerPayload> {
 
   drew(name: string, picture: Picture<Payload>): void {
     this.drawn.value = { ...this.drawn.peek(), [name]: picture };
+    const heat = this.heat.peek();
+    if (name !== "compare" || !heat || this.live.peek()) return;
+    // In a page the compared strips are pictures of their own.
+    for (const stop of this.#together) stop();
+    this.#together = [follow([heat, picture], "token"), follow([heat, picture], "feature")];
   }
 
   /** Look at a feature: the strip is filled by it where it has a letter. */
