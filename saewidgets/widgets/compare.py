@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from saewidgets.interventions import Edit
     from saewidgets.scope import Scope
 
+
 class Compare(BaseWidget):
     """Two texts, edits, dictionaries or models side by side: tokens aligned, differences marked, one selection.
 

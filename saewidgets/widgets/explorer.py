@@ -54,8 +54,8 @@ class Explorer(Leaving, Sharing, BaseWidget):
         selection: Selected token position; `None` for the last.
         feature: The focused feature; `None` for the first lettered one.
         opened: Whether its whole dashboard is in view.
-        preset: `"researcher"`; `"lecture"`: large type, one panel at a time; `"compare"`: beside another text, or the same
-            one without edits (`ex.comparison.left`).
+        preset: `"researcher"`; `"lecture"`: large type, one panel at a time; `"compare"`: beside another text, or the
+            same one without edits (`ex.comparison.left`).
         side: What the strip shows of an edit: `"before"`, `"after"`, `"both"`.
         widths: Shares of the width: features, predictions, focused feature.
         seed: Of the texts and the controls.

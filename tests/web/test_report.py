@@ -162,7 +162,8 @@ def place(view: Locator) -> tuple[float, float]:
 
 def linked_page(open_page: Open, other: Any, heat: Any = None) -> tuple[Page, Locator, Locator]:
     """A heatmap and another view in one page, linked."""
-    page = open_page(str(sw.report([heat or make_payload(), other], link=True)), viewport={"width": 1300, "height": 900})
+    report = sw.report([heat or make_payload(), other], link=True)
+    page = open_page(str(report), viewport={"width": 1300, "height": 900})
     first, second = (page.locator("[data-saewidgets]").nth(i).locator(".saewidgets").first for i in range(2))
     expect(strip(first, 3)).to_be_visible()
     return page, first, second

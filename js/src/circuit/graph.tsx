@@ -147,15 +147,20 @@ export function Graph({ view }: { view: CircuitView }) {
     paintHand(high.current, drawn, handOf(state, hovered.value), place.value, fine, colorsOf(view.root));
   });
 
+  const mover = useMemo(() => new Mover(state, () => moved.current, place), []);
   // The canvases are there once the first measure has made the sheet.
   const stageRef = useMemo(
     () => (element: HTMLDivElement | null) => {
       stage.current = element;
       ready.value = element !== null;
+      // One finger scrolls the page, unless there is more of the sheet than is in view.
+      const keep = (event: TouchEvent) => {
+        if (event.touches.length > 1 || mover.now.k > 1) event.preventDefault();
+      };
+      element?.addEventListener("touchmove", keep, { passive: false });
     },
     [],
   );
-  const mover = useMemo(() => new Mover(state, () => moved.current, place), []);
   useEffect(() => () => mover.stop(), []);
   view.zoom = (factor) => mover.zoom(factor);
   view.centre = (n) => mover.centre(n);
@@ -171,6 +176,21 @@ export function Graph({ view }: { view: CircuitView }) {
     return state.grid.value?.at((px - x) / k, (py - y) / k, 14 / k) ?? -1;
   };
   const press = useRef<[number, number] | null>(null);
+  const fingers = useMemo(() => new Map<number, [number, number]>(), []);
+  /** Two fingers: the sheet grows with their distance and moves with their middle. */
+  const pinched = (event: PointerEvent): boolean => {
+    if (!fingers.has(event.pointerId) || fingers.size < 2) return false;
+    const span = () => {
+      const [[ax, ay], [bx, by]] = [...fingers.values()] as [[number, number], [number, number]];
+      return [Math.hypot(ax - bx, ay - by) || 1, (ax + bx) / 2, (ay + by) / 2] as const;
+    };
+    const [was, x, y] = span();
+    fingers.set(event.pointerId, point(event));
+    const [now, nx, ny] = span();
+    mover.about(now / was, x, y);
+    mover.by(nx - x, ny - y);
+    return true;
+  };
   const dragged = useRef(false);
   const places = state.places.value;
   const payload = state.payload.value;
@@ -195,10 +215,12 @@ export function Graph({ view }: { view: CircuitView }) {
           }}
           onPointerDown={(event) => {
             if (event.button !== 0) return;
-            press.current = point(event);
+            if (event.pointerType === "touch") fingers.set(event.pointerId, point(event));
+            press.current = fingers.size > 1 ? null : point(event);
             dragged.current = false;
           }}
           onPointerMove={(event) => {
+            if (pinched(event)) return;
             const from = press.current;
             if (!from) {
               hovered.value = under(event);
@@ -213,11 +235,13 @@ export function Graph({ view }: { view: CircuitView }) {
             press.current = [x, y];
           }}
           onPointerUp={(event) => {
+            fingers.delete(event.pointerId);
             const click = press.current && !dragged.current;
             press.current = null;
             if (click) view.press(under(event), event.ctrlKey || event.metaKey, event.shiftKey);
           }}
-          onPointerCancel={() => {
+          onPointerCancel={(event) => {
+            fingers.delete(event.pointerId);
             press.current = null;
           }}
           onPointerLeave={() => {
