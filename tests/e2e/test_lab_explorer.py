@@ -225,7 +225,7 @@ def test_compare_in_the_same_cell(notebook: Notebook, view: Locator) -> None:
     # A second text in side A: what differs is marked in both.
     notebook.python("None", f"ex.comparison.left.prompt = {PROMPT.replace('pond', 'mill')!r}")
     assert notebook.python("ex.wait(120)") is True
-    expect(side_b.locator(".t.differs")).to_have_text(["pond"])
+    expect(side_b.locator(".t.differs")).to_have_text(["pond", "pond"])  # before and after its edit
     expect(side_a.locator(".t.differs")).to_have_text(["mill"])
     assert notebook.python("ex.prompt") == PROMPT
     assert violations(notebook.page, ".jp-Cell:nth-of-type(1) .saewidgets") == []
