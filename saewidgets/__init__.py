@@ -13,6 +13,8 @@ opening a saved picture never imports torch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from saewidgets.ready import arrange as _arrange
+
 __version__ = "0.1.0.dev0"
 
 # Public name -> the module that defines it.
@@ -145,3 +147,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
+_arrange()

@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "saewidgets"
 # names everything and imports it late, so only the last room may come in through it.
 ROOMS = [
     "errors",
+    "ready",  # imports the others by name, in IPython, when nobody waits
     "sites",
     "disk",  # the one door through which files are written
     "corpus",  # text as rows of token ids

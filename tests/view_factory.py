@@ -537,7 +537,9 @@ def make_explorer(**changes: Any) -> ExplorerPayload:
     """
     strip = make_payload()
     first, second = (feature.id for feature in strip.features[:2])
-    pictures = {"heatmap": strip, "circuit": make_circuit(), "text": make_steering()}
+    pictures: dict[str, Any] = {"heatmap": strip, "circuit": make_circuit(), "text": make_steering()}
+    if changes.get("preset") == "compare":
+        pictures["compare"] = make_compare()
     inside = {name: make_dashboard(id=name, live_note="A page has no model.") for name in (first, second)}
     fields: dict[str, Any] = {
         "prompt": strip.prompt,

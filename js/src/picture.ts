@@ -46,8 +46,10 @@ export class Picture<P extends Payload = Payload> {
   readonly name: string;
   /** Reserved before the first picture, in px. */
   readonly height: number;
-  /** What other views of a page can follow. */
-  readonly followed: Followed = {};
+  /** What other views of a page can follow; several where several texts are in view. */
+  readonly followed: Followed | readonly Followed[] = {};
+  /** Whether others do. */
+  readonly linked = signal(false);
   readonly #ends: (() => void)[] = [];
 
   constructor(protected readonly model: AnyModel) {

@@ -21,8 +21,8 @@ const PAGES = {
   steering: 112_900,
   patch_map: 106_600,
   contrast: 106_000,
-  circuit: 146_200,
-  explorer: 226_300,
+  circuit: 147_500,
+  explorer: 238_600,
   compare: 140_800,
 };
 

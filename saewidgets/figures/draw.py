@@ -15,8 +15,6 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
@@ -202,10 +200,15 @@ def _file(scene: Scene, kind: str, dpi: float, title: str) -> bytes:
     out = BytesIO()
     try:
         with _settings():
+            # Each backend when it is needed: the first picture of a notebook waits for a PNG alone.
             if kind == "svg":
+                from matplotlib.backends.backend_svg import FigureCanvasSVG
+
                 nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
                 FigureCanvasSVG(sheet).print_svg(out, metadata={**nothing, "Title": title})
             elif kind == "pdf":
+                from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
                 FigureCanvasPdf(sheet).print_pdf(
                     out, metadata={"CreationDate": None, "Creator": "saewidgets", "Producer": None, "Title": title}
                 )

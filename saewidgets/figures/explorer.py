@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from saewidgets.figures import circuit, heatmap, steering
+from saewidgets.figures import circuit, compare, heatmap, steering
 from saewidgets.figures.explorer_text import alt_text
 from saewidgets.figures.files import MARGIN, Files
 from saewidgets.figures.pen import NOTE, blank
@@ -29,6 +29,9 @@ def scene(payload: ExplorerPayload, width_mm: float = 170, theme: str = "light",
     Raises:
         FigureError: Width or theme is out of range.
     """
+    beside = payload.picture("compare") if payload.preset == "compare" else None
+    if beside is not None:
+        return compare.scene(beside, width_mm, theme, portable)
     strip, graph, said = (payload.picture(name) for name in ("heatmap", "circuit", "text"))
     parts = [heatmap.scene(strip, width_mm, theme, portable=portable)] if strip is not None else []
     parts += [circuit.scene(graph, width_mm, theme, portable)] if graph is not None and len(graph.nodes) else []

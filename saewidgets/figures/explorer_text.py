@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from saewidgets.figures import alt, circuit_text, frame, html, text
+from saewidgets.figures import alt, circuit_text, compare_text, frame, html, text
 from saewidgets.figures.markup import heading, note, sheet
 from saewidgets.figures.palette import palette
 from saewidgets.payloads.explorer import ExplorerPayload
@@ -25,6 +25,9 @@ def alt_text(payload: ExplorerPayload) -> str:
         payload: Of an explorer.
     """
     strip, circuit = payload.picture("heatmap"), payload.picture("circuit")
+    beside = payload.picture("compare") if payload.preset == "compare" else None
+    if beside is not None:
+        return compare_text.alt_text(beside)
     parts = [f"Explorer of “{text.plain(payload.prompt, 120)}”."]
     if strip is not None:
         parts.append(alt.alt_text(strip))

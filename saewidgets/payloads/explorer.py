@@ -12,7 +12,9 @@ from saewidgets.payloads.context import Context
 from saewidgets.payloads.feature_table import OpenedFeature
 from saewidgets.payloads.record import check
 
-PANELS, PRESETS, SIDES = ("heatmap", "circuit", "text"), ("researcher", "lecture"), ("before", "after", "both")
+# A comparison is among the panels where it was in view.
+PANELS = ("heatmap", "circuit", "text", "compare")
+PRESETS, SIDES = ("researcher", "lecture", "compare"), ("before", "after", "both")
 MAX_STEPS, MAX_OPENED = 2_000, 64
 # Shares of the width: the features, the predictions, and below them the focused feature.
 WIDTHS = (0.22, 0.26, 0.57)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from saewidgets.widgets import checks
 from saewidgets.widgets.asked import comment
 from saewidgets.widgets.base import BaseWidget, Step
 from saewidgets.widgets.checks import refuse_unknown
+from saewidgets.widgets.compare_sides import OF, CompareRequest, asked_sides, of, open_sides, scopes_of
 from saewidgets.widgets.heatmap import TokenHeatmap
 from saewidgets.widgets.history import History
 from saewidgets.widgets.jobs import GUARD, Token
@@ -22,28 +23,8 @@ from saewidgets.widgets.link import set_word
 from saewidgets.widgets.output import Code
 
 if TYPE_CHECKING:
-    from saewidgets.causes.compare import Side
     from saewidgets.interventions import Edit
     from saewidgets.scope import Scope
-
-# What the comparison is of: traits of each heatmap.
-_OF = ("prompt", "edits", "error_term", "site")
-
-
-@dataclass(frozen=True, slots=True)
-class CompareRequest:
-    """What should be compared.
-
-    Args:
-        left, right: Values of `_OF`.
-        pair: Number of the pair of tokens in view, -1 for the last.
-        seed: Of the control.
-    """
-
-    left: tuple[Any, ...]
-    right: tuple[Any, ...]
-    pair: int = -1
-    seed: int = 0
 
 
 class Compare(BaseWidget):
@@ -117,37 +98,34 @@ class Compare(BaseWidget):
             self.left, self.right = (TokenHeatmap(one, **look) for one in sides)
             payload = replace(source, left=None, right=None)
         else:
-            scopes, prompts, sites, terms = (_both(v) for v in (source, prompt, site, error_term))
-            if not all(hasattr(scope, "dictionaries") and hasattr(scope, "run") for scope in scopes):
-                raise WidgetError(f"A comparison of a {type(scopes[0]).__name__}.", "Give a scope, or two (a, b).")
-            self._scopes = scopes
-            given = zip(scopes, prompts, sites, terms, _edit_lists(edits), strict=True)
-            made: list[TokenHeatmap] = []
-            try:
-                for scope, text, key, term, done in given:
-                    # The other side looks at the same features, where it is of the same dictionary.
-                    own = _known(scope, made[0]) if features is None and made and key == sites[0] else features
-                    made.append(TokenHeatmap(
-                        scope, text, own, site=key, edits=done, error_term=term,
-                        selection=selection if not made else None, **look,
-                    ))  # fmt: skip
-                request = CompareRequest(_of(made[0]), _of(made[1]), -1, checks.whole(0, 2**31)("seed", seed))
-                *_, payload = self._pictures(request, Token(), None)
-            except BaseException:
-                for view in made:
-                    view.close()
-                raise
-            self.left, self.right = made
+            self._scopes, seed = scopes_of(source), checks.whole(0, 2**31)("seed", seed)
+            self.left, self.right = self._open(prompt, features, site, edits, error_term, selection, **look)
+            request = CompareRequest(of(self.left), of(self.right), -1, seed)
+            payload = self._first(request)
             step = Step(request, History((None,)), {})
         self._pair = payload.pair
         refs = {"_left": f"anywidget:{self.left.model_id}", "_right": f"anywidget:{self.right.model_id}"}
         super().__init__(payload, step, theme=theme, height=height, bundle=bundle, traits=refs)
-        for view in (self.left, self.right):
-            view.observe(self._on_asked, list(_OF))
+        for view in self._sides().values():
+            view.observe(self._on_asked, list(OF))
             view.observe(self._on_selected, "selection")
             view.observe(self._on_filled, "fill")
         if step is not None:
-            self._select(self.left, self.left.selection)
+            self._lead()
+
+    def _open(self, *given: Any, **look: Any) -> tuple[TokenHeatmap, TokenHeatmap]:
+        assert self._scopes is not None
+        return open_sides(self._scopes, *given, **look)
+
+    def _first(self, request: CompareRequest) -> ComparePayload:
+        """The comparison that the cell waits for."""
+        try:
+            *_, payload = self._pictures(request, Token(), None)
+        except BaseException:
+            for view in self._sides().values():
+                view.close()
+            raise
+        return payload
 
     # -- for people ----------------------------------------------------------------------------------------------------
 
@@ -177,9 +155,13 @@ class Compare(BaseWidget):
         with GUARD:
             if self.closed or self._wanted is None:
                 return
-            request = replace(self._wanted.request, left=_of(self.left), right=_of(self.right))
+            request = replace(self._wanted.request, left=of(self.left), right=of(self.right))
             if request != self._wanted.request:
                 self._want(request, None)
+
+    def _lead(self) -> None:
+        """The left side says which token is selected."""
+        self._select(self.left, self.left.selection)
 
     def _on_selected(self, change: Any) -> None:
         with GUARD:
@@ -223,24 +205,14 @@ class Compare(BaseWidget):
     def _pictures(self, request: CompareRequest, token: Token, progress: Any) -> Iterator[ComparePayload]:
         from saewidgets.causes.compare import compare_payload
 
-        one, other = self._made(request)
+        assert self._scopes is not None
+        one, other = asked_sides(self._scopes, request)
         pair = None if request.pair < 0 else request.pair
         for control in (False, True) if one.edits != other.edits else (False,):
             picture = compare_payload(
                 one, other, pair, seed=request.seed, control=control, check=token.check, progress=progress
             )
             yield self._viewed(picture, {})
-
-    def _made(self, request: CompareRequest) -> tuple[Side, Side]:
-        from saewidgets.causes.compare import Side
-        from saewidgets.runs.heatmap import with_error_term
-
-        assert self._scopes is not None
-        sides = []
-        for scope, (prompt, edits, error_term, site) in zip(self._scopes, (request.left, request.right), strict=True):
-            key = scope.key(site) if site else scope.default_site
-            sides.append(Side(scope, prompt, with_error_term(edits, error_term), key))
-        return sides[0], sides[1]
 
     def _is_urgent(self, request: CompareRequest) -> bool:
         before: CompareRequest = self._need_model().request
@@ -265,7 +237,7 @@ class Compare(BaseWidget):
     def _show(self, step: Step, payload: ComparePayload) -> None:
         super()._show(step, payload)
         self._pair = payload.pair
-        self._select(self.left, self.left.selection)
+        self._lead()
 
     def _release(self) -> None:
         for view in self._sides().values():
@@ -288,27 +260,3 @@ class Compare(BaseWidget):
         """One short line, for places that show text."""
         shown = self._picture
         return f"Compare({shown.name_a!r}, {shown.name_b!r}, {len(shown.left_token)} pairs of tokens)"
-
-
-def _both(value: Any) -> tuple[Any, Any]:
-    """A pair as it is; anything else for both sides."""
-    return (value[0], value[1]) if isinstance(value, tuple) and len(value) == 2 else (value, value)
-
-
-def _edit_lists(edits: Any) -> tuple[Any, Any]:
-    is_pair = isinstance(edits, (list, tuple)) and len(edits) == 2
-    return tuple(edits) if is_pair and all(isinstance(e, (list, tuple)) for e in edits) else (edits, edits)
-
-
-def _of(view: TokenHeatmap) -> tuple[Any, ...]:
-    return tuple(getattr(view, name) for name in _OF)
-
-
-def _known(scope: Scope, other: TokenHeatmap) -> list[str] | None:
-    """The features of the other side that this scope has; `None` for none, so that it chooses its own."""
-    known = []
-    for name in filter(None, other.features):
-        key, _, index = name.rpartition("/")
-        if key in scope.dictionaries and int(index) < scope.dictionaries[key].d_dict:
-            known.append(name)
-    return known or None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from saewidgets.errors import SaewidgetsError
-from saewidgets.payloads import CircuitPayload, ExplorerPanel, ExplorerPayload, OpenedFeature, encode
+from saewidgets.payloads import CircuitPayload, ComparePayload, ExplorerPanel, ExplorerPayload, OpenedFeature, encode
 from saewidgets.payloads.explorer import MAX_OPENED
 from saewidgets.widgets.explorer_shared import NOTHING
 from saewidgets.widgets.feature_dashboard import FeatureDashboard
@@ -27,10 +27,15 @@ class Leaving:
         """All panels as data. Waits for those that have no picture yet."""
         self._begin()
         end = time.monotonic() + PATIENCE
-        for panel in (self.circuit, self.text):
-            if panel is not None and not panel.known:
+        for panel in self._slow():
+            if not panel.known:
                 panel.wait(max(0.0, end - time.monotonic()))
         return self._now(True)
+
+    def _slow(self: Any) -> list[Any]:
+        """Panels in view that take their time."""
+        panels = self.circuit, self.text, self.comparison if self.preset == "compare" else None
+        return [panel for panel in panels if panel is not None]
 
     def _now(self: Any, whole: bool) -> ExplorerPayload:
         """The panels as they are, with the dashboards if the payload is to stand for itself."""
@@ -38,6 +43,8 @@ class Leaving:
             if self._scope is None:
                 return self._viewed(self._picture, self._view_now())
             views = {"heatmap": self.heatmap, "circuit": self.circuit, "text": self.text}
+            if self.preset == "compare":
+                views["compare"] = self.comparison
             panels = tuple(self._encoded(name, view) for name, view in views.items())
             payload = replace(self._shell(), panels=panels)
         return replace(payload, dashboards=self._dashboards()) if whole else payload
@@ -51,7 +58,7 @@ class Leaving:
 
     def _encoded(self: Any, name: str, view: Any) -> ExplorerPanel:
         picture = None if view is None else view.payload
-        if picture is None or (isinstance(picture, CircuitPayload) and not len(picture.nodes)):
+        if picture is None or _is_empty(picture):
             said = None if view is None else view.error
             note = f"{said['what']} {said['todo']}" if said else self._notes.get(name, "Not there yet.")
             return ExplorerPanel(name, NOTHING, note)
@@ -76,3 +83,10 @@ class Leaving:
     def static_bundle(self: Any) -> dict[str, str]:
         """The picture as it is now for places that run no code; it waits for no panel."""
         return self._static(self._now(False))
+
+
+def _is_empty(picture: Any) -> bool:
+    """Whether a panel has not been drawn yet."""
+    if isinstance(picture, ComparePayload):
+        return not picture.name_a
+    return isinstance(picture, CircuitPayload) and not len(picture.nodes)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from saewidgets.errors import Cancelled
+from saewidgets.errors import Cancelled, FeatureError
 from saewidgets.payloads import CircuitNodes, CircuitPayload, CircuitSide, Context, SteeringPayload
 from saewidgets.widgets import checks
+from saewidgets.widgets import steering_parts as parts
 from saewidgets.widgets.checks import Checked
 from saewidgets.widgets.circuit import CircuitGraph, chief
 from saewidgets.widgets.circuit_request import CircuitRequest
 from saewidgets.widgets.jobs import GUARD, JobRunner, Pace
 from saewidgets.widgets.steering import Steering
 from saewidgets.widgets.steering_request import SteeringRequest
-from saewidgets.widgets.steering_texts import Column
+from saewidgets.widgets.steering_texts import Column, control_columns
+
+if TYPE_CHECKING:
+    from saewidgets.causes.outcome import Outcome
 
 # Seconds without a change before a heavy panel follows, and the most it is kept waiting.
 QUIET, LONGEST = 0.3, 4.0
@@ -88,7 +92,7 @@ class CircuitPanel(Panel, CircuitGraph):
 
 @dataclass(frozen=True, slots=True)
 class TextRequest(SteeringRequest):
-    """Two texts: as it is, and under any edits, also those that no slider can show.
+    """Texts as they are, under any edits, also those that no slider can show, and under their controls.
 
     Args:
         done: The edits.
@@ -103,7 +107,7 @@ class TextRequest(SteeringRequest):
 
 
 class TextPanel(Panel, Steering):
-    """What the model writes as it is and after the edits. Nothing is measured, and so there are no controls."""
+    """What the model writes as it is, after the edits, and under the controls of these: a random feature, direction."""
 
     edits = Checked((), checks.edit_list)
 
@@ -130,9 +134,23 @@ class TextPanel(Panel, Steering):
     def _traits_of(self, payload: SteeringPayload, request: Any) -> dict[str, Any]:
         return {**super()._traits_of(payload, request), "edits": getattr(request, "done", ())}
 
+    def _outcome(self, request: SteeringRequest) -> Outcome | None:
+        """The words that the first edited feature promotes, as of a slider."""
+        first = next((edit for edit in request.acting if edit.features), None)
+        if first is None or self._scope is None:
+            return None
+        try:
+            return parts.promoted_by(self._scope, first)
+        except FeatureError:  # it writes nowhere near the words
+            return None
+
     def _columns(self, request: SteeringRequest) -> Iterator[tuple[Any, str]]:
-        edited = [Column("steered", "", request.acting)] if request.acting else []
-        yield [Column("base", ""), *edited], "free"
+        acting = request.acting
+        yield [Column("base", ""), *([Column("steered", "", acting)] if acting else [])], "free"
+        if acting:
+            scope, atlas = self._scope, self._options.atlas
+            assert scope is not None
+            yield lambda base: control_columns(scope, request, base, atlas), "free"
 
 
 def _no_circuit(prompt: str) -> CircuitPayload:

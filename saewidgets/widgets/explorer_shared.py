@@ -17,6 +17,7 @@ from saewidgets.payloads import ExplorerPanel, ExplorerPayload, encode
 from saewidgets.payloads.explorer import MAX_STEPS, PANELS
 from saewidgets.widgets import checks
 from saewidgets.widgets.base import ONE_STEP
+from saewidgets.widgets.explorer_compare import ComparePanel
 from saewidgets.widgets.explorer_diary import ExplorerDiary, go
 from saewidgets.widgets.explorer_panels import CircuitPanel, TextPanel
 from saewidgets.widgets.explorer_request import Shared, drag, steps
@@ -38,6 +39,8 @@ class Sharing(traitlets.HasTraits):
     circuit: CircuitPanel | None = None
     text: TextPanel | None = None
     dashboard: FeatureDashboard | None = None
+    #: Of the preset "compare".
+    comparison: ComparePanel | None = None
     history: History
     diary: ExplorerDiary
 
@@ -47,6 +50,7 @@ class Sharing(traitlets.HasTraits):
         self.observe(self._on_token, "selection")
         self.observe(self._on_focus, "feature")
         self.observe(self._on_theme, "theme")
+        self.observe(self._on_preset, "preset")
         self.heatmap.observe(self._on_fill, "fill")
         self.heatmap.observe(self._on_site, "site")
 
@@ -63,6 +67,10 @@ class Sharing(traitlets.HasTraits):
         )
         self.text = self._panel("text", lambda: TextPanel(self, scope, prompt, **self._texts, **options))
         self._open_dashboard()
+        strip = self.heatmap
+        self.comparison = self._panel("compare", lambda: ComparePanel(
+            self, scope, prompt, features=strip.features, site=strip.site, error_term=strip.error_term,
+            selection=strip.selection, seed=self._texts["seed"], theme=self.theme))  # fmt: skip
         if self.circuit is not None:
             self._links.append(link(self, self.circuit, share=["prompt", "edits"]))
             self.circuit.observe(self._on_marks, "marks")
@@ -79,6 +87,7 @@ class Sharing(traitlets.HasTraits):
             for panel in (self.circuit, self.text):
                 if panel is not None:
                     panel.begin()
+            self._on_preset()
             self._tell()
 
     def _panel(self: Any, name: str, make: Any) -> Any:
@@ -115,6 +124,11 @@ class Sharing(traitlets.HasTraits):
         self._begin()
         self._post({"type": "ok", "id": request_id, "result": None})
 
+    def _on_preset(self: Any, _: Any = None) -> None:
+        """Compare while that is in view."""
+        if self.comparison is not None and self._begun:
+            (self.comparison.enter if self.preset == "compare" else self.comparison.leave)()
+
     def _on_theme(self: Any, change: Any) -> None:
         for panel in self._all():
             panel.theme = change.new
@@ -122,7 +136,8 @@ class Sharing(traitlets.HasTraits):
     def _all(self: Any) -> list[Any]:
         if self._scope is None:
             return []
-        return [panel for panel in (self.heatmap, self.circuit, self.text, self.dashboard) if panel is not None]
+        panels = self.heatmap, self.circuit, self.text, self.dashboard, self.comparison
+        return [panel for panel in panels if panel is not None]
 
     # -- what is shared ------------------------------------------------------------------------------------------------
 

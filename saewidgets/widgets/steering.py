@@ -291,7 +291,7 @@ class Steering(BaseWidget):
         if scope is None:
             return
         began = time.monotonic()
-        outcome = parts.outcome_of(scope, request)
+        outcome = self._outcome(request)
         # Texts are written freely, whatever the curves do.
         key = replace(request, propagation="free"), self._options, *self._identity()
         shown: SteeringPayload | None = self._cache.get(("texts", key))
@@ -311,6 +311,10 @@ class Steering(BaseWidget):
             shown = replace(shown, doses=found, verdict=parts.verdict(found, shown.now))
             yield self._viewed(shown, {})
         yield self._viewed(replace(shown, phase="finished"), {})
+
+    def _outcome(self, request: SteeringRequest) -> Outcome | None:
+        assert self._scope is not None
+        return parts.outcome_of(self._scope, request)
 
     def _write(
         self, request: SteeringRequest, outcome: Outcome | None, token: Token, began: float

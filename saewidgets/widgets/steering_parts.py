@@ -53,13 +53,24 @@ def outcome_of(scope: Scope, request: SteeringRequest) -> Outcome | None:
     Raises:
         PromptError: A word is several tokens.
     """
-    from saewidgets.causes.outcome import promoted, read_words, words_of
+    from saewidgets.causes.outcome import read_words, words_of
 
     if request.target:
         return words_of(scope, read_words(scope, request.target))
     if not request.edits:
         return None
-    return words_of(scope, promoted(scope, request.edits[request.first].target, N_WORDS))
+    return promoted_by(scope, request.edits[request.first])
+
+
+def promoted_by(scope: Scope, edit: Edit) -> Outcome:
+    """The words that what is edited promotes.
+
+    Raises:
+        FeatureError: Nothing is known of its words.
+    """
+    from saewidgets.causes.outcome import promoted, words_of
+
+    return words_of(scope, promoted(scope, edit.target, N_WORDS))
 
 
 def sliders(scope: Scope, request: SteeringRequest) -> tuple[SteeringSlider, ...]:
@@ -157,9 +168,10 @@ def context_of(scope: Scope, request: SteeringRequest, call: str, milliseconds: 
     """The foot."""
     from saewidgets import __version__
 
-    keys = dict.fromkeys(FeatureId.parse(f).dictionary for edit in request.edits for f in edit.features)
+    edits = request.edits or request.acting
+    keys = dict.fromkeys(FeatureId.parse(f).dictionary for edit in edits for f in edit.features)
     described = "; ".join(f"{scope.dictionaries[key].describe()} at {key}" for key in keys)
-    dropped = any(edit.error == "drop" for edit in request.edits)
+    dropped = any(edit.error == "drop" for edit in edits)
     return Context(
         f"{scope.name} · {scope.model.n_layers} layers", described, "dropped" if dropped else "kept", "free",
         request.seed, milliseconds, __version__, call,

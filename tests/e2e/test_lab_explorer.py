@@ -6,15 +6,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, expect
 
+from tests.e2e.explorer import PROMPT, check_linked_page, here, save_page, word_after
 from tests.e2e.harness import Server, Watch, new_page
 from tests.e2e.heatmap import Heatmap
 from tests.e2e.notebook import Notebook, write_notebook
 from tests.e2e.test_accessible import violations
 from tests.e2e.test_lab_circuit import becomes
 
-PROMPT = "When Mira and Tom came to the pond, Tom gave the lantern to"
 SETUP = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})
@@ -61,18 +61,6 @@ def rest(notebook: Notebook, view: Locator) -> None:
     assert notebook.python("ex.wait(120)") is True
 
 
-def here(view: Locator) -> float:
-    """Where the circuit marks the column of the selected token."""
-    box = view.locator(".moved .here").bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2
-
-
-def word_after(view: Locator) -> str:
-    heading = view.locator(".p3").get_by_role("heading").inner_text()
-    return re.sub(r"^Next token after (\S+).*", r"\1", heading.replace("\n", " "))
-
-
 def test_all_panels_are_there(notebook: Notebook, view: Locator) -> None:
     Heatmap(view.locator("xpath=..")).token(3).wait_for(timeout=60_000)
     for name in ("Circuit", "What it says", "Focused feature", "Diary", "Strongest features", "Next token"):
@@ -113,11 +101,23 @@ def test_ablate_and_undo_everywhere(notebook: Notebook, view: Locator) -> None:
     becomes(notebook, "[str(e.target) for e in ex.edits]", [feature])
     rest(notebook, view)
     expect(view.locator(".chip").first).to_contain_text("ablated")
-    assert notebook.python("(ex.circuit.payload.before is not None, len(ex.text.payload.texts))") == (True, 2)
+    assert notebook.python("(ex.circuit.payload.before is not None, [t.role for t in ex.text.payload.texts])") == (
+        True,
+        ["base", "steered", "direction", "feature"],
+    )
     expect(view.get_by_role("group", name="After the edits")).to_be_visible()
     setup = f"own = scope.generate({PROMPT!r}, ex.edits, max_new_tokens=6, temperature=0.0, seed=0)"
     same = "list(own.token_ids) == ex.text.payload.column('steered').tokens.ids.tolist()"
     assert notebook.python(same, setup) is True
+    # The effect stands beside that of the controls, and says how it was measured.
+    panel = view.get_by_role("region", name="What it says")
+    control = panel.get_by_role("group", name="Control")
+    for role, kind in (("direction", "random direction, same norm"), ("feature", "random feature of like density")):
+        control.get_by_role("radio", name=role).click()
+        expect(control).to_contain_text(kind)
+        kl = notebook.python(f"ex.text.payload.column({role!r}).kl")
+        expect(control).to_contain_text(f"{kl:.2f} KL")
+    expect(panel).to_contain_text("error term kept")
     said = view.get_by_role("group", name="After the edits").locator(".gen").inner_text().replace("‹end›", "")
     assert said.strip() and said.strip() in notebook.python("own.text")
     assert notebook.python("list(ex.diary)")[-1] == f"ex.edit(sw.ablate({feature!r}))"
@@ -207,51 +207,41 @@ def test_resize_and_lecture(notebook: Notebook, view: Locator) -> None:
     expect(circuit).to_be_visible()
 
 
-def offline(browser: Browser, path: Path, watch: Watch) -> Page:
-    """A page from a file, without a network."""
-    page = browser.new_page(viewport={"width": 1300, "height": 1000})
-    watch.attach(page)
-    page.context.set_offline(True)
-    page.goto(path.as_uri())
-    return page
+def test_compare_in_the_same_cell(notebook: Notebook, view: Locator) -> None:
+    rest(notebook, view)
+    view.get_by_role("radio", name="compare").click()
+    becomes(notebook, "ex.preset", "compare")
+    side_a, side_b = (view.get_by_role("region", name=f"Side {letter}") for letter in "AB")
+    expect(side_a.locator(".t").nth(14)).to_be_visible(timeout=60_000)
+    assert notebook.python("ex.wait(120)") is True
+    expect(side_b).to_contain_text("ablate")
+    expect(view.get_by_role("region", name="Circuit")).to_have_count(0)
+    kl = notebook.python("float(ex.comparison.payload.predictions.kl[ex.comparison.pair])")
+    expect(view.locator(".kl b").first).to_have_text(f"{kl:.2f}")
+    expect(view.locator(".compare")).to_contain_text("control: the edits of B on 8 random features")
+    side_a.locator(".t").nth(4).click()
+    notebook.page.keyboard.press("Escape")
+    becomes(notebook, "(ex.selection, ex.comparison.left.selection)", (4, 4))
+    # A second text in side A: what differs is marked in both.
+    notebook.python("None", f"ex.comparison.left.prompt = {PROMPT.replace('pond', 'mill')!r}")
+    assert notebook.python("ex.wait(120)") is True
+    expect(side_b.locator(".t.differs")).to_have_text(["pond", "pond"])  # before and after its edit
+    expect(side_a.locator(".t.differs")).to_have_text(["mill"])
+    assert notebook.python("ex.prompt") == PROMPT
+    assert violations(notebook.page, ".jp-Cell:nth-of-type(1) .saewidgets") == []
+    view.get_by_role("radio", name="researcher").click()
+    expect(view.get_by_role("region", name="Circuit")).to_be_visible()
+    side_a.wait_for(state="detached")
+    Heatmap(view.locator("xpath=..")).token(14).click()
+    notebook.page.keyboard.press("Escape")
 
 
 def test_the_page_is_linked_without_a_kernel(
     notebook: Notebook, view: Locator, browser: Browser, tmp_path: Path
 ) -> None:
     rest(notebook, view)
-    view.get_by_role("button", name="Menu").first.click()
-    with notebook.page.expect_download(timeout=60_000) as download:
-        view.get_by_role("menuitem", name="Save as HTML").click()
-    path = tmp_path / "explorer.html"
-    download.value.save_as(path)
-    watch = Watch()
-    page = offline(browser, path, watch)
-    try:
-        alone = page.locator(".saewidgets").first
-        heatmap = Heatmap(page.locator("body"))
-        heatmap.token(3).wait_for()
-        expect(alone.locator("[data-graph]")).to_be_visible()
-        was = here(alone)
-        heatmap.token(4).click()
-        assert word_after(alone) == "Tom"
-        expect(heatmap.strongest.get_by_role("heading")).to_contain_text("token 4")
-        assert here(alone) < was
-        panel = alone.get_by_role("region", name="Focused feature")
-        third = notebook.python("ex.features[2]")
-        alone.locator(".chip").nth(2).click()
-        expect(panel).to_contain_text(third)
-        panel.get_by_role("button", name="Open the dashboard").click()
-        expect(panel.get_by_role("button", name="Close the dashboard")).to_be_visible()
-        expect(alone.get_by_role("group", name="After the edits")).to_be_visible()
-        expect(alone.get_by_role("region", name="Diary")).to_contain_text("ex.edit(sw.ablate(")
-        assert violations(page, ".saewidgets") == []
-        page.set_viewport_size({"width": 360, "height": 900})
-        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
-    finally:
-        page.close()
-    assert watch.ours() == []
-    assert watch.outside() == []
+    path = save_page(notebook.page, view, tmp_path / "explorer.html")
+    check_linked_page(browser, path, notebook.python("list(ex.features)"))
 
 
 def test_what_is_missing_is_said_in_its_panel(notebook: Notebook) -> None:

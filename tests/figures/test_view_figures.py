@@ -52,6 +52,7 @@ PAYLOADS = {
     "steering of nothing": make_steering(roles=(), sliders=(), doses=None, verdict="", kept=()),
     "explorer": make_explorer(),
     "explorer in a lecture": make_explorer(preset="lecture", opened=True),
+    "explorer that compares": make_explorer(preset="compare"),
     "explorer of nothing": make_explorer(panels=(), dashboards=(), diary=(), feature=""),
     "patch map": make_patch_map(),
     "comparison": make_compare(),

@@ -2,16 +2,26 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import saewidgets as sw
+from saewidgets.payloads import RelatedFeature
+from tests.circuit_factory import make_circuit
 from tests.payload_factory import make_payload
-from tests.view_factory import make_dashboard, make_table
+from tests.view_factory import (
+    make_compare,
+    make_contrast,
+    make_dashboard,
+    make_explorer,
+    make_patch_map,
+    make_table,
+)
 from tests.web.conftest import Open
 from tests.web.test_look import violations
 
@@ -128,3 +138,163 @@ def test_what_a_page_says_of_its_links(linked: Any) -> None:
     narrow.unlink()
     assert link in one.links and narrow not in two.links
     assert "data-link" not in str(sw.report([one, two], link=False)).split("<script", 1)[0]
+
+
+def strip(view: Locator, position: int) -> Locator:
+    return view.locator("[data-strip] .t").nth(position)
+
+
+def fill(view: Locator, letter: str) -> None:
+    """Press a feature's letter in a strip."""
+    view.locator("[data-strip]").first.press(letter)
+
+
+def filled(view: Locator, letter: str) -> None:
+    expect(view.locator(".legend").first).to_contain_text(f"fill: {letter},")
+
+
+def place(view: Locator) -> tuple[float, float]:
+    """Where a circuit marks the column of a token."""
+    box = view.locator(".moved .here").bounding_box()
+    assert box is not None
+    return box["x"], box["width"]
+
+
+def linked_page(open_page: Open, other: Any, heat: Any = None) -> tuple[Page, Locator, Locator]:
+    """A heatmap and another view in one page, linked."""
+    report = sw.report([heat or make_payload(), other], link=True)
+    page = open_page(str(report), viewport={"width": 1300, "height": 900})
+    first, second = (page.locator("[data-saewidgets]").nth(i).locator(".saewidgets").first for i in range(2))
+    expect(strip(first, 3)).to_be_visible()
+    return page, first, second
+
+
+def test_a_circuit_follows_and_is_followed(open_page: Open) -> None:
+    heat = make_payload()
+    circuit = make_circuit(prompt=heat.prompt)
+    features = [f.id for f in heat.features]
+    position = {n.rpartition("@")[0]: int(n.rpartition("@")[2]) for n in circuit.nodes.id}
+    both = next(name for name in position if "/" in name)
+    # One of the heatmap's features is a node, so that it can be looked at in both.
+    chosen = (replace(heat.features[0], id=both), *heat.features[1:])
+    page, one, two = linked_page(open_page, circuit, replace(heat, features=chosen, fill=features[1]))
+    stage = two.locator("[data-graph]")
+    expect(stage).to_have_attribute("data-painted", "true")
+    expect(two.locator(".moved .here")).to_have_count(0)
+    strip(one, 3).click()
+    was = place(two)
+    strip(one, 1).click()
+    assert place(two)[0] < was[0]
+    # A feature of the strip is taken into the hand.
+    fill(one, "a")
+    expect(two.locator(".side")).to_contain_text(both)
+    assert place(two)[0] < was[0], "the token stays"
+    # And back: a node in hand brings its token.
+    stage.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    marked = one.locator("[data-strip] .t.sel").first
+    expect(marked).to_have_count(1)
+    column = one.locator("[data-strip] .t").evaluate_all("all => all.findIndex((t) => t.classList.contains('sel'))")
+    told = two.get_by_role("status").first.inner_text()
+    assert f"{column} " in told
+
+
+def test_a_table_follows_and_is_followed(open_page: Open) -> None:
+    heat, table = make_payload(), make_table(60, filters=(), query="", n_fit=60)
+    rows = (heat.features[0], *(replace(heat.features[i], id=f"{table.site}/{row}") for i, row in ((1, 44), (2, 47))))
+    _, one, two = linked_page(open_page, table, replace(heat, features=rows, fill=heat.features[0].id))
+    grid = two.get_by_role("grid")
+    fill(one, "c")
+    expect(grid.locator(".trow.on .id")).to_have_text("47")  # scrolled to and marked
+    grid.scroll_into_view_if_needed()
+    expect(grid.locator(".trow.on")).to_be_in_viewport()
+    grid.focus()
+    for _ in range(3):  # a row that is touched fills the strip, where it is one of its features
+        grid.press("ArrowUp")
+    expect(grid.locator(".trow.on .id")).to_have_text("44")
+    filled(one, "b")
+
+
+def test_a_dashboard_is_followed_in_features(open_page: Open) -> None:
+    heat = make_payload()
+    near = heat.features[1].id
+    board = make_dashboard(near=(RelatedFeature(near, 0.6, "female name"),))
+    _, one, two = linked_page(open_page, board, heat)
+    link = two.get_by_role("button", name=re.compile("female name"))
+    expect(link).to_be_enabled()
+    link.click()
+    filled(one, "b")
+    alone = open_page(str(sw.report([board]))).locator(".saewidgets").first
+    expect(alone.get_by_role("button", name=re.compile("female name"))).to_be_disabled()
+
+
+def test_a_comparison_follows_and_is_followed(open_page: Open) -> None:
+    heat = make_payload()
+    other = make_payload(prompt=heat.prompt + " now")
+    compared = make_compare(sides=(heat, other))
+    _, one, two = linked_page(open_page, compared, heat)
+    a, b = (two.get_by_role("region", name=f"Side {side}") for side in "AB")
+    before = chosen(one)
+    strip(one, 3).click()
+    assert chosen(one) != before
+    for side in (a, b):  # the second side has another text: its own comparison brings it along
+        expect(side.locator("[data-strip] .t").nth(3)).to_have_class(re.compile("sel"))
+    strip(a, 5).click()
+    expect(strip(one, 5)).to_have_class(re.compile("sel"))
+    fill(one, "c")
+    filled(a, "c")
+
+
+def test_a_patch_map_follows_and_is_followed(open_page: Open) -> None:
+    patched = make_patch_map()
+    heat = make_payload(texts=list(patched.tokens.text), prompt=patched.clean)
+    _, one, two = linked_page(open_page, replace(patched, cell=f"{patched.blocks[0].nodes[1]}:1"), heat)
+    cells = two.locator("[aria-valuetext]").first
+    strip(one, 2).click()
+    expect(cells).to_have_attribute("aria-valuenow", "2")
+    expect(cells).to_have_attribute("aria-valuetext", re.compile(patched.tokens.text[2].strip()))
+    cells.press("ArrowDown")
+    expect(strip(one, 3)).to_have_class(re.compile("sel"))
+
+
+def test_a_contrast_follows_and_is_followed(open_page: Open) -> None:
+    contrast, heat = make_contrast(), make_payload()
+    ids = [f.id for f in contrast.features[:2]]
+    fields = [replace(own, id=name) for own, name in zip(heat.features[1:3], ids, strict=True)]
+    features = (heat.features[0], *fields)
+    _, one, two = linked_page(open_page, contrast, replace(heat, features=features, fill=features[0].id))
+    fill(one, "c")
+    pressed = two.get_by_role("button", pressed=True).filter(has_text=ids[1].partition("/")[2])
+    expect(pressed).to_have_count(1)
+    two.locator("button[aria-pressed=false]").filter(has_text="cats").first.click()
+    filled(one, "b")
+
+
+def test_an_explorer_follows_and_is_followed(open_page: Open) -> None:
+    heat, explorer = make_payload(), make_explorer()
+    _, one, two = linked_page(open_page, explorer, heat)
+    strip(one, 3).click()
+    expect(strip(two, 3)).to_have_class(re.compile("sel"))
+    strip(two, 5).click()
+    expect(strip(one, 5)).to_have_class(re.compile("sel"))
+    two.locator(".chip").nth(1).click()
+    filled(one, "b")
+    fill(one, "a")
+    expect(two.locator(".chip").first).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_page_of_an_explorer_that_compares(open_page: Open) -> None:
+    heat = make_payload()
+    explorer = make_explorer(preset="compare")
+    _, one, two = linked_page(open_page, explorer, heat)
+    b = two.get_by_role("region", name="Side B")
+    expect(strip(b, 3)).to_be_visible()
+    strip(one, 3).click()
+    expect(strip(b, 3)).to_have_class(re.compile("sel"))
+    strip(b, 5).click()
+    expect(strip(one, 5)).to_have_class(re.compile("sel"))
+    two.get_by_role("radio", name="researcher").click()
+    expect(strip(two, 5)).to_have_class(re.compile("sel"))
+    two.get_by_role("radio", name="compare").click()
+    expect(strip(two.get_by_role("region", name="Side B"), 5)).to_be_visible()

@@ -53,6 +53,7 @@ VIEWS: dict[str, Any] = {
     "steering with nothing": make_steering(sliders=(), texts=(), doses=None, verdict="", kept=()),
     "explorer": make_explorer(),
     "explorer in a lecture": make_explorer(preset="lecture", opened=True),
+    "explorer that compares": make_explorer(preset="compare"),
     "explorer of nothing": make_explorer(panels=(), dashboards=(), diary=(), feature=""),
     "patch map": make_patch_map(),
     "comparison": make_compare(),
@@ -340,7 +341,7 @@ def test_the_lower_panels_of_an_explorer_are_a_line_each_where_it_is_narrow(open
     assert [line.inner_text().split("\n") for line in lines.all()] == [
         ["Circuit", f"{len(circuit.nodes.id)} nodes"],
         ["Focused feature", f"density {dashboard.n_active / dashboard.n_tokens:.2%}".replace("%", " %")],
-        ["What it says", f"{len(texts.texts)} texts"],
+        ["What it says", f"{texts.column('steered').kl:.2f} nats KL"],
         ["Diary", f"{len(payload.diary)} steps"],
     ]  # fmt: skip
     graph, line = page.locator("[data-graph]"), lines.first

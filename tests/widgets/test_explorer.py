@@ -11,6 +11,7 @@ import pytest
 
 import saewidgets as sw
 from saewidgets.errors import FeatureError, PayloadError, WidgetError
+from saewidgets.explain import vocabulary_projection
 from saewidgets.payloads import decode, encode
 from saewidgets.scope import Scope
 from saewidgets.widgets import Explorer
@@ -43,7 +44,7 @@ def test_the_strip_is_there_before_the_heavy_panels(scope: Scope) -> None:
         bundle = view.static_bundle()
         assert {"text/html", "image/png", "text/plain"} <= bundle.keys()
         assert not any(panel.known or panel._runner._thread for panel in panels), "nothing heavy was begun"
-        assert len(view._panels) == 4
+        assert len(view._panels) == 5
         view._handle_custom_msg({"type": "begin", "id": 1}, [])
         assert any(panel._runner._thread for panel in panels)
         assert view.wait(120)
@@ -100,7 +101,7 @@ def test_edits_of_the_circuit_reach_the_strip(ex: Any) -> None:
     mixed = (*edits, sw.scale(ex.features[0], 2.0))  # no slider of a steering view could show these
     ex.edit(*mixed)
     assert ex.wait(120)
-    assert ex.text.error is None and len(ex.text.payload.texts) == 2
+    assert ex.text.error is None and len(ex.text.payload.texts) == 4
 
 
 def test_what_is_pinned_has_a_letter(ex: Any) -> None:
@@ -266,7 +267,8 @@ def test_close_ends_the_panels(scope: Scope) -> None:
     ex._begin()
     panels = ex._all()
     ex.close()
-    assert len(panels) == 4 and all(panel.closed for panel in panels) and ex.closed
+    assert len(panels) == 5 and all(panel.closed for panel in panels) and ex.closed
+    assert ex.comparison.left.closed
     ex.close()
     with pytest.raises(WidgetError, match="closed"):
         ex.edit()
@@ -315,3 +317,118 @@ def test_compare_is_linked(ex: Any, scope: Scope) -> None:
     early = sw.demo(checkpoint="early")
     with ex.compare(scope=early) as models:
         assert models._scopes == (early, scope)
+
+
+def test_the_preset_compare(ex: Any, scope: Scope, tmp_path: Path) -> None:
+    view, edit = ex.comparison, sw.ablate(ex.features[0])
+    ex.edit(edit)
+    assert ex.wait(120) and not view.known, "nothing is compared that nobody looks at"
+    assert ex.payload.picture("compare") is None
+    ex.set_state({"preset": "compare"})  # as the front end does
+    assert ex.wait(120)
+    assert view.right is ex.heatmap and (view.left.prompt, view.left.edits) == (TEXT, ())
+    assert view.left.features == ex.features
+    shown = ex.payload.picture("compare")
+    p, q = (scope.run(TEXT, edits=e).logits[-1].double().log_softmax(-1).numpy() for e in ((), ex.edits))
+    at = shown.predictions.positions.tolist().index(view.pair)
+    assert shown.predictions.kl[at] == pytest.approx((np.exp(p) * (p - q)).sum(), rel=1e-4, abs=1e-6)
+    assert shown.controlled == 1 and shown.control is not None
+    ex.select(token=3)
+    assert view.left.selection == 3
+    view.left.selection = 2  # one token everywhere
+    assert (ex.selection, ex.heatmap.selection) == (2, 2)
+
+    other = TEXT.replace("Mira", "Tom")
+    view.left.prompt = other  # a second text
+    assert ex.wait(120) and ex.prompt == TEXT
+    picture = ex.payload
+    assert picture.picture("compare").sides[0].prompt == other
+    assert f"ex.comparison.left.prompt = {other!r}" in ex.code()
+    ex.preset = "researcher"
+    assert "comparison" not in ex.code()
+    ex.edit()
+    assert ex.wait(120) and len(view._picture.left_token) == len(shown.left_token)
+    ex.preset = "compare"  # the second text stayed
+    assert ex.wait(120) and view.left.prompt == other and view.payload.controlled == -1
+
+    with sw.open(ex.save(tmp_path / "ex.sae")) as again:
+        assert again.preset == "compare" and again.payload.picture("compare").sides[0].prompt == other
+        assert b"<svg" in again.to_svg().encode()[:400] and "second text" in again.to_svg()
+
+
+def test_the_code_of_a_comparison_makes_it_again(ex: Any, scope: Scope) -> None:
+    ex.preset = "compare"
+    ex.comparison.left.edits = [sw.scale(ex.features[1], 2.0)]
+    assert ex.wait(120)
+    names: dict[str, Any] = {"scope": scope}
+    exec(ex.code(), names)
+    with names["ex"] as again:
+        assert again.wait(120)
+        one, other = (view.payload.picture("compare") for view in (ex, again))
+        assert one.controlled == other.controlled == 0
+        np.testing.assert_allclose(one.predictions.kl, other.predictions.kl, rtol=1e-4, atol=1e-7)
+
+
+def written(ex: Any, role: str) -> Any:
+    return ex.payload.picture("text").column(role)
+
+
+def test_what_it_says_stands_beside_its_controls(ex: Any, scope: Scope) -> None:
+    feature = ex.features[0]
+    edit = sw.ablate(feature, error="drop")
+    ex.edit(edit)
+    assert ex.wait(120)
+    picture = ex.payload.picture("text")
+    assert [text.role for text in picture.texts] == ["base", "steered", "direction", "feature"]
+    assert picture.context.error == "dropped" and picture.context.propagation == "free"
+    assert "same norm" in written(ex, "direction").note and "like density" in written(ex, "feature").note
+    words = promoted_by(scope, feature)
+    for role, edits in (("base", ()), ("steered", (edit,))):
+        text = written(ex, role)
+        ids, n = text.tokens.ids.tolist(), text.n_prompt
+        at = slice(n - 1, len(ids) - 1)
+        log_p, log_q = (
+            scope.run_ids(ids, TEXT, edits=e).logits[at].double().log_softmax(-1).numpy() for e in ((), edits)
+        )
+        kl = (np.exp(log_p) * (log_p - log_q)).sum(-1).mean()
+        assert text.kl == pytest.approx(kl, rel=2e-3, abs=1e-5)
+        assert text.effect == pytest.approx(np.exp(log_q[:, words]).sum(-1).mean(), rel=2e-3, abs=1e-6)
+        surprise = -log_p[np.arange(len(ids) - n), ids[n:]].mean()
+        assert text.perplexity == pytest.approx(np.exp(surprise), rel=2e-3)
+    assert written(ex, "steered").kl > 1e-4
+
+    # The code makes the same numbers, those of the controls too.
+    names: dict[str, Any] = {"scope": scope}
+    exec(ex.code(), names)
+    with names["ex"] as again:
+        assert again.wait(120)
+        for role in ("steered", "direction", "feature"):
+            one, other = written(ex, role), written(again, role)
+            assert one.tokens.ids.tolist() == other.tokens.ids.tolist() and one.note == other.note
+            assert (one.kl, one.effect) == pytest.approx((other.kl, other.effect), rel=1e-4, abs=1e-7)
+    ex.edit()
+    assert ex.wait(120)
+    assert [text.role for text in ex.payload.picture("text").texts] == ["base"]
+
+
+def promoted_by(scope: Scope, feature: str, n: int = 8) -> list[int]:
+    """The tokens that a feature promotes most, special ones left out."""
+    special = set(scope.model.tokenizer.all_special_ids)
+    return [i for i in vocabulary_projection(scope, feature, n + len(special)).promoted[0].tolist()
+            if i not in special][:n]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("edits", "n"),
+    [
+        ([sw.scale("mlp_in.1/7", 3.0), sw.clamp("resid_post.2/17", 2.0)], 4),
+        ([sw.ablate("attn_out.2/7")], 4),
+        ([sw.ablate("embed", positions=[1])], 3),
+        ([sw.ablate("head.1.2")], 3),  # no feature, and so no random one
+    ],
+)
+def test_controls_of_other_edits(ex: Any, edits: list[Any], n: int) -> None:
+    ex.edit(*edits)
+    assert ex.wait(120) and ex.text.error is None
+    roles = [text.role for text in ex.payload.picture("text").texts]
+    assert roles == ["base", "steered", "direction", "feature"][:n]

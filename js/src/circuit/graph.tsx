@@ -1,5 +1,5 @@
 // The sheet: layers by tokens, moved as a picture while a pointer drags it, drawn anew when it rests.
-import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { untracked, useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { activation, percent, probability } from "../format";
 import { plain } from "../signs";
@@ -13,6 +13,9 @@ import type { CircuitState } from "./state";
 /** Narrower than this the sheet scrolls sideways. */
 const NARROWEST = 560;
 const NARROW_PANEL = 440;
+/** In a lecture, where there is room for it. */
+const LARGE = 1.5;
+const ROOM = 520;
 /** The sheet is drawn anew when nothing has moved for this long. */
 const REST = 150;
 const DEEPEST = 24;
@@ -20,7 +23,7 @@ const DEEPEST = 24;
 const CLICK = 4;
 const HOME: View = { k: 1, x: 0, y: 0 };
 
-const pixels = (): number => Math.min(2, globalThis.devicePixelRatio || 1);
+const pixels = (type: number): number => type * Math.min(2, globalThis.devicePixelRatio || 1);
 
 /** A view with the sheet held inside its frame. */
 function held(view: View, { width, height }: Places): View {
@@ -85,13 +88,15 @@ export function Graph({ view }: { view: CircuitView }) {
   });
   const painter = useRef<Edges>();
 
+  const measured = useRef(() => {});
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
     const measure = () => {
       const wide = Math.round(element.getBoundingClientRect().width);
       if (wide <= 0) return;
-      const next = Math.max(state.part ? NARROW_PANEL : NARROWEST, wide);
+      state.large.value = state.part?.wide.value && wide > ROOM ? LARGE : 1;
+      const next = Math.max(state.part ? NARROW_PANEL : NARROWEST, Math.round(wide / state.large.value));
       if (state.width.value === next) return;
       state.width.value = next;
       place.value = HOME;
@@ -100,6 +105,7 @@ export function Graph({ view }: { view: CircuitView }) {
         element.scrollLeft = element.scrollWidth;
       });
     };
+    measured.current = measure;
     measure();
     const observer = new ResizeObserver(measure);
     observer.observe(element);
@@ -115,6 +121,11 @@ export function Graph({ view }: { view: CircuitView }) {
   }, []);
 
   useSignalEffect(() => {
+    state.part?.wide.value;
+    untracked(measured.current);
+  });
+
+  useSignalEffect(() => {
     const drawn = scene.value;
     theme.value;
     const at = place.value;
@@ -122,8 +133,9 @@ export function Graph({ view }: { view: CircuitView }) {
     painter.current ??= new Edges(low.current);
     const colors = colorsOf(view.root);
     moved.current?.style.removeProperty("transform");
-    paintNodes(middle.current, drawn, at, pixels(), colors);
-    painter.current.paint(drawn, at, pixels(), colors, () => stage.current?.setAttribute("data-painted", "true"));
+    const fine = pixels(state.large.value);
+    paintNodes(middle.current, drawn, at, fine, colors);
+    painter.current.paint(drawn, at, fine, colors, () => stage.current?.setAttribute("data-painted", "true"));
     stage.current?.setAttribute("data-nodes", String(drawn.shown.nodes.reduce((a, b) => a + b, 0)));
     stage.current?.setAttribute("data-edges", String(drawn.shown.edges.length));
   });
@@ -131,25 +143,32 @@ export function Graph({ view }: { view: CircuitView }) {
     const drawn = scene.value;
     theme.value;
     if (!view.late.value || !ready.value || !drawn || !high?.current) return;
-    paintHand(high.current, drawn, handOf(state, hovered.value), place.value, pixels(), colorsOf(view.root));
+    const fine = pixels(state.large.value);
+    paintHand(high.current, drawn, handOf(state, hovered.value), place.value, fine, colorsOf(view.root));
   });
 
+  const mover = useMemo(() => new Mover(state, () => moved.current, place), []);
   // The canvases are there once the first measure has made the sheet.
   const stageRef = useMemo(
     () => (element: HTMLDivElement | null) => {
       stage.current = element;
       ready.value = element !== null;
+      // One finger scrolls the page, unless there is more of the sheet than is in view.
+      const keep = (event: TouchEvent) => {
+        if (event.touches.length > 1 || mover.now.k > 1) event.preventDefault();
+      };
+      element?.addEventListener("touchmove", keep, { passive: false });
     },
     [],
   );
-  const mover = useMemo(() => new Mover(state, () => moved.current, place), []);
   useEffect(() => () => mover.stop(), []);
   view.zoom = (factor) => mover.zoom(factor);
   view.centre = (n) => mover.centre(n);
 
   const point = (event: MouseEvent): [number, number] => {
     const frame = stage.current?.getBoundingClientRect();
-    return [event.clientX - (frame?.left ?? 0), event.clientY - (frame?.top ?? 0)];
+    const large = state.large.value;
+    return [(event.clientX - (frame?.left ?? 0)) / large, (event.clientY - (frame?.top ?? 0)) / large];
   };
   const under = (event: MouseEvent): number => {
     const { k, x, y } = mover.now;
@@ -157,9 +176,25 @@ export function Graph({ view }: { view: CircuitView }) {
     return state.grid.value?.at((px - x) / k, (py - y) / k, 14 / k) ?? -1;
   };
   const press = useRef<[number, number] | null>(null);
+  const fingers = useMemo(() => new Map<number, [number, number]>(), []);
+  /** Two fingers: the sheet grows with their distance and moves with their middle. */
+  const pinched = (event: PointerEvent): boolean => {
+    if (!fingers.has(event.pointerId) || fingers.size < 2) return false;
+    const span = () => {
+      const [[ax, ay], [bx, by]] = [...fingers.values()] as [[number, number], [number, number]];
+      return [Math.hypot(ax - bx, ay - by) || 1, (ax + bx) / 2, (ay + by) / 2] as const;
+    };
+    const [was, x, y] = span();
+    fingers.set(event.pointerId, point(event));
+    const [now, nx, ny] = span();
+    mover.about(now / was, x, y);
+    mover.by(nx - x, ny - y);
+    return true;
+  };
   const dragged = useRef(false);
   const places = state.places.value;
   const payload = state.payload.value;
+  const large = state.large.value;
   if (!payload) return null;
   return (
     <div class="gx" ref={box}>
@@ -172,7 +207,7 @@ export function Graph({ view }: { view: CircuitView }) {
           aria-roledescription="graph"
           aria-label={view.late.value ? view.summary() : "Attribution graph"}
           tabIndex={0}
-          style={{ width: `${places.width}px`, height: `${places.height}px` }}
+          style={{ width: `${places.width * large}px`, height: `${places.height * large}px` }}
           onKeyDown={(event) => {
             if (!graphKey(view, event)) return;
             event.preventDefault();
@@ -180,10 +215,12 @@ export function Graph({ view }: { view: CircuitView }) {
           }}
           onPointerDown={(event) => {
             if (event.button !== 0) return;
-            press.current = point(event);
+            if (event.pointerType === "touch") fingers.set(event.pointerId, point(event));
+            press.current = fingers.size > 1 ? null : point(event);
             dragged.current = false;
           }}
           onPointerMove={(event) => {
+            if (pinched(event)) return;
             const from = press.current;
             if (!from) {
               hovered.value = under(event);
@@ -198,11 +235,13 @@ export function Graph({ view }: { view: CircuitView }) {
             press.current = [x, y];
           }}
           onPointerUp={(event) => {
+            fingers.delete(event.pointerId);
             const click = press.current && !dragged.current;
             press.current = null;
             if (click) view.press(under(event), event.ctrlKey || event.metaKey, event.shiftKey);
           }}
-          onPointerCancel={() => {
+          onPointerCancel={(event) => {
+            fingers.delete(event.pointerId);
             press.current = null;
           }}
           onPointerLeave={() => {
@@ -216,15 +255,20 @@ export function Graph({ view }: { view: CircuitView }) {
             mover.about(Math.exp(-event.deltaY / 300), ...point(event));
           }}
         >
-          <div class="moved" ref={moved} aria-hidden="true">
-            <Here view={view} places={places} at={place.value} />
-            <canvas ref={low} />
-            <Words view={view} places={places} at={place.value} />
-            <canvas ref={middle} />
-            <canvas ref={high} />
-            <Named view={view} places={places} at={place.value} />
+          <div
+            class="sheet"
+            style={{ width: `${places.width}px`, height: `${places.height}px`, transform: `scale(${large})` }}
+          >
+            <div class="moved" ref={moved} aria-hidden="true">
+              <Here view={view} places={places} at={place.value} />
+              <canvas ref={low} />
+              <Words view={view} places={places} at={place.value} />
+              <canvas ref={middle} />
+              <canvas ref={high} />
+              <Named view={view} places={places} at={place.value} />
+            </div>
+            <Tip view={view} places={places} at={place.value} n={hovered.value} />
           </div>
-          <Tip view={view} places={places} at={place.value} n={hovered.value} />
         </div>
       )}
     </div>
@@ -274,7 +318,7 @@ class Mover {
     const [x, y] = [places.x[n] ?? 0, places.y[n] ?? 0];
     if (k > 1) this.#to({ k, x: places.width / 2 - k * x, y: places.height / 2 - k * y });
     const frame = this.element()?.closest(".gx");
-    if (frame) frame.scrollLeft = x - frame.clientWidth / 2;
+    if (frame) frame.scrollLeft = x * this.state.large.value - frame.clientWidth / 2;
   }
 
   #to(view: View): void {
@@ -302,7 +346,7 @@ interface DrawnAt {
 
 /** The column of the token that an explorer has selected. */
 function Here({ view, places, at }: DrawnAt) {
-  const column = places.columns[view.state.part?.token.value ?? -1];
+  const column = places.columns[view.state.token.value];
   if (!column) return null;
   const width = column.width * at.k;
   return <i class="here" style={{ left: `${column.x * at.k + at.x - width / 2}px`, width: `${width}px` }} />;

@@ -64,6 +64,8 @@ export class CircuitState extends Picture<CircuitPayload> {
   readonly feature = signal("");
   readonly opened = signal<AnyModel | null>(null);
   readonly width = signal(0);
+  /** What the sheet is drawn larger by. */
+  readonly large = signal(1);
   /** The graph file in view, "" for none; null without Python, who reads them. */
   readonly file = signal<string | null>(null);
   /** The text before it is being edited, to compare with. */
@@ -127,14 +129,19 @@ export class CircuitState extends Picture<CircuitPayload> {
     return done;
   });
 
-  /** A node says a token and a feature; which node another view means, it cannot say. */
+  /** The token whose column is marked, -1 for none: that of an explorer, of another view, or of the node in hand. */
+  readonly here = signal(-1);
+  readonly token = computed(() => this.part?.token.value ?? this.here.value);
+
   override readonly followed: Followed = {
     token: {
-      at: computed(() => this.payload.value?.nodes.position[this.selected.value] ?? -1),
-      go: () => undefined,
+      at: this.here,
+      go: (token) => {
+        this.here.value = token;
+      },
       prompt: () => this.payload.value?.prompt ?? "",
     },
-    feature: { at: computed(() => featureOf(this.selection.value)), go: () => undefined },
+    feature: { at: computed(() => featureOf(this.selection.value)), go: (id) => this.#lookAt(id) },
   };
 
   constructor(
@@ -175,7 +182,23 @@ export class CircuitState extends Picture<CircuitPayload> {
     if (this.selection.value === id) return;
     this.selection.value = id;
     this.share("selection", id);
+    this.here.value = this.payload.value?.nodes.position[this.selected.value] ?? -1;
     this.part?.took(id);
+  }
+
+  /** A node of a feature of another view: at the token, else the one through which most passes. The token stays. */
+  #lookAt(feature: string): void {
+    const payload = this.payload.value;
+    if (!payload || featureOf(this.selection.value) === feature) return;
+    const weight = (id: string) => {
+      const n = this.number.value.get(id) ?? -1;
+      const at = payload.nodes.position[n] === this.here.value;
+      return (this.sideNow().influence[n] ?? 0) + (at ? 1e9 : 0);
+    };
+    const own = payload.nodes.id.filter((id) => featureOf(id) === feature).sort((a, b) => weight(b) - weight(a));
+    if (!own[0]) return;
+    this.selection.value = own[0];
+    this.share("selection", own[0]);
   }
 
   keep(name: "keep_nodes" | "keep_edges", value: number): void {

@@ -1,15 +1,21 @@
 // State of an explorer: the models of its panels, and what they all look at.
 import { computed, effect, signal } from "@preact/signals";
+import { follow } from "../follow";
 import { HeatmapState } from "../model";
 import type { Host } from "../mount";
 import { PageModel } from "../page";
 import type { ExplorerPayload, Payload } from "../payloads";
-import { type AnyModel, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
 
-export const PRESETS = ["researcher", "lecture"];
+export const PRESETS = ["researcher", "lecture", "compare"];
 export const SIDES = ["before", "after", "both"];
 export const [NARROWEST, WIDEST] = [0.12, 0.76];
-const KINDS: Readonly<Record<string, string>> = { heatmap: "heatmap", circuit: "circuit", text: "steering" };
+const KINDS: Readonly<Record<string, string>> = {
+  heatmap: "heatmap",
+  circuit: "circuit",
+  text: "steering",
+  compare: "compare",
+};
 
 export class ExplorerState extends Picture<ExplorerPayload> {
   readonly feature = signal("");
@@ -32,7 +38,16 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   readonly wide = computed(() => this.preset.value === "lecture");
   readonly token = computed(() => this.heat.value?.selection.value ?? -1);
   readonly note = (name: string) => this.payload.value?.panels.find(({ kind }) => kind === name)?.note ?? "";
+  override readonly followed: Followed = {
+    token: {
+      at: this.token,
+      go: (token) => this.heat.value?.select(token),
+      prompt: () => this.payload.value?.prompt ?? "",
+    },
+    feature: { at: this.feature, go: (id) => this.focus(id) },
+  };
   readonly #stops: (() => void)[] = [];
+  #together: (() => void)[] = [];
   #refs: Record<string, string> = {};
 
   constructor(
@@ -46,7 +61,7 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   }
 
   override close(): void {
-    for (const stop of this.#stops.splice(0)) stop();
+    for (const stop of [...this.#stops.splice(0), ...this.#together]) stop();
     this.heat.value?.close();
     super.close();
   }
@@ -55,6 +70,11 @@ export class ExplorerState extends Picture<ExplorerPayload> {
 
   drew(name: string, picture: Picture<Payload>): void {
     this.drawn.value = { ...this.drawn.peek(), [name]: picture };
+    const heat = this.heat.peek();
+    if (name !== "compare" || !heat || this.live.peek()) return;
+    // In a page the compared strips are pictures of their own.
+    for (const stop of this.#together) stop();
+    this.#together = [follow([heat, picture], "token"), follow([heat, picture], "feature")];
   }
 
   /** Look at a feature: the strip is filled by it where it has a letter. */
@@ -88,6 +108,12 @@ export class ExplorerState extends Picture<ExplorerPayload> {
     this.set("opened", true);
   };
 
+  /** Why a preset cannot be chosen, "" where it can. */
+  why(preset: string): string {
+    const there = this.live.value || this.payload.value?.panels.some(({ kind }) => kind === "compare");
+    return preset === "compare" && !there ? "A page has no model: save it while it compares." : "";
+  }
+
   turn(by: number, n: number): void {
     this.page.value = Math.max(0, Math.min(n - 1, this.page.value + by));
   }
@@ -103,7 +129,7 @@ export class ExplorerState extends Picture<ExplorerPayload> {
     const opened = model.get("opened");
     this.opened.value = typeof opened === "boolean" ? opened : (payload?.opened ?? false);
     const preset = words(model.get("preset")) || (payload?.preset ?? "");
-    this.preset.value = PRESETS.includes(preset) ? preset : "researcher";
+    this.preset.value = PRESETS.includes(preset) && !this.why(preset) ? preset : "researcher";
     const side = words(model.get("side")) || (payload?.side ?? "");
     this.side.value = SIDES.includes(side) ? side : "after";
     const widths = model.get("widths") ?? payload?.widths;

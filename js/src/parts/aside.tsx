@@ -16,7 +16,7 @@ interface Props {
 }
 
 export function Aside({ view, payload }: Props) {
-  const open = view.state.live.value ? view.state.open : null;
+  const open = view.state.live.value || view.state.linked.value ? view.state.open : null;
   return (
     <div class="aside">
       {payload.histogram.counts.length > 0 && <Strength view={view} payload={payload} />}

@@ -142,7 +142,10 @@ export function LongStrip({ view }: { view: View }) {
           role="group"
           aria-label="Tokens of the prompt"
           onPointerMove={hover}
-          onPointerLeave={() => (view.hover.value = null)}
+          onPointerDown={(event) => event.pointerType === "touch" && hover(event)}
+          onPointerLeave={(event) => {
+            if (event.pointerType !== "touch") view.hover.value = null;
+          }}
           onClick={(event) => {
             const token = text.current?.hit(event) ?? -1;
             if (token >= 0) state.select(token);

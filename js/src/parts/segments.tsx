@@ -3,6 +3,8 @@ export interface Choice {
   value: string;
   label: string;
   title?: string;
+  /** Why it cannot be chosen here. */
+  off?: string;
 }
 
 /** A row of buttons of which one is pressed. */
@@ -20,7 +22,7 @@ export function Segments({
   const move = (event: KeyboardEvent) => {
     const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     const next = choices[choices.findIndex((choice) => choice.value === value) + by];
-    if (!by || !next) return;
+    if (!by || !next || next.off) return;
     event.preventDefault();
     set(next.value);
     const group = event.currentTarget as HTMLElement;
@@ -37,8 +39,9 @@ export function Segments({
           class={choice.value === value ? "on" : ""}
           aria-checked={choice.value === value}
           tabIndex={choice.value === chosen ? 0 : -1}
-          title={choice.title}
-          onClick={() => set(choice.value)}
+          aria-disabled={choice.off ? true : undefined}
+          title={choice.off || choice.title}
+          onClick={() => choice.off || set(choice.value)}
         >
           {choice.label}
         </button>

@@ -149,7 +149,10 @@ export function Strip({ view }: { view: View }) {
       class={`ba${edited ? " two" : ""}${compact ? " compact" : ""}`}
       style={{ "--lh": `${gap}px`, "--pitch": `${laneSize(features.length).pitch}px`, "--n": String(features.length) }}
       onPointerMove={hover}
-      onPointerLeave={leave}
+      // What a finger was put on is told until it is put elsewhere.
+      onPointerDown={(event) => event.pointerType === "touch" && hover(event)}
+      onPointerLeave={(event) => event.pointerType === "touch" || leave()}
+      onFocusOut={(event) => event.currentTarget.contains(event.relatedTarget as Node) || leave()}
       onKeyDown={key}
       onClick={choose}
     >

@@ -3,8 +3,8 @@ import { activation, chance, count, probability, significant } from "../format";
 import { letter, ramp, step } from "../palette";
 import type { SteeringPayload, WrittenText } from "../payloads";
 import { drawAll, plain } from "../signs";
-import { disabledReason } from "../view";
-import type { SteeringView } from "../views/steering";
+import { type BaseView, disabledReason } from "../view";
+import type { SteeringState } from "../views/steering";
 import { Segments } from "./segments";
 
 const NAMES: ReadonlyMap<string, string> = new Map([
@@ -14,8 +14,10 @@ const NAMES: ReadonlyMap<string, string> = new Map([
 ]);
 
 interface Props {
-  view: SteeringView;
+  view: BaseView<SteeringState>;
   payload: SteeringPayload;
+  /** A panel of an explorer: what is written, after the edits of all panels. */
+  panel?: boolean;
 }
 
 /** The feature that is nearest to its maximum at a token. */
@@ -29,7 +31,7 @@ export function strongest({ sliders }: SteeringPayload, { values }: WrittenText,
   return best;
 }
 
-export function Columns({ view, payload }: Props) {
+export function Columns({ view, payload, panel = false }: Props) {
   const { state } = view;
   const controls = payload.texts.filter(({ role }) => role === "direction" || role === "feature");
   const control = controls.find(({ role }) => role === state.control.value) ?? controls[0];
@@ -39,14 +41,14 @@ export function Columns({ view, payload }: Props) {
   const off = disabledReason(state);
   return (
     <>
-      <div class={`texts n${others.length + (moved ? 1 : 0)}`}>
+      <div class={`texts n${others.length + (moved ? 1 : 0)}${panel ? " pair" : ""}`}>
         {others.map((text) => (
-          <Column key={text.role} payload={payload} text={text} busy={state.working} />
+          <Column key={text.role} payload={payload} text={text} busy={state.working} panel={panel} />
         ))}
         {moved && (
           <div class="column">
             {control ? (
-              <Column payload={payload} text={control} busy={state.working}>
+              <Column payload={payload} text={control} busy={state.working} panel={panel}>
                 {controls.length > 1 && (
                   <Segments
                     label="Control"
@@ -84,9 +86,16 @@ export function Columns({ view, payload }: Props) {
             <span class="df">word</span> differs from base
           </span>
         )}
-        {payload.tokens_per_second > 0 && <span>{count(payload.tokens_per_second)} tokens/s</span>}
+        {panel && moved && (
+          <>
+            {payload.target_name && <span>effect: probability of {plain(payload.target_name, 120)}</span>}
+            <span>means over one text each</span>
+            <span>error term {payload.context.error}</span>
+          </>
+        )}
+        {!panel && payload.tokens_per_second > 0 && <span>{count(payload.tokens_per_second)} tokens/s</span>}
         <span class="sp" />
-        {moved && !off && (
+        {moved && !off && !panel && (
           <button
             type="button"
             class="link"
@@ -105,23 +114,24 @@ interface ColumnProps {
   payload: SteeringPayload;
   text: WrittenText;
   busy: boolean;
-  /** Of a panel that shows the text without its numbers. */
-  name?: string;
+  /** Without the prompt, which stands above. */
+  panel: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: any children
   children?: any;
 }
 
-export function Column({ payload, text, busy, name, children }: ColumnProps) {
+function Column({ payload, text, busy, panel, children }: ColumnProps) {
   const { role, note, tokens, n_prompt, differs, finished } = text;
   const drawn = drawAll(tokens);
+  const name = panel && role === "steered" ? "After the edits" : (NAMES.get(role) ?? "Control");
   return (
-    <div class="column" role="group" aria-label={name ?? NAMES.get(role) ?? "Control"}>
+    <div class="column" role="group" aria-label={name}>
       <h3>
-        {name ?? NAMES.get(role) ?? "Control"} <span class="sub">{plain(note, 120)}</span> {children}
+        {name} <span class="sub">{plain(note, 120)}</span> {children}
       </h3>
       <div class="gen">
         {drawn.map(({ runs, gap, breaks }, i) => {
-          if ((i === 0 && tokens.kind[0] === 1) || (name !== undefined && i < n_prompt)) return null;
+          if ((i === 0 && tokens.kind[0] === 1) || (panel && i < n_prompt)) return null;
           const { slot, level, value } = i < n_prompt ? { slot: 0, level: 0, value: 0 } : strongest(payload, text, i);
           const names = [
             "pt",
@@ -153,7 +163,7 @@ export function Column({ payload, text, busy, name, children }: ColumnProps) {
         {!finished && busy && <span class="caret" aria-hidden="true" />}
         {finished === "cancelled" && <span class="sub"> stopped</span>}
       </div>
-      {name === undefined && <Numbers text={text} />}
+      <Numbers text={text} />
     </div>
   );
 }

@@ -1,5 +1,5 @@
 // The rows: as many as are in view, at their places in a list of any length; one tab stop, arrows inside.
-import { useSignal } from "@preact/signals";
+import { untracked, useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { count } from "../format";
 import { hue, letter } from "../palette";
@@ -58,8 +58,14 @@ export function List({ view, payload, width }: { view: TableView; payload: Featu
     if (place <= first) go(place);
     else if (place >= first + inView - 1) go(place - inView + 1);
     const row = state.row(place);
-    if (row) view.said.value = `${count(place + 1)}: ${nameOf(row)}`;
+    if (!row) return;
+    view.said.value = `${count(place + 1)}: ${nameOf(row)}`;
+    state.hand.value = state.id(row.rows.index[row.at] as number);
   };
+  useSignalEffect(() => {
+    const place = state.placeOf(state.hand.value);
+    if (place >= 0 && place !== active.peek()) untracked(() => move(place));
+  });
   const key = (event: KeyboardEvent) => {
     const here = active.value;
     const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: inView, PageUp: -inView };
@@ -83,6 +89,7 @@ export function List({ view, payload, width }: { view: TableView; payload: Featu
     if (!row) return;
     active.value = place;
     const id = state.id(row.rows.index[row.at] as number);
+    state.hand.value = id;
     if (state.canOpen(id)) state.open(id);
   };
 

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import type { Host } from "../mount";
 import { PageModel } from "../page";
 import type { FeatureTablePayload, Statistic, TableFilter } from "../payloads";
-import { type AnyModel, Picture, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { arrange } from "./here";
 import { type Row, RowStore } from "./rows";
 
@@ -41,6 +41,11 @@ export class TableState extends Picture<FeatureTablePayload> {
   readonly feature = signal("");
   readonly opened = signal<AnyModel | null>(null);
   readonly opening = signal("");
+  /** The row that was last touched, here or in a view that this one follows. */
+  readonly hand = signal("");
+  override readonly followed: Followed = {
+    feature: { at: computed(() => this.feature.value || this.hand.value), go: (id) => this.#lookAt(id) },
+  };
   readonly rows = new RowStore(this.requests);
   /** The first row in view, kept while a feature is open. */
   readonly top = signal(0);
@@ -70,6 +75,17 @@ export class TableState extends Picture<FeatureTablePayload> {
   /** Make rows known that are in view. */
   need(first: number, end: number): void {
     if (this.live.value) this.rows.need(first, Math.min(end, this.n.value));
+  }
+
+  /** Where a feature stands, -1 for nowhere; without a kernel, as with one it is Python that knows. */
+  placeOf(id: string): number {
+    const rows = this.payload.value?.rows;
+    return this.#local.value?.findIndex((at) => this.id(rows?.index[at] ?? -1) === id) ?? -1;
+  }
+
+  #lookAt(id: string): void {
+    this.hand.value = id;
+    if (this.feature.value && this.canOpen(id)) void this.open(id);
   }
 
   statistic(name: string): Statistic | undefined {
@@ -110,6 +126,7 @@ export class TableState extends Picture<FeatureTablePayload> {
   }
 
   toggle(id: string): void {
+    this.hand.value = id;
     this.choose(toggled(this.chosen.value, id));
   }
 

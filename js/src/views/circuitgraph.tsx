@@ -196,7 +196,7 @@ function Panel({ view, part }: { view: CircuitView; part: CircuitPart }) {
       <Failed view={view} />
       {!drawn && !state.failure.value && <p class="em">Tracing the circuit …</p>}
       {drawn && (
-        <div class={`${drained ? "drained " : ""}${part.wide.value ? "grid cg" : ""}`}>
+        <div class={`${drained ? "drained " : ""}${part.wide.value ? "talk" : ""}`}>
           <div>
             <Graph view={view} />
             <Legend view={view} payload={payload} />

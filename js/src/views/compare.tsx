@@ -1,5 +1,5 @@
 // The Compare: two heatmaps side by side, one selection, and what differs at the selected pair of tokens.
-import { effect, signal, untracked } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import css from "../css/compare.css";
@@ -10,7 +10,7 @@ import { Differences } from "../parts/differences";
 import { Foot } from "../parts/foot";
 import { Edge, Failed, Working } from "../parts/status";
 import type { ComparePayload } from "../payloads";
-import { type AnyModel, Picture, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, makeBaseView } from "../view";
 import { heatmapWith } from "./heatmap";
@@ -28,6 +28,17 @@ export interface Half {
 export class CompareState extends Picture<ComparePayload> {
   readonly halves = signal<readonly Half[]>([]);
   readonly pair = signal(0);
+  override readonly followed: readonly Followed[] = [0, 1].map((side) => {
+    const own = () => this.halves.value[side]?.state.followed;
+    return {
+      token: {
+        at: computed(() => own()?.token?.at.value ?? -1),
+        go: (token) => own()?.token?.go(token),
+        prompt: () => own()?.token?.prompt() ?? "",
+      },
+      feature: { at: computed(() => own()?.feature?.at.value ?? ""), go: (id) => own()?.feature?.go(id) },
+    };
+  });
   readonly #stops: (() => void)[] = [];
   readonly #ended = new AbortController();
 
@@ -59,32 +70,32 @@ export class CompareState extends Picture<ComparePayload> {
   /** The two models: widgets of their own, or what the page carries. */
   async #open({ left, right }: ComparePayload): Promise<void> {
     try {
+      if (left && right) return this.#draw([this.#carried(left), this.#carried(right)]);
       const models: AnyModel[] = [];
-      for (const [name, data] of [
-        ["_left", left],
-        ["_right", right],
-      ] as const) {
-        const ref = words(this.model.get(name));
-        if (ref && this.host) models.push(await this.host.getModel(ref));
-        else if (data) models.push(this.#carried(data));
-        else throw new Error("no heatmap");
+      for (const name of ["_left", "_right"]) {
+        const model = await this.host?.getModel(words(this.model.get(name)));
+        if (!model) throw new Error("no heatmap");
+        models.push(model);
       }
-      if (this.#ended.signal.aborted) return;
-      this.halves.value = models.map((model, side) => {
-        const el = document.createElement("div");
-        const drawn = half(model, el, this.#ended.signal);
-        const state = drawn.state as unknown as HeatmapState;
-        state.place = ` of ${LETTERS[side]}`;
-        render(drawn.element, el);
-        return { state, el };
-      });
-      for (const side of [0, 1]) this.#link(side);
+      if (!this.#ended.signal.aborted) this.#draw(models);
     } catch {
       this.requests.failure.value = {
         what: "The two heatmaps did not arrive.",
         todo: "Run the cell again, or show view.left and view.right.",
       };
     }
+  }
+
+  #draw(models: readonly AnyModel[]): void {
+    this.halves.value = models.map((model, side) => {
+      const el = document.createElement("div");
+      const drawn = half(model, el, this.#ended.signal);
+      const state = drawn.state as unknown as HeatmapState;
+      state.place = ` of ${LETTERS[side]}`;
+      render(drawn.element, el);
+      return { state, el };
+    });
+    for (const side of [0, 1]) this.#link(side);
   }
 
   #carried(data: Uint8Array): AnyModel {

@@ -12,7 +12,7 @@ import { Segments } from "../parts/segments";
 import { Edge, Failed, Working } from "../parts/status";
 import { Steps } from "../parts/steps";
 import type { ContrastPayload } from "../payloads";
-import { type AnyModel, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, makeBaseView } from "../view";
 
@@ -46,6 +46,10 @@ export class ContrastState extends Picture<ContrastPayload> {
   readonly feature = signal("");
   readonly undoDepth = signal(0);
   readonly redoDepth = signal(0);
+
+  override readonly followed: Followed = {
+    feature: { at: this.feature, go: (id) => this.payload.value?.features.some((f) => f.id === id) && this.look(id) },
+  };
 
   constructor(model: AnyModel) {
     super(model);

@@ -6,7 +6,7 @@ import { KEYS, viewKey } from "../commands";
 import css from "../css/explorer.css";
 import { Divider } from "../explorer/divider";
 import { ExplorerState, PRESETS, SIDES } from "../explorer/state";
-import { plural, share } from "../format";
+import { plural, probability, share } from "../format";
 import type { HeatmapState } from "../model";
 import { type Draw, type Host, mount } from "../mount";
 import { Row } from "../parts/chips";
@@ -31,6 +31,7 @@ import { searchHere } from "../search";
 import { plain } from "../signs";
 import { type BaseView, makeBaseView, makeView, type View } from "../view";
 import { circuitPart } from "./circuitgraph";
+import { compare } from "./compare";
 import { dashboardPart } from "./featuredashboard";
 import { LONG } from "./heatmap";
 import { steeringTexts } from "./steering";
@@ -53,6 +54,7 @@ function Explorer({ view, host }: { view: ExplorerView; host: Host | undefined }
   const heat = state.heat.value;
   const strip = useMemo(() => heat && makeView(heat, view.root, view.signal), [heat]);
   const lecture = state.preset.value === "lecture";
+  const comparing = state.preset.value === "compare";
   const key = (event: KeyboardEvent) => {
     const { tagName } = event.composedPath()[0] as HTMLElement;
     const by = event.key === "PageDown" ? 1 : event.key === "PageUp" ? -1 : 0;
@@ -80,11 +82,11 @@ function Explorer({ view, host }: { view: ExplorerView; host: Host | undefined }
         <div class="bar0">
           <Segments
             label="Preset"
-            choices={PRESETS.map(named)}
+            choices={PRESETS.map((preset) => ({ ...named(preset), off: state.why(preset) }))}
             value={state.preset.value}
             set={(to) => state.set("preset", to)}
           />
-          {heat?.edited.value && (
+          {heat?.edited.value && !comparing && (
             <Segments
               label="Edits"
               choices={SIDES.map(named)}
@@ -102,11 +104,22 @@ function Explorer({ view, host }: { view: ExplorerView; host: Host | undefined }
         </div>
       )}
       <Failed view={view} />
-      {strip && <Panels view={view} strip={strip} host={host} lecture={lecture} />}
-      <Foot view={view} editable>
-        <span>{plain(payload?.context.propagation ?? "")} propagation</span>
-        <span>seed {payload?.context.seed}</span>
-      </Foot>
+      {comparing && (
+        <>
+          <Slot name="compare" title="Comparison" view={view} draw={compare} host={host} />
+          <div class="below">
+            <Diary view={view} lines={payload?.diary ?? []} />
+          </div>
+        </>
+      )}
+      {strip && !comparing && <Panels view={view} strip={strip} host={host} lecture={lecture} />}
+      {!comparing && (
+        <Foot view={view} editable>
+          <span>error term {heat?.payload.value?.context.error}</span>
+          <span>{plain(payload?.context.propagation ?? "")} propagation</span>
+          <span>seed {payload?.context.seed}</span>
+        </Foot>
+      )}
       {strip && <Tooltip view={strip} />}
       {strip && (
         <Help
@@ -276,7 +289,7 @@ function Slot({
   const seed = state.payload.value?.context.seed ?? 0;
   return (
     <section aria-label={title}>
-      {name !== "dashboard" && (
+      {name !== "dashboard" && name !== "compare" && (
         <h3>
           {title} <span class="sub">{name === "text" && `· seed ${seed}`}</span>
         </h3>
@@ -296,6 +309,8 @@ function Slot({
   );
 }
 
+const kl = (value: number | null) => (value === null ? "no edit" : `${probability(value)} nats KL`);
+
 /** One number of each lower panel. */
 function numbersOf(state: ExplorerState) {
   const of = (name: string, say: (payload: Payload) => string) =>
@@ -308,7 +323,7 @@ function numbersOf(state: ExplorerState) {
     dashboard: of("dashboard", (p) =>
       "n_active" in p ? `density ${share(p.n_active / Math.max(1, p.n_tokens))}` : "",
     ),
-    text: of("text", (p) => ("texts" in p ? plural(p.texts.length, "text") : "")),
+    text: of("text", (p) => ("texts" in p ? kl(p.texts.find(({ role }) => role === "steered")?.kl ?? null) : "")),
     diary: computed(() => plural(state.payload.value?.diary.length ?? 0, "step")),
   };
 }

@@ -61,8 +61,12 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
     requests: this.requests,
   };
 
+  /** A page has one dashboard of each feature: what it is asked to open, other views of the page show. */
+  readonly looked = signal("");
+
   override readonly followed: Followed = {
     token: { at: this.selection, go: (token) => this.select(token), prompt: () => this.box.value?.prompt ?? "" },
+    feature: { at: computed(() => this.looked.value || (this.payload.value?.id ?? "")), go: (id) => this.open(id) },
   };
 
   constructor(model: AnyModel) {
@@ -89,6 +93,7 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
 
   /** Another feature, with the same text. */
   open = (feature: string): void => {
+    this.looked.value = feature;
     if (!this.live.value || feature === this.payload.value?.id) return;
     this.requests.run({ feature, text: this.text.value, scale: 1, steer: 0 });
   };

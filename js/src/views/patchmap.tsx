@@ -1,5 +1,5 @@
 // The PatchMap: two prompts, what each cell of the clean run restores in the corrupted one, and the chosen cell.
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import mirror from "../css/mirror.css";
 import css from "../css/patchmap.css";
@@ -17,7 +17,7 @@ import { type Choice, Segments } from "../parts/segments";
 import { Edge, Failed, Working } from "../parts/status";
 import { Steps } from "../parts/steps";
 import type { PatchMapPayload } from "../payloads";
-import { type AnyModel, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, makeBaseView } from "../view";
 
@@ -62,6 +62,17 @@ export class PatchState extends Picture<PatchMapPayload> {
   readonly pathing = signal("");
   readonly undoDepth = signal(0);
   readonly redoDepth = signal(0);
+
+  /** Clean and corrupted prompt have as many tokens: a place is one of both. */
+  override readonly followed: readonly Followed[] = (["clean", "corrupt"] as const).map((side) => ({
+    token: {
+      at: computed(() => (this.cell.value ? Number(this.cell.value.split(":").pop()) : -1)),
+      go: (token) => {
+        if (this.cell.value) this.step(this.cell.value.replace(/\d+$/, String(token)));
+      },
+      prompt: () => this.payload.value?.[side] ?? "",
+    },
+  }));
 
   constructor(model: AnyModel) {
     super(model);

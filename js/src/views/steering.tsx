@@ -11,7 +11,7 @@ import { Menu } from "../parts/menu";
 import { Segments } from "../parts/segments";
 import { Edge, Failed } from "../parts/status";
 import { Steers } from "../parts/steers";
-import { Column, Columns } from "../parts/written";
+import { Columns } from "../parts/written";
 import type { ChatMessage, SteeringPayload } from "../payloads";
 import { type AnyModel, Picture, whole, words } from "../picture";
 import type { Failure } from "../requests";
@@ -177,24 +177,15 @@ export const steeringTexts: Draw = (model, root, ended) => {
 function Texts({ view }: { view: BaseView<SteeringState> }) {
   const { state } = view;
   const payload = state.payload.value;
-  const texts = payload?.texts ?? [];
   return (
     <div class="w">
       <style>{css}</style>
       <Edge view={view} />
       <Failed view={view} />
-      {payload && texts.length === 0 && !state.failure.value && <p class="em">Writing …</p>}
+      {payload?.texts.length === 0 && !state.failure.value && <p class="em">Writing …</p>}
       {payload && (
-        <div class={`texts pair${state.requests.stale.value || state.failure.value ? " drained" : ""}`}>
-          {texts.map((text) => (
-            <Column
-              key={text.role}
-              payload={payload}
-              text={text}
-              busy={state.working}
-              name={text.role === "base" ? "Base" : "After the edits"}
-            />
-          ))}
+        <div class={state.requests.stale.value || state.failure.value ? "drained" : ""}>
+          <Columns view={view} payload={payload} panel />
         </div>
       )}
     </div>
