@@ -3,6 +3,7 @@ import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import { bytesOf, decode } from "./decode";
 import type { Payload } from "./payloads";
 import { type Failure, failureOf, Requests } from "./requests";
+import { isPacked, unpack } from "./unpack";
 
 /** The part of anywidget's model that we use; an exported page has one of its own. */
 export interface AnyModel {
@@ -49,6 +50,8 @@ export class Picture<P extends Payload = Payload> {
   /** What other views of a page can follow. */
   readonly followed: Followed = {};
   readonly #ends: (() => void)[] = [];
+  /** The pictures that came and are not drawn yet: they keep their order, and messages wait for them. */
+  #unpacking: Promise<void> | null = null;
 
   constructor(protected readonly model: AnyModel) {
     this.requests = new Requests(
@@ -98,9 +101,10 @@ export class Picture<P extends Payload = Payload> {
     );
     for (const name of ["live", "error", ...traits]) this.listen(name, () => batch(() => this.view()));
     const receive = (message: unknown, buffers?: unknown[]) => {
-      if (typeof message === "object" && message !== null) {
-        this.requests.receive(message as Record<string, unknown>, buffers ?? []);
-      }
+      if (typeof message !== "object" || message === null) return;
+      const take = () => this.requests.receive(message as Record<string, unknown>, buffers ?? []);
+      if (this.#unpacking) this.#unpacking.then(take);
+      else take();
     };
     this.model.on("msg:custom", receive);
     this.#ends.push(() => this.model.off("msg:custom", receive));
@@ -114,7 +118,8 @@ export class Picture<P extends Payload = Payload> {
 
   #picture(): void {
     const bytes = bytesOf(this.model.get("_payload"));
-    if (bytes.length) this.#show(bytes);
+    if (isPacked(bytes)) this.#unpack(bytes);
+    else if (bytes.length) this.#show(bytes);
     else if (whole(this.model.get("_revision")) > 0) {
       this.requests.ask({ type: "payload" }).then(
         ({ buffers }) => this.#show(bytesOf(buffers[0])),
@@ -123,6 +128,20 @@ export class Picture<P extends Payload = Payload> {
         },
       );
     }
+  }
+
+  #unpack(bytes: Uint8Array): void {
+    const done = Promise.all([unpack(bytes), this.#unpacking])
+      .then(
+        ([raw]) => {
+          if (this.#ends.length) this.#show(raw);
+        },
+        (error) => this.#unreadable(error),
+      )
+      .then(() => {
+        if (this.#unpacking === done) this.#unpacking = null;
+      });
+    this.#unpacking = done;
   }
 
   #show(bytes: Uint8Array): void {
@@ -136,10 +155,14 @@ export class Picture<P extends Payload = Payload> {
       });
       this.requests.pictured();
     } catch (error) {
-      this.error.value = failureOf({
-        what: error instanceof Error ? error.message : String(error),
-        todo: "Run the cell again.",
-      });
+      this.#unreadable(error);
     }
+  }
+
+  #unreadable(error: unknown): void {
+    this.error.value = failureOf({
+      what: error instanceof Error ? error.message : String(error),
+      todo: "Run the cell again.",
+    });
   }
 }

@@ -22,7 +22,7 @@ const PAGES = {
   patch_map: 106_600,
   contrast: 106_000,
   circuit: 146_200,
-  explorer: 226_300,
+  explorer: 227_200,
   compare: 140_800,
 };
 
