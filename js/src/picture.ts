@@ -4,6 +4,7 @@ import { bytesOf, decode } from "./decode";
 import type { Payload } from "./payloads";
 import { type Failure, failureOf, Requests } from "./requests";
 import { isPacked, unpack } from "./unpack";
+import { viewed } from "./viewed";
 
 /** The part of anywidget's model that we use; an exported page has one of its own. */
 export interface AnyModel {
@@ -37,8 +38,10 @@ export interface Followed {
 /** State of one view of one model. A subclass ends its constructor with `start()`. */
 export class Picture<P extends Payload = Payload> {
   readonly payload = signal<P | null>(null);
-  /** Bytes of the picture, for "save" where there is no kernel. */
-  raw: Uint8Array = new Uint8Array(0);
+  /** Bytes of the picture as it came. */
+  #raw: Uint8Array = new Uint8Array(0);
+  /** Names of the view's traits. */
+  #traits: readonly string[] = [];
   readonly live = signal(false);
   readonly error = signal<Failure | null>(null);
   readonly requests: Requests;
@@ -74,6 +77,12 @@ export class Picture<P extends Payload = Payload> {
     this.model.save_changes();
   }
 
+  /** Content of a file of this picture, as it is looked at now; for where there is no kernel. */
+  content(): Uint8Array<ArrayBuffer> {
+    const view = Object.fromEntries(this.#traits.map((name) => [name, this.model.get(name)]));
+    return this.#raw.length ? viewed(this.#raw, view) : new Uint8Array(0);
+  }
+
   // -- what a subclass adds -------------------------------------------------------------------------------------------
 
   /** The last run was answered. */
@@ -93,6 +102,7 @@ export class Picture<P extends Payload = Payload> {
 
   /** Listen to Python and show the first picture. `traits` are those of the view. */
   protected start(traits: readonly string[]): void {
+    this.#traits = traits;
     // marimo sets one trait after the other and the buffers last: look when all of an update is there.
     this.listen("_revision", () =>
       queueMicrotask(() => {
@@ -148,7 +158,7 @@ export class Picture<P extends Payload = Payload> {
     try {
       const payload = decode(bytes) as P;
       batch(() => {
-        this.raw = bytes;
+        this.#raw = bytes;
         this.payload.value = payload;
         this.shown(payload);
         this.view();

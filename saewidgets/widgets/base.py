@@ -21,6 +21,7 @@ from saewidgets.payloads.packed import pack
 from saewidgets.widgets import carrier, checks, output
 from saewidgets.widgets.checks import Checked
 from saewidgets.widgets.history import History
+from saewidgets.widgets.home import home
 from saewidgets.widgets.jobs import GUARD, Job, JobRunner, Token
 from saewidgets.widgets.requests import Requests
 
@@ -83,7 +84,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     ) -> None:
         self.last_error: BaseException | None = None
         self._picture, self._shown, self._wanted = payload, step, step
-        self._runner = JobRunner()
+        self._runner, self._home = JobRunner(), home()
         self._setter: int | None = None
         self._recorded_at = float("-inf")
         self._display_id = f"saewidgets-{uuid.uuid4().hex}"
