@@ -31,7 +31,7 @@ PROMPTS = [
 ]
 # Bytes of a view in the notebook: the picture in its output; with its state (numbers, the lines that fetch the code,
 # traits, layout) also.
-PICTURE, VIEW_STATE = 16_000, 30_000
+PICTURE, VIEW_STATE = 15_500, 28_500
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +62,10 @@ def test_each_view_adds_its_picture_and_its_numbers(notebooks) -> None:
     assert len(set(buffers)) == 10, "ten different views"
     code = [model for model in models(ten) if len(json.dumps(model["state"])) > 100_000]
     assert len(code) == 1, "the front end's code"
-    print(size(one), size(ten))
+    print(f"{size(one):,} and {size(ten):,} bytes, {size(ten) / size(one):.2f}")
     assert size(ten) - size(one) <= 9 * (PICTURE + VIEW_STATE)
-    # One has the code and a view, so below 1.5 a view must weigh less than a 17th of the code (see docs/hosts.md).
-    assert size(ten) < 2 * size(one)
+    # 1.91 as measured; it rises when the code, which one and ten have once, shrinks (see docs/hosts.md).
+    assert size(ten) < 2.2 * size(one)
 
 
 @pytest.mark.slow
@@ -80,5 +80,5 @@ def test_cleaned_it_has_the_pictures_alone(notebooks, tmp_path: Path) -> None:
     pictures = [out.data for cell in left.cells for out in cell.outputs]
     assert "widgets" not in left.metadata and all(VIEW not in data for data in pictures)
     assert all(base64.b64decode(data["image/png"]).startswith(b"\x89PNG") for data in pictures)
-    print(sizes)
+    print(f"without state {sizes[1]:,} and {sizes[10]:,} bytes")
     assert sizes[10] - sizes[1] <= 9 * PICTURE, "nothing but pictures"
