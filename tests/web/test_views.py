@@ -408,7 +408,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
         page.get_by_role("button", name="saw the harbour").first.click()
         expect(page.locator(".told .whole")).to_be_visible()
     else:
-        button = page.locator(".listed button").first
+        button = page.locator(".listed button").last
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Menu").click()
@@ -416,8 +416,12 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
         page.get_by_role("menuitem", name="Save as SAE").click()
     assert download.value.suggested_filename.endswith(".sae")
     kept = decode(Path(download.value.path()).read_bytes())
-    turned = {"training": ("scale", "linear"), "frontier": ("selected", 0), "steering": ("control", "feature")}
-    field, value = turned.get(name, ("feature", "resid_post.2/61"))
+    turned = {
+        "training": ("scale", "linear"),
+        "frontier": ("selected", "topk, L0 6"),
+        "steering": ("control", "feature"),
+    }
+    field, value = turned.get(name, ("feature", "resid_post.2/1015"))
     assert getattr(kept, field) == value != getattr(VIEWS[name], field), "as its reader left it"
 
 
