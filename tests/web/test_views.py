@@ -421,7 +421,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
         "frontier": ("selected", "topk, L0 6"),
         "steering": ("control", "feature"),
     }
-    field, value = turned.get(name, ("feature", "resid_post.2/1015"))
+    field, value = turned.get(name, ("feature", "resid_post.2/703"))
     assert getattr(kept, field) == value != getattr(VIEWS[name], field), "as its reader left it"
 
 
