@@ -29,7 +29,7 @@ PROMPTS = [
     for place in PLACES
     for one, other in zip(NAMES, NAMES[1:] + NAMES[:1], strict=True)
 ]
-# Bytes of a view in the notebook: the picture in its output; with its state (numbers, the lines that fetch the code,
+# Sizes of a view in the notebook: the picture in its output; with its state (numbers, the lines that fetch the code,
 # traits, layout) also.
 PICTURE, VIEW_STATE = 15_500, 28_500
 
