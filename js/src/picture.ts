@@ -3,6 +3,8 @@ import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import { bytesOf, decode } from "./decode";
 import type { Payload } from "./payloads";
 import { type Failure, failureOf, Requests } from "./requests";
+import { isPacked, unpack } from "./unpack";
+import { viewed } from "./viewed";
 
 /** The part of anywidget's model that we use; an exported page has one of its own. */
 export interface AnyModel {
@@ -36,8 +38,10 @@ export interface Followed {
 /** State of one view of one model. A subclass ends its constructor with `start()`. */
 export class Picture<P extends Payload = Payload> {
   readonly payload = signal<P | null>(null);
-  /** Bytes of the picture, for "save" where there is no kernel. */
-  raw: Uint8Array = new Uint8Array(0);
+  /** Bytes of the picture as it came. */
+  #raw: Uint8Array = new Uint8Array(0);
+  /** Names of the view's traits. */
+  #traits: readonly string[] = [];
   readonly live = signal(false);
   readonly error = signal<Failure | null>(null);
   readonly requests: Requests;
@@ -51,6 +55,8 @@ export class Picture<P extends Payload = Payload> {
   /** Whether others do. */
   readonly linked = signal(false);
   readonly #ends: (() => void)[] = [];
+  /** The pictures that came and are not drawn yet: they keep their order, and messages wait for them. */
+  #unpacking: Promise<void> | null = null;
 
   constructor(protected readonly model: AnyModel) {
     this.requests = new Requests(
@@ -73,6 +79,12 @@ export class Picture<P extends Payload = Payload> {
     this.model.save_changes();
   }
 
+  /** Content of a file of this picture, as it is looked at now; for where there is no kernel. */
+  content(): Uint8Array<ArrayBuffer> {
+    const view = Object.fromEntries(this.#traits.map((name) => [name, this.model.get(name)]));
+    return this.#raw.length ? viewed(this.#raw, view) : new Uint8Array(0);
+  }
+
   // -- what a subclass adds -------------------------------------------------------------------------------------------
 
   /** The last run was answered. */
@@ -92,6 +104,7 @@ export class Picture<P extends Payload = Payload> {
 
   /** Listen to Python and show the first picture. `traits` are those of the view. */
   protected start(traits: readonly string[]): void {
+    this.#traits = traits;
     // marimo sets one trait after the other and the buffers last: look when all of an update is there.
     this.listen("_revision", () =>
       queueMicrotask(() => {
@@ -100,9 +113,10 @@ export class Picture<P extends Payload = Payload> {
     );
     for (const name of ["live", "error", ...traits]) this.listen(name, () => batch(() => this.view()));
     const receive = (message: unknown, buffers?: unknown[]) => {
-      if (typeof message === "object" && message !== null) {
-        this.requests.receive(message as Record<string, unknown>, buffers ?? []);
-      }
+      if (typeof message !== "object" || message === null) return;
+      const take = () => this.requests.receive(message as Record<string, unknown>, buffers ?? []);
+      if (this.#unpacking) this.#unpacking.then(take);
+      else take();
     };
     this.model.on("msg:custom", receive);
     this.#ends.push(() => this.model.off("msg:custom", receive));
@@ -116,7 +130,8 @@ export class Picture<P extends Payload = Payload> {
 
   #picture(): void {
     const bytes = bytesOf(this.model.get("_payload"));
-    if (bytes.length) this.#show(bytes);
+    if (isPacked(bytes)) this.#unpack(bytes);
+    else if (bytes.length) this.#show(bytes);
     else if (whole(this.model.get("_revision")) > 0) {
       this.requests.ask({ type: "payload" }).then(
         ({ buffers }) => this.#show(bytesOf(buffers[0])),
@@ -127,21 +142,39 @@ export class Picture<P extends Payload = Payload> {
     }
   }
 
+  #unpack(bytes: Uint8Array): void {
+    const done = Promise.all([unpack(bytes), this.#unpacking])
+      .then(
+        ([raw]) => {
+          if (this.#ends.length) this.#show(raw);
+        },
+        (error) => this.#unreadable(error),
+      )
+      .then(() => {
+        if (this.#unpacking === done) this.#unpacking = null;
+      });
+    this.#unpacking = done;
+  }
+
   #show(bytes: Uint8Array): void {
     try {
       const payload = decode(bytes) as P;
       batch(() => {
-        this.raw = bytes;
+        this.#raw = bytes;
         this.payload.value = payload;
         this.shown(payload);
         this.view();
       });
       this.requests.pictured();
     } catch (error) {
-      this.error.value = failureOf({
-        what: error instanceof Error ? error.message : String(error),
-        todo: "Run the cell again.",
-      });
+      this.#unreadable(error);
     }
+  }
+
+  #unreadable(error: unknown): void {
+    this.error.value = failureOf({
+      what: error instanceof Error ? error.message : String(error),
+      todo: "Run the cell again.",
+    });
   }
 }

@@ -11,19 +11,19 @@ const FORBIDDEN =
 
 /** Bytes of each view's page. */
 const PAGES = {
-  heatmap: 134_100,
-  heatmap_live: 162_600,
-  training: 98_200,
-  frontier: 102_900,
-  dictionary_report: 93_800,
-  feature_dashboard: 116_300,
-  feature_table: 148_800,
-  steering: 112_900,
-  patch_map: 106_600,
-  contrast: 106_000,
-  circuit: 147_500,
+  heatmap: 135_500,
+  heatmap_live: 164_000,
+  training: 99_600,
+  frontier: 104_300,
+  dictionary_report: 95_200,
+  feature_dashboard: 117_700,
+  feature_table: 150_200,
+  steering: 114_300,
+  patch_map: 108_000,
+  contrast: 107_400,
+  circuit: 147_600,
   explorer: 238_600,
-  compare: 140_800,
+  compare: 142_200,
 };
 
 const files = (folder: string): string[] =>

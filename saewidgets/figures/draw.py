@@ -5,6 +5,7 @@ same bytes. `_SETTINGS` are matplotlib's global ones that have no argument; a lo
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -20,7 +21,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
-from PIL import Image
+from PIL import Image, ImageColor
 
 from saewidgets.errors import FigureError
 from saewidgets.figures import fonts
@@ -238,13 +239,30 @@ def pdf(scene: Scene, title: str = "") -> bytes:
 
 
 def png(scene: Scene, dpi: float = 144, colors: int | None = None) -> bytes:
-    """The scene as a PNG, of few colours if the file is to be small."""
+    """The scene as a PNG; with a number of `colors` a small one, in its own colours and shades of its text."""
     data = _file(scene, "png", dpi, "")
     if colors is None:
         return data
     out = BytesIO()
     with Image.open(BytesIO(data)) as picture:
-        # This method keeps the rare colours, which are the data; most pixels are paper and grey letter edges.
-        few = picture.convert("RGB").quantize(colors, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(palette=_own_colors(scene, colors), dither=Image.Dither.NONE)
         few.save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def _own_colors(scene: Scene, n: int) -> Image.Image:
+    """A palette of the scene's colours, those of most pieces first: colours are data, so none may turn into another.
+
+    What is left of `n` are the shades between paper and darkest text, for the edges of letters.
+    """
+    used = Counter(color for box in scene.boxes for color in (box.fill, box.edge))
+    used.update(color for line in scene.lines for color in (line.color, line.fill))
+    used.update(label.color for label in scene.labels)
+    names = dict.fromkeys([scene.paper, *(color for color, _ in used.most_common() if color)])
+    own = [ImageColor.getrgb(name)[:3] for name in names][:n]
+    darkest, left = min(own, key=sum), n - len(own)
+    shares = [(step + 1) / (left + 1) for step in range(left)]
+    shades = [tuple(round(a + (b - a) * share) for a, b in zip(own[0], darkest, strict=True)) for share in shares]
+    result = Image.new("P", (1, 1))
+    result.putpalette([part for color in (*own, *shades, *[own[0]] * (256 - n)) for part in color])
+    return result

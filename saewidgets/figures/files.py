@@ -14,7 +14,7 @@ from saewidgets.figures.scene import Scene
 MM = 72 / 25.4
 MARGIN = 6.0
 # (dpi, colours, width in mm), the better first.
-_PREVIEWS = ((96, 64, 150), (96, 32, 110), (72, 16, 85))
+_PREVIEWS = ((72, 32, 170), (72, 24, 110), (72, 16, 85))
 
 
 class MakeScene(Protocol):

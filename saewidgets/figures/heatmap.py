@@ -22,7 +22,7 @@ __all__ = ["alt_text", "preview", "scene", "to_figure", "to_pdf", "to_png", "to_
 
 MAX_TOKENS = 400
 # (dpi, tokens, colours, strip alone), the better first.
-_PREVIEWS = ((96, 80, 128, False), (96, 40, 64, True), (96, 24, 32, True), (72, 20, 32, True))
+_PREVIEWS = ((72, 80, 24, False), (72, 40, 24, True), (72, 20, 16, True))
 MAX_LANES = 16
 
 

@@ -16,6 +16,7 @@ from saewidgets.figures.reading import chosen, copies, fill_name, peaks, predict
 from saewidgets.payloads.heatmap import ChosenFeature, HeatmapPayload
 
 MAX_BYTES = 9_000
+STRIP = f"font-family:{SERIF};font-size:18px;line-height:1.6;white-space:pre-wrap"
 # Where styles are stripped (GitHub), a plain letter would become part of its token: "Tom" and "b" would read as "Tomb".
 RAISED = str.maketrans("abcdefghijklmnoprstuvwxyz0123456789", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -55,7 +56,9 @@ def _strips(payload: HeatmapPayload, look: Palette, budget: int) -> str:
     rows, feature = copies(payload), chosen(payload)
     ramp = look.ramp(feature.slot if feature else None)
     heads = [_copy_head(row.name, look) for row in rows]
-    budget -= sum(len(head.encode()) for head in heads) + len(rows) * 100  # the cut's note and the closing tag
+    budget -= (
+        len(STRIP) + sum(len(head.encode()) for head in heads) + len(rows) * 100 + 20
+    )  # the cut's note and the closing tag
     pieces: list[list[str]] = [[] for _ in rows]
     # No token takes fewer than one byte, so no more than `budget` of them can be shown.
     for position, token in enumerate(text.drawn(payload.tokens, limit=max(0, budget))):
@@ -74,12 +77,12 @@ def _strips(payload: HeatmapPayload, look: Palette, budget: int) -> str:
             sequence.append(piece)
     shown, total = len(pieces[0]), len(payload.tokens)
     cut = span(f" … the first {text.count(shown)} of {text.count(total)} tokens", grey(look)) if shown < total else ""
-    return "".join(f"{head}{''.join(sequence)}{cut}</div>" for head, sequence in zip(heads, pieces, strict=True))
+    strips = (f"{head}{''.join(sequence)}{cut}</div>" for head, sequence in zip(heads, pieces, strict=True))
+    return f'<div style="{STRIP}">{"".join(strips)}</div>'
 
 
 def _copy_head(name: str, look: Palette) -> str:
-    style = f"font-family:{SERIF};font-size:18px;line-height:1.6;white-space:pre-wrap"
-    return f'<div style="{style}">' + (f"{span(name, f'{grey(look)};font-family:{SANS}')} " if name else "")
+    return "<div>" + (f"{span(name, f'{grey(look)};font-family:{SANS}')} " if name else "")
 
 
 def _token(token: text.Drawn, ink: Ink | None, selected: bool, look: Palette) -> str:
@@ -106,10 +109,7 @@ def _isolated(words: str) -> str:
 
 def _letter(feature: ChosenFeature, look: Palette) -> str:
     chip = look.chip(feature.slot)
-    return span(
-        letter(feature.slot).translate(RAISED),
-        f"background-color:{chip.fill};color:{chip.text};font-size:15px;padding:0px 1px;margin:0px 1px",
-    )
+    return span(letter(feature.slot).translate(RAISED), f"background-color:{chip.fill};color:{chip.text}")
 
 
 def _feature(feature: ChosenFeature, payload: HeatmapPayload, look: Palette) -> str:
@@ -141,14 +141,14 @@ def _predictions(payload: HeatmapPayload, look: Palette, budget: int) -> list[st
         numbers = text.probability(before)
         if after is not None:
             numbers += f" {text.ARROW} {text.probability(now)} ({text.change(now - before)})"
-        width = round(120 * min(1.0, max(0.0, now)))
-        bar = f"display:inline-block;height:8px;width:{width}px;background-color:{look['ink2']}"
         name = text.plain(shown.vocabulary[word], 30).strip()
         cells = [
             span(name, "display:inline-block;min-width:90px"),
             span(numbers, "display:inline-block;min-width:140px"),
         ]
-        lines.append(f"<div>{' '.join(cells)} {span('', bar)}</div>")
+        if width := round(120 * min(1.0, max(0.0, now))):
+            cells.append(span("", f"display:inline-block;height:8px;width:{width}px;background-color:{look['ink2']}"))
+        lines.append(f"<div>{' '.join(cells)}</div>")
     lines = [title, *within(budget, lines, "predictions", look)]
     if shown.kl is not None:
         control = payload.control

@@ -17,9 +17,11 @@ import traitlets
 
 from saewidgets.errors import Cancelled, SaewidgetsError, WidgetError
 from saewidgets.payloads import encode
+from saewidgets.payloads.packed import pack
 from saewidgets.widgets import carrier, checks, output
 from saewidgets.widgets.checks import Checked
 from saewidgets.widgets.history import History
+from saewidgets.widgets.home import home
 from saewidgets.widgets.jobs import GUARD, Job, JobRunner, Token
 from saewidgets.widgets.requests import Requests
 
@@ -27,6 +29,11 @@ from saewidgets.widgets.requests import Requests
 PAYLOAD_IN_STATE = 1_000_000
 # Changes of the same edit's value within this many seconds are one step of undo: a slider is being dragged.
 ONE_STEP = 0.6
+
+
+def in_state(raw: bytes) -> bytes:
+    """What of a picture a notebook may keep."""
+    return pack(raw) if len(raw) <= PAYLOAD_IN_STATE else b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     ) -> None:
         self.last_error: BaseException | None = None
         self._picture, self._shown, self._wanted = payload, step, step
-        self._runner = JobRunner()
+        self._runner, self._home = JobRunner(), home()
         self._setter: int | None = None
         self._recorded_at = float("-inf")
         self._display_id = f"saewidgets-{uuid.uuid4().hex}"
@@ -85,7 +92,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
         super().__init__(
             theme=theme,
             height=height,
-            _payload=raw if len(raw) <= PAYLOAD_IN_STATE else b"",
+            _payload=in_state(raw),
             _revision=1,
             **carrier.delivery(bundle),
             **{"live": step is not None, **traits},
@@ -274,7 +281,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     def _put(self, payload: Any, raw: bytes) -> None:
         """Make this the good picture; call it with the lock, while setting."""
         self._picture = payload
-        self._payload = raw if len(raw) <= PAYLOAD_IN_STATE else b""
+        self._payload = in_state(raw)
         self._revision += 1
         self.error = None
 

@@ -67,7 +67,8 @@ class Requests:
                 raise WidgetError(f"Unknown request {checks.brief(kind)}.", f"Known: {', '.join(self._messages)}.")
             if sum(memoryview(b).nbytes for b in buffers or ()) > MAX_BUFFERS:
                 raise WidgetError("The request carries too much data.", f"At most {MAX_BUFFERS} bytes.")
-            getattr(self, handler)(request_id, content)
+            with self._home():
+                getattr(self, handler)(request_id, content)
         except Exception as error:
             self._refused(request_id, error)
 

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 import traitlets
 
 from saewidgets.errors import Cancelled, WidgetError
-from saewidgets.payloads import ChatMessage, KeptRun, SteeringPayload, encode
-from saewidgets.payloads.steering import CONTROLS, MAX_KEPT
+from saewidgets.payloads import KeptRun, SteeringPayload, encode
+from saewidgets.payloads.steering import CONTROLS
 from saewidgets.widgets import checks, feature_parts
 from saewidgets.widgets import steering_parts as parts
 from saewidgets.widgets import steering_request as requests
-from saewidgets.widgets import steering_texts as texts
 from saewidgets.widgets.asked import comment
 from saewidgets.widgets.base import BaseWidget, Step
-from saewidgets.widgets.cache import ByIdentity, RunCache, cache_of
+from saewidgets.widgets.cache import RunCache, cache_of
 from saewidgets.widgets.checks import Checked, refuse_unknown
 from saewidgets.widgets.history import History
 from saewidgets.widgets.jobs import GUARD, Token
 from saewidgets.widgets.output import Code
+from saewidgets.widgets.steering_kept import Kept
 from saewidgets.widgets.steering_request import CHECKS, SteeringRequest
+from saewidgets.widgets.steering_work import Work
 
 if TYPE_CHECKING:
     from saewidgets.atlas.atlas import Atlas
-    from saewidgets.causes import DoseResponse
-    from saewidgets.causes.outcome import Outcome
     from saewidgets.interventions import Edit
     from saewidgets.interventions.targets import Target
     from saewidgets.scope import Scope
@@ -46,7 +44,7 @@ def _edits(name: str, value: Any) -> tuple[Edit, ...]:
     return requests.of_edits(value)[0]
 
 
-class Steering(BaseWidget):
+class Steering(Work, Kept, BaseWidget):
     """Texts with and without steering beside each other, token by token, with controls and dose-response curves.
 
     All of `prompt`, `edits`, `mode`, `place`, `seed`, `temperature`, `max_new_tokens`, `frozen`, `target` and
@@ -178,39 +176,9 @@ class Steering(BaseWidget):
 
     # -- for people ----------------------------------------------------------------------------------------------------
 
-    def keep(self) -> None:
-        """Add the steered text in view to the table of kept runs.
-
-        Raises:
-            WidgetError: There is none, or it is not finished.
-        """
-        with GUARD:
-            request: SteeringRequest = self._need_model().request
-            shown = self._picture
-            text = shown.column("steered")
-            if text is None or not text.finished or text.kl is None:
-                raise WidgetError("There is no finished steered text.", "Move a slider, and wait for the text.")
-            run = KeptRun(
-                text.note, shown.prompt, shown.mode, shown.place, tuple(s.id for s in shown.sliders),
-                np.array([s.value for s in shown.sliders]), shown.seed, shown.temperature, text.text, text.effect,
-                text.kl, text.perplexity, len(text.tokens) - text.n_prompt,
-            )  # fmt: skip
-            self._learn(request)
-            self._set_kept((*self._kept, run)[-MAX_KEPT:])
-
     def stop(self) -> None:
         """Stop writing or measuring, before the next token; what there is stays."""
         self._runner.stop("run")
-
-    def drop(self, index: int) -> None:
-        """Take a run out of the table.
-
-        Raises:
-            WidgetError: There is no such run.
-        """
-        with GUARD:
-            place = checks.whole(0, max(len(self._kept) - 1, 0))("index", index)
-            self._set_kept(self._kept[:place] + self._kept[place + 1 :])
 
     def follow(self, view: Any) -> Self:
         """Add a slider for whichever feature is clicked in another view: a heatmap, a table, a report.
@@ -234,23 +202,6 @@ class Steering(BaseWidget):
                 zip(requests.slider_ids(request.edits), request.edits, strict=True)]  # fmt: skip
         if all(slider["id"] != feature for slider in have):
             self._want(self._request({"sliders": [*have, {"id": feature, "value": request.neutral}]}), None)
-
-    def _set_kept(self, kept: tuple[KeptRun, ...]) -> None:
-        self._kept = kept
-        payload = self._viewed(self._picture, {})
-        with self._setting():
-            error = self.error
-            self._put(payload, encode(payload))
-            self.error = error
-
-    def _on_keep(self, request_id: Any, content: dict[str, Any]) -> None:
-        self.keep()
-        self._post({"type": "ok", "id": request_id, "result": None})
-
-    def _on_drop(self, request_id: Any, content: dict[str, Any]) -> None:
-        self._need_model()
-        self.drop(content.get("index"))  # type: ignore[arg-type]
-        self._post({"type": "ok", "id": request_id, "result": None})
 
     def _on_stop(self, request_id: Any, content: dict[str, Any]) -> None:
         self._need_model()
@@ -285,137 +236,6 @@ class Steering(BaseWidget):
     @traitlets.observe(*_WANTS)  # type: ignore[untyped-decorator]
     def _on_set(self, change: Any) -> None:
         self._want_set(change)
-
-    def _pictures(self, request: SteeringRequest, token: Token, progress: Any) -> Iterator[SteeringPayload]:
-        scope = self._scope
-        if scope is None:
-            return
-        began = time.monotonic()
-        outcome = self._outcome(request)
-        # Texts are written freely, whatever the curves do.
-        key = replace(request, propagation="free"), self._options, *self._identity()
-        shown: SteeringPayload | None = self._cache.get(("texts", key))
-        if shown is None:
-            for shown in self._write(request, outcome, token, began):
-                yield shown
-            assert shown is not None
-            self._cache.put(("texts", key), shown)
-        call = requests.code(request, self._said())
-        shown = replace(shown, propagation=request.propagation, context=replace(shown.context, code=call))
-        if outcome is None or not request.edits:
-            yield self._viewed(replace(shown, phase="finished"), {})
-            return
-        yield self._viewed(shown, {})
-        for doses in self._measure(request, outcome, shown, token, progress):
-            found = parts.doses_payload(doses, self._planned)
-            shown = replace(shown, doses=found, verdict=parts.verdict(found, shown.now))
-            yield self._viewed(shown, {})
-        yield self._viewed(replace(shown, phase="finished"), {})
-
-    def _outcome(self, request: SteeringRequest) -> Outcome | None:
-        assert self._scope is not None
-        return parts.outcome_of(self._scope, request)
-
-    def _write(
-        self, request: SteeringRequest, outcome: Outcome | None, token: Token, began: float
-    ) -> Iterator[SteeringPayload]:
-        """The texts: base and steered as they grow, then the others."""
-        assert self._scope is not None
-        scope, made, check = self._scope, parts.sliders(self._scope, request), token.check
-        check()
-        call = requests.code(request, self._said())
-        words = tuple(scope.model.tokenizer.decode([i]) for i in outcome.ids) if outcome else ()
-        blank = SteeringPayload(
-            requests.as_text(request.prompt), parts.context_of(scope, request, call, 0.0), request.mode,
-            request.place, request.seed, request.temperature, request.max_new_tokens, made, target=words,
-            target_name=outcome.name if outcome else "", frozen=request.frozen, phase="writing",
-            now=request.edits[request.first].value if request.edits else 0.0,
-            offers=parts.offers(scope, request.prompt, [s.id for s in made]), propagation=request.propagation,
-            messages=() if isinstance(request.prompt, str) else tuple(ChatMessage(*m) for m in request.prompt),
-        )  # fmt: skip
-        done: tuple[Any, ...] = ()
-        speed = 0.0
-        base = None
-        for columns, propagation in self._columns(request):
-            batch = columns(base) if callable(columns) else columns
-            written: tuple[Any, ...] = ()
-            for written, rate in texts.write(scope, request, batch, base, outcome, check, propagation):
-                speed = speed or rate
-                here = (*done, *written)
-                yield self._viewed(
-                    replace(blank, texts=here, tokens_per_second=speed, sliders=texts.with_maxima(made, here)), {}
-                )
-            done = (*done, *written)
-            base = base or done[0]
-        milliseconds = 1000 * (time.monotonic() - began)
-        yield replace(
-            blank, texts=done, tokens_per_second=speed, sliders=texts.with_maxima(made, done), phase="measuring",
-            context=replace(blank.context, milliseconds=milliseconds),
-        )  # fmt: skip
-
-    def _columns(self, request: SteeringRequest) -> Iterator[tuple[Any, str]]:
-        """Batches of columns: what is waited for first, controls last."""
-        first = [texts.Column("base", "no edit")]
-        if not request.acting:
-            yield first, "free"
-            return
-        note = texts.notes(request)
-        yield [*first, texts.Column("steered", note, request.acting)], "free"
-        if request.frozen:
-            yield (
-                [texts.Column("frozen", f"{note}, attention to the prompt frozen", request.acting)],
-                "frozen_attention",
-            )
-        scope, atlas = self._scope, self._options.atlas
-        assert scope is not None
-        yield lambda base: texts.control_columns(scope, request, base, atlas), "free"
-
-    def _measure(
-        self, request: SteeringRequest, outcome: Outcome, shown: SteeringPayload, token: Token, progress: Any
-    ) -> Iterator[DoseResponse]:
-        """The curves: first where the slider stands, then its whole way."""
-        assert self._scope is not None
-        slider = shown.sliders[request.first]
-        grid = parts.strengths(slider)
-        now = request.edits[request.first].value
-        before: DoseResponse | None = None
-        for at in [[now]] * (now not in grid and request.neutral != now) + [grid]:
-            edits = tuple(request.at(s) for s in at)
-            key = (
-                "doses",
-                replace(request, edits=(), frozen=False),
-                edits,
-                outcome.ids,
-                self._options,
-                *self._identity(),
-            )
-            found: DoseResponse | None = self._cache.get(key)
-            if found is None:
-                for found in parts.measure(self._scope, request, at, outcome, self._options, token.check):
-                    if progress is not None:
-                        progress(found.n_texts, self._planned, "measuring")
-                    yield found if before is None else found.joined(before)
-                self._cache.put(key, found)
-            assert found is not None
-            yield found if before is None else found.joined(before)
-            before = found
-
-    @property
-    def _planned(self) -> int:
-        return max(1, len(self._options.prompts)) * self._options.n_seeds
-
-    def _said(self) -> dict[str, Any]:
-        """Arguments for the code, where they are not the defaults."""
-        default, own = parts.Options(), self._options
-        said: dict[str, Any] = {"prompts": [requests.as_asked(p) for p in own.prompts]} if own.prompts else {}
-        for name in ("n_seeds", "n_controls"):
-            if getattr(own, name) != getattr(default, name):
-                said[name] = getattr(own, name)
-        return {**said, "atlas": _Name("atlas")} if own.atlas is not None else said
-
-    def _identity(self) -> tuple[ByIdentity, ...]:
-        assert self._scope is not None
-        return ByIdentity(self._scope.model), *(ByIdentity(d) for d in self._scope.dictionaries.values())
 
     def _failed(self, step: Step, request_id: Any, error: Exception) -> None:
         """As elsewhere; what was written when it was stopped stays, and says so."""
@@ -498,12 +318,3 @@ class Steering(BaseWidget):
         shown = self._picture
         text = shown.prompt if len(shown.prompt) <= 40 else shown.prompt[:39] + "…"
         return f"Steering({text!r}, {len(shown.sliders)} sliders)"
-
-
-class _Name(str):
-    """A name that prints as itself in code."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)

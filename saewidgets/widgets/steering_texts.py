@@ -196,7 +196,7 @@ def control_columns(scope: Scope, request: SteeringRequest, base: WrittenText, a
     """The controls in view: the same change in a random direction, the same edits on random features."""
     import torch
 
-    from saewidgets.causes.dose import densities
+    from saewidgets.causes.densities import densities
     from saewidgets.runs.control import like_edits
 
     counts = densities(scope, [request.acting], [base.tokens.ids.tolist()], atlas)

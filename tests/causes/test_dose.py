@@ -5,8 +5,7 @@ import pytest
 import torch
 
 import saewidgets as sw
-from saewidgets.causes import dose as dose_module
-from saewidgets.causes import dose_response, dose_responses
+from saewidgets.causes import dose_response, dose_responses, measuring
 from saewidgets.causes.dose import DoseResponse
 from saewidgets.causes.outcome import promoted, read_words, words_of
 from saewidgets.errors import EditError, FeatureError, PromptError
@@ -196,7 +195,7 @@ def test_a_direct_effect_is_that_of_plain_runs_along_the_base_text(scope):
 def test_between_two_looks_at_the_flag_the_model_does_little(scope, monkeypatch, propagation):
     """Whatever its size: no forward has more tokens times parameters than the bound, but for one text alone."""
     work = 40
-    monkeypatch.setattr(dose_module, "_FORWARD_WORK", work * sum(p.numel() for p in scope.model.module.parameters()))
+    monkeypatch.setattr(measuring, "_FORWARD_WORK", work * sum(p.numel() for p in scope.model.module.parameters()))
     looks, between, worst = [], [0], [0]
 
     def check():
@@ -224,7 +223,7 @@ def test_between_two_looks_at_the_flag_the_model_does_little(scope, monkeypatch,
 def test_densities_of_an_atlas_choose_the_control(scope, tmp_path):
     atlas = scope.sweep(["Mira saw a red boat in May.", "Tom met Ada in June."], ["resid_post.2"], tmp_path, length=16,
                         progress=False)  # fmt: skip
-    from saewidgets.causes.dose import densities
+    from saewidgets.causes.densities import densities
 
     edits = [[sw.steer(FEATURE, 1.0)]]
     counts = densities(scope, edits, [], atlas)["resid_post.2"]

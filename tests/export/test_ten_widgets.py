@@ -10,18 +10,28 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from saewidgets.export.notebook import STATE, VIEW, clean
-from saewidgets.widgets.output import WHOLE_BUDGET
 
 BEGIN = """
 import saewidgets as sw
-scope, prompt = sw.demo(), "When Mira and Tom came to the pond, Tom gave the red lantern to"
-def shown(i):
-    view = sw.TokenHeatmap(scope, prompt, edits=[sw.ablate(f"resid_post.2/{i}")])
+scope = sw.demo()
+def shown(prompt):
+    run = scope.run(prompt)
+    feature = int(run.features["resid_post.1"].strongest(len(run.tokens) - 1, 1)[0][0])
+    view = sw.TokenHeatmap(scope, prompt, edits=[sw.ablate(f"resid_post.1/{feature}")])
     view.wait()
     return view
 """
-# What a widget has besides its payload: the lines that fetch the code, its other traits, its layout, the cell.
-REST = 6_000
+# All different, of 14 to 16 tokens, each with an edit that changes something: both copies of every number.
+NAMES = ("Mira", "Tom", "Sara", "Bruno", "Clara")
+PLACES = ("pond", "river")
+PROMPTS = [
+    f"When {one} and {other} came to the {place}, {other} gave the red lantern to"
+    for place in PLACES
+    for one, other in zip(NAMES, NAMES[1:] + NAMES[:1], strict=True)
+]
+# Sizes of a view in the notebook: the picture in its output; with its state (numbers, the lines that fetch the code,
+# traits, layout) also.
+PICTURE, VIEW_STATE = 15_500, 28_500
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +39,9 @@ def notebooks() -> dict[int, nbformat.NotebookNode]:
     """Number of views -> the notebook, run and with all state kept, as *Save Widget State* does."""
     made = {}
     for n in (1, 10):
-        notebook = new_notebook(cells=[new_code_cell(BEGIN), *(new_code_cell(f"shown({i})") for i in range(n))])
+        notebook = new_notebook(
+            cells=[new_code_cell(BEGIN), *(new_code_cell(f"shown({prompt!r})") for prompt in PROMPTS[:n])]
+        )
         nbclient.NotebookClient(notebook, timeout=240, kernel_name="python3").execute()
         made[n] = notebook
     return made
@@ -46,13 +58,14 @@ def models(notebook: nbformat.NotebookNode) -> list[dict]:
 @pytest.mark.slow
 def test_each_view_adds_its_picture_and_its_numbers(notebooks) -> None:
     one, ten = notebooks[1], notebooks[10]
-    views = [model for model in models(ten) if "_payload" in str(model.get("buffers", ""))]
-    assert len(views) == 10
-    payload = max(len(buffer["data"]) for model in views for buffer in model["buffers"])
-    assert size(ten) - size(one) <= 9 * (payload + WHOLE_BUDGET + REST)
+    buffers = [buffer["data"] for model in models(ten) for buffer in model.get("buffers", ())]
+    assert len(set(buffers)) == 10, "ten different views"
     code = [model for model in models(ten) if len(json.dumps(model["state"])) > 100_000]
     assert len(code) == 1, "the front end's code"
-    assert size(ten) < 3 * size(one)
+    print(f"{size(one):,} and {size(ten):,} bytes, {size(ten) / size(one):.2f}")
+    assert size(ten) - size(one) <= 9 * (PICTURE + VIEW_STATE)
+    # 1.91 as measured; it rises when the code, which one and ten have once, shrinks (see docs/hosts.md).
+    assert size(ten) < 2.2 * size(one)
 
 
 @pytest.mark.slow
@@ -67,4 +80,5 @@ def test_cleaned_it_has_the_pictures_alone(notebooks, tmp_path: Path) -> None:
     pictures = [out.data for cell in left.cells for out in cell.outputs]
     assert "widgets" not in left.metadata and all(VIEW not in data for data in pictures)
     assert all(base64.b64decode(data["image/png"]).startswith(b"\x89PNG") for data in pictures)
-    assert sizes[10] < size(notebooks[1]), "ten pictures weigh less than one view with its code"
+    print(f"without state {sizes[1]:,} and {sizes[10]:,} bytes")
+    assert sizes[10] - sizes[1] <= 9 * PICTURE, "nothing but pictures"

@@ -299,7 +299,7 @@ def test_a_long_prompt_is_cut_with_a_word() -> None:
 
 def test_preview_takes_the_best_that_fits() -> None:
     sizes = []
-    for limit in (30_000, 12_000, 7_000):
+    for limit in (30_000, 7_000, 4_000):
         for payload in (make_payload(), make_payload(10_000)):
             data = heatmap.preview(payload, limit)
             assert data is not None
@@ -310,7 +310,7 @@ def test_preview_takes_the_best_that_fits() -> None:
                 look = {"#{:02X}{:02X}{:02X}".format(*color) for _, color in image.convert("RGB").getcolors()}
             assert palette()["paper"] in look
     assert sizes[0][1] > sizes[2][1], "the whole figure, then the strip alone"
-    assert {width for width, _ in sizes} == {642}
+    assert {width for width, _ in sizes} == {481}
     assert heatmap.preview(make_payload(), 100) is None
 
 

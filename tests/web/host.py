@@ -14,6 +14,7 @@ from saewidgets.payloads import (
     encode,
 )
 from saewidgets.payloads.codec import kind_of
+from saewidgets.widgets.base import in_state
 from saewidgets.widgets.carrier import bundle
 from saewidgets.widgets.circuit_request import marks_json
 
@@ -126,7 +127,7 @@ def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
         attributes='data-theme="dark"' if dark else "",
         background="#16181B" if dark else "#fff",
         traits=json.dumps(values).replace("<", "\\u003c"),
-        payload=base64.b64encode(encode(payload)).decode(),
+        payload=base64.b64encode(in_state(encode(payload))).decode(),
         bundle=base64.b64encode(bundle().encode()).decode(),
     )
 

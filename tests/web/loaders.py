@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from saewidgets.payloads import encode
+from saewidgets.widgets.base import in_state
 from saewidgets.widgets.carrier import bundle, bundle_hash, shim
 from tests.web.host import live_traits
 
@@ -90,7 +91,7 @@ def output(payload: Any, delivery: str = "carrier", **traits: Any) -> dict[str, 
         if delivery == "carrier"
         else {"_esm": bundle(), "_bundle": "", "_carrier": None}
     )
-    raw = base64.b64encode(encode(payload)).decode()
+    raw = base64.b64encode(in_state(encode(payload))).decode()
     return {**live_traits(payload), **code, "_payload": raw, **traits}
 
 

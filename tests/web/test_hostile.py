@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from saewidgets.payloads import encode
+from saewidgets.payloads.packed import pack
 from tests.attacks.hostile import FIRING, STRINGS, hostile_payload
 from tests.payload_factory import make_payload
 from tests.web.conftest import Open
@@ -60,8 +61,8 @@ def test_typed_and_answered(open_page: Open) -> None:
         assert set(page.evaluate(ELEMENTS)) <= OURS
 
 
-def test_damaged_payloads_give_a_sentence(open_page: Open) -> None:
-    raw = encode(make_payload())
+@pytest.mark.parametrize("raw", [encode(make_payload()), pack(encode(make_payload()))], ids=["whole", "packed"])
+def test_damaged_payloads_give_a_sentence(open_page: Open, raw: bytes) -> None:
     page = open_page(live_page(make_payload()))
     for revision, cut in enumerate(range(0, len(raw), max(1, len(raw) // 40)), 2):
         flipped = raw[:cut] + bytes([raw[cut] ^ 0x55]) + raw[cut + 1 :]

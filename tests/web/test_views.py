@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from saewidgets.payloads import ChatMessage, CircuitMarks
+from saewidgets.payloads import ChatMessage, CircuitMarks, decode
 from tests.attacks.hostile import STRINGS, hostile_views
 from tests.circuit_factory import make_circuit
 from tests.view_factory import (
@@ -408,13 +409,21 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, name: str, theme
         page.get_by_role("button", name="saw the harbour").first.click()
         expect(page.locator(".told .whole")).to_be_visible()
     else:
-        button = page.locator(".listed button").first
+        button = page.locator(".listed button").last
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Menu").click()
     with page.expect_download() as download:
         page.get_by_role("menuitem", name="Save as SAE").click()
     assert download.value.suggested_filename.endswith(".sae")
+    kept = decode(Path(download.value.path()).read_bytes())
+    turned = {
+        "training": ("scale", "linear"),
+        "frontier": ("selected", "topk, L0 6"),
+        "steering": ("control", "feature"),
+    }
+    field, value = turned.get(name, ("feature", "resid_post.2/703"))
+    assert getattr(kept, field) == value != getattr(VIEWS[name], field), "as its reader left it"
 
 
 def test_keyboard_help(open_page: Open) -> None:

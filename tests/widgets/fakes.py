@@ -13,11 +13,27 @@ import numpy as np
 import pytest
 
 from saewidgets.errors import PromptError, SiteError
-from saewidgets.payloads import ChosenFeature, Context, Control, HeatmapPayload, Predictions, SiteView, Sparse, Tokens
-from saewidgets.widgets import carrier, jobs
+from saewidgets.payloads import (
+    ChosenFeature,
+    Context,
+    Control,
+    HeatmapPayload,
+    Predictions,
+    SiteView,
+    Sparse,
+    Tokens,
+    decode,
+)
+from saewidgets.payloads.packed import unpack
+from saewidgets.widgets import base, carrier, jobs
 
 WIDTH = 64
 K = 3
+
+
+def picture(packed: bytes) -> Any:
+    """The payload in a widget's state."""
+    return decode(unpack(bytes(packed), base.PAYLOAD_IN_STATE))
 
 
 class FakeComm:

@@ -15,11 +15,11 @@ from saewidgets.causes import random_like
 from saewidgets.errors import CorpusError, DictionaryError, FeatureError, PromptError, WidgetError
 from saewidgets.evaluate.probing import probe
 from saewidgets.figures.contrast_text import report_of
-from saewidgets.payloads import decode
 from saewidgets.scope import Scope
 from saewidgets.widgets import BaseWidget, Contrast
 from saewidgets.widgets import open as open_view
 from tests.view_factory import make_contrast
+from tests.widgets.fakes import picture
 
 NAMES = ("Mira", "Tom", "Ida", "Leo", "Nora", "Max", "Otto", "Ruth")
 CATS = [f"{name} saw a {color} cat." for name in NAMES for color in ("black", "red")]
@@ -262,7 +262,7 @@ def test_the_row_in_view_is_shared_and_stays_in_the_picture(view: Contrast) -> N
     view.set_state({"feature": feature})
     assert view.feature == feature and view.payload.feature == feature
     asked(view, tool="edit")
-    assert decode(view._payload).feature == feature
+    assert picture(view._payload).feature == feature
     view.set_state({"feature": 3, "chosen": [feature]})
     assert view.feature == feature and view.chosen == (), "nothing else may be written"
 

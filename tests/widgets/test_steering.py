@@ -19,7 +19,7 @@ from saewidgets.widgets import open as open_view
 from saewidgets.widgets.steering_parts import strengths, verdict
 from saewidgets.widgets.steering_texts import differing
 from tests.view_factory import make_doses, make_steering
-from tests.widgets.fakes import alive
+from tests.widgets.fakes import alive, picture
 
 FEATURE, OTHER, PROMPT = "resid_post.2/131", "resid_post.2/300", "In the morning Tom"
 SMALL: dict[str, Any] = {"n_seeds": 2, "n_controls": 2, "max_new_tokens": 8}
@@ -148,7 +148,7 @@ def test_tokens_come_one_by_one_and_stop_keeps_them(scope: Scope, monkeypatch: p
     monkeypatch.setattr("saewidgets.widgets.steering_texts.FRAME", 0.0)
     with make(scope, n_seeds=1) as view:
         seen: list[SteeringPayload] = []
-        view.observe(lambda change: seen.append(decode(change.new)), "_payload")
+        view.observe(lambda change: seen.append(picture(change.new)), "_payload")
         gate = Gate(10)
         monkeypatch.setattr(Stream, "__next__", gate(Stream.__next__))
         view.seed = 77

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from saewidgets.errors import TrainingError, WidgetError
-from saewidgets.payloads import decode, encode
+from saewidgets.payloads import encode
 from saewidgets.sites import Site
 from saewidgets.widgets import TrainingMonitor
 from saewidgets.widgets import open as open_view
 from saewidgets.widgets.forming import Forming, forming
 from saewidgets.widgets.recorder import MAX_POINTS, Recorder, seconds_left
 from tests.view_factory import make_training
+from tests.widgets.fakes import picture
 
 EDGES = [-5 + 0.25 * i for i in range(21)]
 
@@ -145,7 +146,7 @@ def test_it_trains_off_the_main_thread_and_shows_it() -> None:
         assert len(monitor.to_frame()) == len(shown.steps)
         # What the front end got last is the same picture.
         pictures = [update["_payload"] for update in monitor.comm.updates if "_payload" in update]
-        assert decode(bytes(pictures[-1])).phase == "finished"
+        assert picture(pictures[-1]).phase == "finished"
 
 
 def test_at_most_five_pictures_a_second() -> None:

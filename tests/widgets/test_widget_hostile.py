@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saewidgets.errors import SaewidgetsError
-from saewidgets.payloads import decode
 from saewidgets.widgets import TokenHeatmap, jobs
 from saewidgets.widgets.requests import MAX_BUFFERS
-from tests.widgets.fakes import WIDTH, FakeScope
+from tests.widgets.fakes import WIDTH, FakeScope, picture
 from tests.widgets.test_widget_protocol import make, run
 
 MILLION_EDITS = [{"kind": "ablate", "feature": "resid_post.1/0"}] * 1_000_000
@@ -268,7 +267,7 @@ def test_generated_values_of_traits_raise_only_our_errors(live: TokenHeatmap, na
 
 def check_sound(widget: TokenHeatmap) -> None:
     """What holds at rest, whatever came before: traits and picture say the same, and the picture can be sent."""
-    payload = decode(widget.comm.updates[-1]["_payload"]) if "_payload" in (widget.comm.updates or [{}])[-1] else None
+    payload = picture(widget.comm.updates[-1]["_payload"]) if "_payload" in (widget.comm.updates or [{}])[-1] else None
     shown = widget.payload
     assert payload is None or payload.prompt == shown.prompt
     assert (widget.prompt, widget.site, widget.fill, widget.selection) == (

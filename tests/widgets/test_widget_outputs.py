@@ -13,11 +13,11 @@ import pytest
 import saewidgets
 from saewidgets.errors import PayloadError, SaewidgetsError, WidgetError
 from saewidgets.interventions import ablate, steer
-from saewidgets.payloads import decode, encode
+from saewidgets.payloads import encode
 from saewidgets.widgets import TokenHeatmap, carrier, files, output
 from saewidgets.widgets import open as open_view
 from tests.payload_factory import make_payload
-from tests.widgets.fakes import FakeComm, FakeScope
+from tests.widgets.fakes import FakeComm, FakeScope, picture
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -261,7 +261,7 @@ def test_state_is_json_and_small(fake_scope: FakeScope) -> None:
         text = json.dumps(state)
         assert len(text) < 4_000
         assert widget.comm.open_message["data"]["buffer_paths"] == [["_payload"]]
-        assert decode(widget.comm.open_message["buffers"][0]).prompt == "a b c"
+        assert picture(widget.comm.open_message["buffers"][0]).prompt == "a b c"
 
 
 def test_opening_needs_no_torch(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from saewidgets.widgets import (
     base,
     carrier,
 )
-from tests.widgets.fakes import FakeScope
+from tests.widgets.fakes import FakeScope, picture
 
 PROTOCOL = (Path(__file__).parents[2] / "docs/protocol.md").read_text(encoding="utf-8")
 
@@ -64,7 +64,7 @@ def test_every_message_of_the_table_has_a_handler() -> None:
 def test_the_first_picture_comes_with_the_comm(fake_scope: FakeScope) -> None:
     widget, comm = make(fake_scope, "a b c", edits=[ablate("resid_post.1/2")], selection=1)
     state = comm.open_message["data"]["state"]
-    payload = decode(comm.open_message["buffers"][0])
+    payload = picture(comm.open_message["buffers"][0])
     assert payload.prompt == state["prompt"] == "a b c"
     assert state["features"] == ["resid_post.1/0", "resid_post.1/1", "resid_post.1/2"]
     assert state["edits"] == [
@@ -86,7 +86,7 @@ def test_run_publishes_then_answers(fake_scope: FakeScope) -> None:
     assert comm.reply("r1") == {"type": "ok", "id": "r1", "result": None}
     update = comm.updates[-1]
     assert comm.sent[-1][0]["content"]["type"] == "ok", "ok came before the picture"
-    assert decode(update["_payload"]).prompt == update["prompt"] == widget.prompt == "one two"
+    assert picture(update["_payload"]).prompt == update["prompt"] == widget.prompt == "one two"
     assert widget.features == ("resid_post.0/5", "", "resid_post.1/6")
     assert (widget.selection, widget.fill) == (1, "surprise")
     assert len(comm.updates) == 1, "one message for all traits"
@@ -98,7 +98,7 @@ def test_edits_publish_the_picture_first_and_the_control_later(fake_scope: FakeS
     widget, comm = make(fake_scope)
     run(widget, 1, edits=[{"kind": "ablate", "feature": "resid_post.1/0"}])
     assert widget.wait(5)
-    pictures = [decode(u["_payload"]) for u in comm.updates if "_payload" in u]
+    pictures = [picture(u["_payload"]) for u in comm.updates if "_payload" in u]
     assert [p.control is None for p in pictures] == [True, False]
     kinds = [d["content"]["type"] if d["method"] == "custom" else "update" for d, _ in comm.sent]
     assert kinds == ["update", "progress", "progress", "progress", "progress", "update", "ok"]
@@ -226,7 +226,7 @@ def test_a_large_payload_is_not_in_the_state(fake_scope: FakeScope, monkeypatch:
     assert widget.get_state()["_payload"] == b""
     run(widget, 1, prompt="short")
     assert widget.wait(5)
-    assert decode(comm.updates[-1]["_payload"]).prompt == "short"
+    assert picture(comm.updates[-1]["_payload"]).prompt == "short"
     assert comm.updates[-1]["_revision"] == 2
     widget.close()
 

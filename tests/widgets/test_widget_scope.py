@@ -12,6 +12,7 @@ from saewidgets.interventions import ablate, from_json, scale
 from saewidgets.payloads import decode, encode
 from saewidgets.widgets import TokenHeatmap, jobs
 from tests.runs.conftest import module, tiny
+from tests.widgets.fakes import picture
 from tests.widgets.test_widget_protocol import run
 
 __all__ = ["module", "tiny"]  # fixtures
@@ -33,7 +34,7 @@ def test_it_shows_what_the_scope_computes(tiny: Any) -> None:
         run(widget, 1, edits=[edit])
         assert widget.wait(30)
         assert widget.comm.reply(1)["type"] == "ok"
-        payload = decode(widget.comm.updates[-1]["_payload"])
+        payload = picture(widget.comm.updates[-1]["_payload"])
         edited = tiny.run(PROMPT, [ablate(strongest)])
         assert payload.control is not None
         np.testing.assert_array_equal(payload.features[0].after, edited.activation(strongest).numpy())

@@ -1,7 +1,9 @@
 // The model behind a page that thinks: answers what a view asks as Python would, see docs/protocol.md.
+import { bytesOf } from "../decode";
 import { encode } from "../encode";
 import { PageModel } from "../page";
 import type { Control } from "../payloads";
+import { viewed } from "../viewed";
 import { bands, N_CONTROLS } from "./control";
 import { featureOf } from "./edits";
 import { History } from "./history";
@@ -68,8 +70,7 @@ export class LiveModel extends PageModel {
       else if (type === "search")
         this.#reply(id, { features: search(this.engine, String(query ?? ""), String(site ?? "")) });
       else if (type === "cancel") this.#cancel(id);
-      else if (type === "save" && format === "sae")
-        this.#reply(id, { format, name: "heatmap.sae" }, [this.get("_payload")]);
+      else if (type === "save" && format === "sae") this.#reply(id, { format, name: "heatmap.sae" }, [this.#file()]);
       else throw new Refusal(`This page cannot make a file of type ${format ?? type}.`, NO_PYTHON);
     } catch (error) {
       this.#fail(id, error);
@@ -95,6 +96,11 @@ export class LiveModel extends PageModel {
       fill: String(this.get("fill") ?? ""),
       selection: typeof selection === "number" ? selection : -1,
     };
+  }
+
+  /** What is shown, as the reader looks at it now. */
+  #file(): Uint8Array {
+    return viewed(bytesOf(this.get("_payload")), Object.fromEntries(VIEW.map((name) => [name, this.get(name)])));
   }
 
   /** The newest request with what `state` changes. */

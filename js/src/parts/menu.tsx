@@ -35,7 +35,7 @@ function download(view: BaseView, name: string, type: string, data: BlobPart): v
 export async function save(view: BaseView, format: Format): Promise<void> {
   const { state } = view;
   if (!state.live.value && format === "sae") {
-    download(view, `${state.name}.sae`, TYPES.sae, state.raw.slice());
+    download(view, `${state.name}.sae`, TYPES.sae, state.content());
     return;
   }
   view.said.value = `Saving ${format}`;
