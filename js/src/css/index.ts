@@ -1,4 +1,4 @@
-// All style sheets, in order: later ones win.
+// The style sheets: those of every view, and those that only some views wear. Later ones win.
 import bar from "./bar.css";
 import base from "./base.css";
 import chart from "./chart.css";
@@ -11,4 +11,8 @@ import readings from "./readings.css";
 import report from "./report.css";
 import strip from "./strip.css";
 
-export default [base, controls, bar, strip, long, legend, features, readings, chart, report, narrow].join("");
+export const BASE = [base, controls, bar, legend, features, readings, narrow];
+/** Of a prompt's tokens. */
+export const STRIP = [strip, long];
+/** Of charts, lists and tables. */
+export const CHARTS = [chart, report];

@@ -11,6 +11,7 @@ import { type CircuitPayload, FEATURE, featureOf, labelOf, shareOf } from "../ci
 import { type CircuitPart, CircuitState } from "../circuit/state";
 import { Subgraph } from "../circuit/subgraph";
 import { NodeTable } from "../circuit/table";
+import { CHARTS } from "../css";
 import css from "../css/circuit.css";
 import { plural, probability, significant } from "../format";
 import type { Draw } from "../mount";
@@ -49,7 +50,7 @@ function makeView(state: CircuitState, root: HTMLElement, ended: AbortSignal): C
   const find = (selector: string) => root.querySelector<HTMLElement>(selector);
   const id = (n: number) => state.payload.value?.nodes.id[n] ?? "";
   const view: CircuitView = {
-    ...makeBaseView(state, root, ended),
+    ...makeBaseView(state, root, ended, CHARTS),
     full: signal(false),
     late: signal(false),
     grouping: null,

@@ -2,6 +2,7 @@
 import { effect, signal, untracked } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { STRIP } from "../css";
 import css from "../css/compare.css";
 import type { HeatmapState } from "../model";
 import type { Draw, Host } from "../mount";
@@ -147,7 +148,7 @@ export type CompareView = BaseView<CompareState>;
 
 export const compare: Draw = (model, root, ended, host) => {
   const state = new CompareState(model, host);
-  return { state, element: <Compare view={makeBaseView(state, root, ended)} /> };
+  return { state, element: <Compare view={makeBaseView(state, root, ended, STRIP)} /> };
 };
 
 function Compare({ view }: { view: CompareView }) {

@@ -1,5 +1,6 @@
 // The Contrast: two sets of prompts, the features that tell them apart, and what is made of a selection of them.
 import { signal } from "@preact/signals";
+import { CHARTS } from "../css";
 import css from "../css/contrast.css";
 import { plural, probability } from "../format";
 import type { Draw } from "../mount";
@@ -110,7 +111,7 @@ export type ContrastView = BaseView<ContrastState>;
 
 export const contrast: Draw = (model, root, ended) => {
   const state = new ContrastState(model);
-  return { state, element: <Contrast view={makeBaseView(state, root, ended)} /> };
+  return { state, element: <Contrast view={makeBaseView(state, root, ended, CHARTS)} /> };
 };
 
 function Contrast({ view }: { view: ContrastView }) {

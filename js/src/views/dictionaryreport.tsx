@@ -1,5 +1,6 @@
 // The DictionaryReport: how good one dictionary is, beside its baselines; features are chosen by a click.
 import { signal } from "@preact/signals";
+import { CHARTS } from "../css";
 import type { Draw } from "../mount";
 import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
@@ -42,7 +43,7 @@ class ReportState extends Picture<DictionaryReportPayload> {
 
 export const dictionaryReport: Draw = (model, root, ended) => {
   const state = new ReportState(model);
-  return { state, element: <DictionaryReport view={makeBaseView(state, root, ended)} /> };
+  return { state, element: <DictionaryReport view={makeBaseView(state, root, ended, CHARTS)} /> };
 };
 
 function DictionaryReport({ view }: { view: BaseView<ReportState> }) {

@@ -1,6 +1,7 @@
 // The FeatureDashboard: what one feature means, where it fires, what it writes, and a text of one's own.
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { CHARTS } from "../css";
 import css from "../css/dashboard.css";
 import mirror from "../css/mirror.css";
 import { probability } from "../format";
@@ -186,7 +187,7 @@ export type DashboardView = BaseView<DashboardState>;
 
 export const featureDashboard: Draw = (model, root, ended) => {
   const state = new DashboardState(model);
-  return { state, element: <FeatureDashboard view={makeBaseView(state, root, ended)} /> };
+  return { state, element: <FeatureDashboard view={makeBaseView(state, root, ended, CHARTS)} /> };
 };
 
 const NO_LETTER = 8;
@@ -202,7 +203,7 @@ export const dashboardPart =
   (part: DashboardPart): Draw =>
   (model, root, ended) => {
     const state = new DashboardState(model);
-    return { state, element: <Panel view={makeBaseView(state, root, ended)} part={part} /> };
+    return { state, element: <Panel view={makeBaseView(state, root, ended, CHARTS)} part={part} /> };
   };
 
 function Panel({ view, part }: { view: DashboardView; part: DashboardPart }) {

@@ -1,6 +1,7 @@
 // The FeatureTable: all features of a dictionary, searched, sorted and filtered; a click opens one in its place.
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { CHARTS } from "../css";
 import css from "../css/table.css";
 import type { Draw } from "../mount";
 import { Choose } from "../parts/choose";
@@ -33,7 +34,7 @@ export type TableView = BaseView<TableState>;
 
 export const featureTable: Draw = (model, root, ended, host) => {
   const state = new TableState(model, host);
-  return { state, element: <FeatureTable view={makeBaseView(state, root, ended)} /> };
+  return { state, element: <FeatureTable view={makeBaseView(state, root, ended, CHARTS)} /> };
 };
 
 function FeatureTable({ view }: { view: TableView }) {

@@ -1,5 +1,6 @@
 // The Frontier: many dictionaries at a glance, the same in a table, and the report of the selected one beside.
 import { signal, useComputed } from "@preact/signals";
+import { CHARTS } from "../css";
 import { count, plural, quantity, significant } from "../format";
 import type { Draw } from "../mount";
 import { Foot } from "../parts/foot";
@@ -54,7 +55,7 @@ type View = BaseView<FrontierState>;
 
 export const frontier: Draw = (model, root, ended) => {
   const state = new FrontierState(model);
-  return { state, element: <Frontier view={makeBaseView(state, root, ended)} /> };
+  return { state, element: <Frontier view={makeBaseView(state, root, ended, CHARTS)} /> };
 };
 
 function Frontier({ view }: { view: View }) {

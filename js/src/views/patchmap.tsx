@@ -1,6 +1,7 @@
 // The PatchMap: two prompts, what each cell of the clean run restores in the corrupted one, and the chosen cell.
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { CHARTS } from "../css";
 import mirror from "../css/mirror.css";
 import css from "../css/patchmap.css";
 import { plural, probability, signed } from "../format";
@@ -160,7 +161,7 @@ export type PatchView = BaseView<PatchState>;
 
 export const patchMap: Draw = (model, root, ended) => {
   const state = new PatchState(model);
-  return { state, element: <PatchMap view={makeBaseView(state, root, ended)} /> };
+  return { state, element: <PatchMap view={makeBaseView(state, root, ended, CHARTS)} /> };
 };
 
 function PatchMap({ view }: { view: PatchView }) {

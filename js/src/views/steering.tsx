@@ -1,5 +1,6 @@
 // Steering: what a model writes as it is, steered, and under the controls, while it writes; what each strength buys.
 import { signal } from "@preact/signals";
+import { CHARTS } from "../css";
 import css from "../css/steering.css";
 import { count, plural } from "../format";
 import type { Draw } from "../mount";
@@ -165,13 +166,13 @@ export type SteeringView = BaseView<SteeringState> & { focusStrip: () => void };
 export const steering: Draw = (model, root, ended) => {
   const state = new SteeringState(model);
   const focusStrip = () => root.querySelector<HTMLElement>(".prompt")?.focus();
-  return { state, element: <Steering view={{ ...makeBaseView(state, root, ended), focusStrip }} /> };
+  return { state, element: <Steering view={{ ...makeBaseView(state, root, ended, CHARTS), focusStrip }} /> };
 };
 
 /** The texts alone: a panel of an explorer. */
 export const steeringTexts: Draw = (model, root, ended) => {
   const state = new SteeringState(model);
-  return { state, element: <Texts view={makeBaseView(state, root, ended)} /> };
+  return { state, element: <Texts view={makeBaseView(state, root, ended, CHARTS)} /> };
 };
 
 function Texts({ view }: { view: BaseView<SteeringState> }) {

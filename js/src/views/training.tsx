@@ -1,5 +1,6 @@
 // The TrainingMonitor: pause, resume, stop, sparsity; curves, density, features as they form.
 import { signal, useComputed, useSignal } from "@preact/signals";
+import { CHARTS } from "../css";
 import { count, duration, percent, plural, share, significant } from "../format";
 import type { Draw } from "../mount";
 import { Foot } from "../parts/foot";
@@ -81,7 +82,7 @@ type View = BaseView<TrainingState>;
 
 export const training: Draw = (model, root, ended) => {
   const state = new TrainingState(model);
-  return { state, element: <Training view={makeBaseView(state, root, ended)} /> };
+  return { state, element: <Training view={makeBaseView(state, root, ended, CHARTS)} /> };
 };
 
 function Training({ view }: { view: View }) {
