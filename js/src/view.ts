@@ -1,6 +1,6 @@
 // What the parts of one mounted view share.
 import { type Signal, signal } from "@preact/signals";
-import { STRIP } from "./css";
+import { STRIP } from "./css/strip";
 import type { HeatmapState } from "./model";
 import type { Payload } from "./payloads";
 import type { Picture } from "./picture";

@@ -54,7 +54,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     _esm = traitlets.Unicode().tag(sync=True)
     _bundle = traitlets.Unicode().tag(sync=True)
     # A closed widget would serialise as itself and break the state of the whole notebook; its `ref` is always a string.
-    _carrier = anywidget.WidgetTrait().tag(sync=True, to_json=lambda value, _: value and value.ref)
+    _carrier = traitlets.Any().tag(sync=True, to_json=carrier.refs)
     _payload = traitlets.Bytes().tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
     theme = Checked("auto", checks.one_of("auto", "light", "dark")).tag(sync=True)
@@ -87,7 +87,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
             height=height,
             _payload=raw if len(raw) <= PAYLOAD_IN_STATE else b"",
             _revision=1,
-            **carrier.delivery(bundle),
+            **carrier.delivery(bundle, self._view),
             **{"live": step is not None, **traits},
         )
         self._own_layout = self.layout

@@ -195,15 +195,15 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, fake in {"heatmap_payload": build, "default_features": default_features}.items():
         monkeypatch.setattr(runs, name, _instead(fake, getattr(runs, name)))
     monkeypatch.setattr(carrier, "_text", lambda name: f"export default {{}}  // {name}")
-    monkeypatch.setattr(carrier, "_carrier", None)
+    monkeypatch.setattr(carrier, "_carriers", {})
     monkeypatch.delenv("SAEWIDGETS_BUNDLE", raising=False)
-    carrier.bundle_hash.cache_clear()
+    carrier.file_hash.cache_clear()
     FakeComm.opened.clear()
     yield
-    carrier.bundle_hash.cache_clear()
+    carrier.file_hash.cache_clear()
     FakeComm.opened.clear()
-    if carrier._carrier is not None:
-        carrier._carrier.close()
+    for hidden in carrier._carriers.values():
+        hidden.close()
     deadline = time.monotonic() + 10
     while alive() and time.monotonic() < deadline:
         time.sleep(0.005)

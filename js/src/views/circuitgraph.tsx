@@ -11,7 +11,7 @@ import { type CircuitPayload, FEATURE, featureOf, labelOf, shareOf } from "../ci
 import { type CircuitPart, CircuitState } from "../circuit/state";
 import { Subgraph } from "../circuit/subgraph";
 import { NodeTable } from "../circuit/table";
-import { CHARTS } from "../css";
+import { CHARTS } from "../css/charts";
 import css from "../css/circuit.css";
 import { plural, probability, significant } from "../format";
 import type { Draw } from "../mount";

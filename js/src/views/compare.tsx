@@ -2,8 +2,8 @@
 import { effect, signal, untracked } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { STRIP } from "../css";
 import css from "../css/compare.css";
+import { STRIP } from "../css/strip";
 import type { HeatmapState } from "../model";
 import type { Draw, Host } from "../mount";
 import { PageModel } from "../page";

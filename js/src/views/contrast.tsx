@@ -1,6 +1,6 @@
 // The Contrast: two sets of prompts, the features that tell them apart, and what is made of a selection of them.
 import { signal } from "@preact/signals";
-import { CHARTS } from "../css";
+import { CHARTS } from "../css/charts";
 import css from "../css/contrast.css";
 import { plural, probability } from "../format";
 import type { Draw } from "../mount";

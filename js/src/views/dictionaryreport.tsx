@@ -1,6 +1,6 @@
 // The DictionaryReport: how good one dictionary is, beside its baselines; features are chosen by a click.
 import { signal } from "@preact/signals";
-import { CHARTS } from "../css";
+import { CHARTS } from "../css/charts";
 import type { Draw } from "../mount";
 import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";

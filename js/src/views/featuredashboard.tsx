@@ -1,7 +1,7 @@
 // The FeatureDashboard: what one feature means, where it fires, what it writes, and a text of one's own.
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { CHARTS } from "../css";
+import { CHARTS } from "../css/charts";
 import css from "../css/dashboard.css";
 import mirror from "../css/mirror.css";
 import { probability } from "../format";

@@ -1,7 +1,7 @@
 // The FeatureTable: all features of a dictionary, searched, sorted and filtered; a click opens one in its place.
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { CHARTS } from "../css";
+import { CHARTS } from "../css/charts";
 import css from "../css/table.css";
 import type { Draw } from "../mount";
 import { Choose } from "../parts/choose";

@@ -1,6 +1,6 @@
 // The Frontier: many dictionaries at a glance, the same in a table, and the report of the selected one beside.
 import { signal, useComputed } from "@preact/signals";
-import { CHARTS } from "../css";
+import { CHARTS } from "../css/charts";
 import { count, plural, quantity, significant } from "../format";
 import type { Draw } from "../mount";
 import { Foot } from "../parts/foot";

@@ -1,7 +1,7 @@
 // The PatchMap: two prompts, what each cell of the clean run restores in the corrupted one, and the chosen cell.
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { CHARTS } from "../css";
+import { CHARTS } from "../css/charts";
 import mirror from "../css/mirror.css";
 import css from "../css/patchmap.css";
 import { plural, probability, signed } from "../format";

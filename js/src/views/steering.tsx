@@ -1,6 +1,6 @@
 // Steering: what a model writes as it is, steered, and under the controls, while it writes; what each strength buys.
 import { signal } from "@preact/signals";
-import { CHARTS } from "../css";
+import { CHARTS } from "../css/charts";
 import css from "../css/steering.css";
 import { count, plural } from "../format";
 import type { Draw } from "../mount";

@@ -1,6 +1,6 @@
 // The TrainingMonitor: pause, resume, stop, sparsity; curves, density, features as they form.
 import { signal, useComputed, useSignal } from "@preact/signals";
-import { CHARTS } from "../css";
+import { CHARTS } from "../css/charts";
 import { count, duration, percent, plural, share, significant } from "../format";
 import type { Draw } from "../mount";
 import { Foot } from "../parts/foot";
