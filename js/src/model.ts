@@ -1,5 +1,6 @@
 // State of one heatmap: what the picture shows (signals), what the user wants, and the way to Python.
 import { computed, signal } from "@preact/signals";
+import { HEATMAP } from "./kinds/heatmap";
 import type { ChosenFeature, HeatmapPayload, SiteView } from "./payloads";
 import { type AnyModel, type Followed, Picture, whole, words } from "./picture";
 
@@ -101,7 +102,7 @@ export class HeatmapState extends Picture<HeatmapPayload> {
   readonly edited = computed(() => (this.payload.value?.n_edits ?? 0) > 0);
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, HEATMAP);
     this.compact = model.get("lanes") === "compact";
     for (const name of ["prompt", "features", "edits", "error_term"]) this.listen(name, () => this.#adoptIdle());
     this.start(["site", "fill", "selection", "undo_depth", "redo_depth"]);

@@ -1,6 +1,6 @@
 // What every view's state begins with: the payload as it comes, whether there is a model, what failed, the way to Python.
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
-import { bytesOf, decode } from "./decode";
+import { bytesOf, decode, type Kind } from "./decode";
 import type { Payload } from "./payloads";
 import { type Failure, failureOf, Requests } from "./requests";
 
@@ -50,7 +50,13 @@ export class Picture<P extends Payload = Payload> {
   readonly followed: Followed = {};
   readonly #ends: (() => void)[] = [];
 
-  constructor(protected readonly model: AnyModel) {
+  readonly #kind: Kind<P>;
+
+  constructor(
+    protected readonly model: AnyModel,
+    kind: Kind<P>,
+  ) {
+    this.#kind = kind;
     this.requests = new Requests(
       (message) => model.send(message),
       (failed) => this.settled(failed),
@@ -127,7 +133,7 @@ export class Picture<P extends Payload = Payload> {
 
   #show(bytes: Uint8Array): void {
     try {
-      const payload = decode(bytes) as P;
+      const payload = decode(bytes, this.#kind);
       batch(() => {
         this.raw = bytes;
         this.payload.value = payload;

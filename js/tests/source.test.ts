@@ -52,12 +52,19 @@ test("text reaches the page as text only", () => {
 
 test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
-  assert.ok(gzipSync(built("widget.js"), { level: 9 }).length <= 122_000, "widget.js, of all views, gzipped");
+  const sent = (...names: string[]) =>
+    names.reduce((sum, name) => sum + gzipSync(built(`${name}.js`), { level: 9 }).length, 0);
+  assert.ok(sent("live", "live-heatmap") <= 42_000, "the code of a heatmap, gzipped");
+  assert.ok(sent("live-views") <= 80_000, "what the first other view adds, gzipped");
+  assert.ok(sent("widget") <= 118_000, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }
   assert.ok(built("shim.js").length <= 1_500, "shim.js, one copy a widget");
-  for (const name of ["widget.js", "shim.js", ...Object.keys(PAGES).map((view) => `page-${view}.js`)]) {
+  for (const name of [
+    ...["widget", "shim", "live", "live-heatmap", "live-views"].map((part) => `${part}.js`),
+    ...Object.keys(PAGES).map((view) => `page-${view}.js`),
+  ]) {
     const urls =
       built(name)
         .toString()

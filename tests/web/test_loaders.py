@@ -85,8 +85,8 @@ def test_what_views_share_comes_once(open_page: Open) -> None:
     assert asked == [2, 1, 0, 0]
     # One copy of what both import: a style sheet of the first is the very one of the second.
     shared = """() => {
-      const [a, b] = [...document.querySelectorAll(".saewidgets")].map(({ shadowRoot }) => shadowRoot.adoptedStyleSheets);
-      return a[0] === b[0];
+      const [a, b] = [...document.querySelectorAll(".saewidgets")];
+      return a.shadowRoot.adoptedStyleSheets[0] === b.shadowRoot.adoptedStyleSheets[0];
     }"""
     assert page.evaluate(shared)
     assert page.evaluate("globalThis[Symbol.for('saewidgets')].files.size") == 3

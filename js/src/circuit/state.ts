@@ -1,5 +1,6 @@
 // State of one circuit graph: what is in view, what is marked, what is asked of Python.
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { CIRCUIT } from "../kinds/circuit";
 import type { Host } from "../mount";
 import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
 import { plain } from "../signs";
@@ -142,7 +143,7 @@ export class CircuitState extends Picture<CircuitPayload> {
     private readonly host?: Host,
     readonly part?: CircuitPart,
   ) {
-    super(model);
+    super(model, CIRCUIT);
     this.start([
       "keep_nodes",
       "keep_edges",

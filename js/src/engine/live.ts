@@ -1,5 +1,6 @@
 // The model behind a page that thinks: answers what a view asks as Python would, see docs/protocol.md.
 import { encode } from "../encode";
+import { HEATMAP } from "../kinds/heatmap";
 import { PageModel } from "../page";
 import type { Control } from "../payloads";
 import { bands, N_CONTROLS } from "./control";
@@ -169,7 +170,7 @@ export class LiveModel extends PageModel {
     const payload = payloadOf(this.engine, shown, control, spent);
     this.#shown = step;
     this.set("error", null);
-    this.set("_payload", encode(payload, "heatmap"));
+    this.set("_payload", encode(payload, HEATMAP));
     for (const name of VIEW) this.set(name, payload[name]);
     this.#adopt();
     this.set("_revision", Number(this.get("_revision")) + 1);

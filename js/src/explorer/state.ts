@@ -1,5 +1,6 @@
 // State of an explorer: the models of its panels, and what they all look at.
 import { computed, effect, signal } from "@preact/signals";
+import { EXPLORER } from "../kinds/explorer";
 import { HeatmapState } from "../model";
 import type { Host } from "../mount";
 import { PageModel } from "../page";
@@ -39,7 +40,7 @@ export class ExplorerState extends Picture<ExplorerPayload> {
     model: AnyModel,
     private readonly host?: Host,
   ) {
-    super(model);
+    super(model, EXPLORER);
     this.start(["feature", "opened", "preset", "side", "widths", "_panels", "undo_depth", "redo_depth"]);
     this.#stops.push(effect(() => this.#filled()));
     if (this.live.value) this.requests.ask({ type: "begin" }).catch(() => {});

@@ -4,6 +4,7 @@ import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import css from "../css/compare.css";
 import { STRIP } from "../css/strip";
+import { COMPARE } from "../kinds/compare";
 import type { HeatmapState } from "../model";
 import type { Draw, Host } from "../mount";
 import { PageModel } from "../page";
@@ -36,7 +37,7 @@ export class CompareState extends Picture<ComparePayload> {
     model: AnyModel,
     private readonly host?: Host,
   ) {
-    super(model);
+    super(model, COMPARE);
     this.start([]);
   }
 

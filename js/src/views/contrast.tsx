@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { CHARTS } from "../css/charts";
 import css from "../css/contrast.css";
 import { plural, probability } from "../format";
+import { CONTRAST } from "../kinds/contrast";
 import type { Draw } from "../mount";
 import { Apart } from "../parts/apart";
 import { Bottleneck } from "../parts/bottleneck";
@@ -49,7 +50,7 @@ export class ContrastState extends Picture<ContrastPayload> {
   readonly redoDepth = signal(0);
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, CONTRAST);
     this.start(["undo_depth", "redo_depth", "feature"]);
   }
 

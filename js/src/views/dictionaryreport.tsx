@@ -1,6 +1,7 @@
 // The DictionaryReport: how good one dictionary is, beside its baselines; features are chosen by a click.
 import { signal } from "@preact/signals";
 import { CHARTS } from "../css/charts";
+import { DICTIONARY_REPORT } from "../kinds/report";
 import type { Draw } from "../mount";
 import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
@@ -25,7 +26,7 @@ class ReportState extends Picture<DictionaryReportPayload> {
   override readonly followed: Followed = { feature: { at: this.feature, go: (id) => this.choose(id) } };
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, DICTIONARY_REPORT);
     this.start(["feature"]);
   }
 

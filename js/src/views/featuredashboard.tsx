@@ -5,6 +5,7 @@ import { CHARTS } from "../css/charts";
 import css from "../css/dashboard.css";
 import mirror from "../css/mirror.css";
 import { probability } from "../format";
+import { FEATURE_DASHBOARD } from "../kinds/dashboard";
 import type { Draw } from "../mount";
 import { Aside } from "../parts/aside";
 import { Examples, GROUPS } from "../parts/examples";
@@ -67,7 +68,7 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
   };
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, FEATURE_DASHBOARD);
     this.start(["shown", "position", "undo_depth", "redo_depth", "text", "scale", "steer"]);
   }
 

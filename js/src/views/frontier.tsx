@@ -2,6 +2,7 @@
 import { signal, useComputed } from "@preact/signals";
 import { CHARTS } from "../css/charts";
 import { count, plural, quantity, significant } from "../format";
+import { FRONTIER } from "../kinds/frontier";
 import type { Draw } from "../mount";
 import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
@@ -30,7 +31,7 @@ class FrontierState extends Picture<FrontierPayload> {
   readonly x = signal("log");
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, FRONTIER);
     this.start(["selected", "feature", "y", "x"]);
   }
 

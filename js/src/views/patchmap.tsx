@@ -5,6 +5,7 @@ import { CHARTS } from "../css/charts";
 import mirror from "../css/mirror.css";
 import css from "../css/patchmap.css";
 import { plural, probability, signed } from "../format";
+import { PATCH_MAP } from "../kinds/patchmap";
 import type { Draw } from "../mount";
 import { CellMap, inWords } from "../parts/cellmap";
 import { CellSide } from "../parts/cellside";
@@ -65,7 +66,7 @@ export class PatchState extends Picture<PatchMapPayload> {
   readonly redoDepth = signal(0);
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, PATCH_MAP);
     this.start([
       "undo_depth",
       "redo_depth",

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { CHARTS } from "../css/charts";
 import css from "../css/steering.css";
 import { count, plural } from "../format";
+import { STEERING } from "../kinds/steering";
 import type { Draw } from "../mount";
 import { DoseCharts } from "../parts/dosecharts";
 import { Foot } from "../parts/foot";
@@ -70,7 +71,7 @@ export class SteeringState extends Picture<SteeringPayload> {
   readonly cursor = signal<number | null>(null);
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, STEERING);
     this.start(["control", "undo_depth", "redo_depth"]);
   }
 

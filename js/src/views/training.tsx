@@ -2,6 +2,7 @@
 import { signal, useComputed, useSignal } from "@preact/signals";
 import { CHARTS } from "../css/charts";
 import { count, duration, percent, plural, share, significant } from "../format";
+import { TRAINING } from "../kinds/training";
 import type { Draw } from "../mount";
 import { Foot } from "../parts/foot";
 import { Help, helpKey } from "../parts/help";
@@ -53,7 +54,7 @@ class TrainingState extends Picture<TrainingPayload> {
   readonly cursor = signal<number | null>(null);
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, TRAINING);
     this.start(["scale"]);
   }
 
