@@ -39,9 +39,13 @@ export class Picture<P extends Payload = Payload> {
   /** Bytes of the picture, for "save" where there is no kernel. */
   raw: Uint8Array = new Uint8Array(0);
   readonly live = signal(false);
+  readonly undoDepth = signal(0);
+  readonly redoDepth = signal(0);
   readonly error = signal<Failure | null>(null);
   readonly requests: Requests;
   readonly failure = computed(() => this.requests.failure.value ?? this.error.value);
+  /** The picture is not that of what was asked. */
+  readonly drained = computed(() => this.requests.stale.value || this.failure.value !== null);
   /** Of the view: what its files are called. */
   readonly name: string;
   /** Reserved before the first picture, in px. */
@@ -88,6 +92,8 @@ export class Picture<P extends Payload = Payload> {
   /** Takes what belongs to the view from the traits, else from the payload. */
   protected view(): void {
     this.live.value = this.model.get("live") === true;
+    this.undoDepth.value = whole(this.model.get("undo_depth"));
+    this.redoDepth.value = whole(this.model.get("redo_depth"));
     const error = this.model.get("error") as Record<string, unknown> | null;
     this.error.value = error ? failureOf(error) : null;
   }
@@ -102,7 +108,8 @@ export class Picture<P extends Payload = Payload> {
         if (this.#ends.length) this.#picture();
       }),
     );
-    for (const name of ["live", "error", ...traits]) this.listen(name, () => batch(() => this.view()));
+    for (const name of ["live", "error", "undo_depth", "redo_depth", ...traits])
+      this.listen(name, () => batch(() => this.view()));
     const receive = (message: unknown, buffers?: unknown[]) => {
       if (typeof message === "object" && message !== null) {
         this.requests.receive(message as Record<string, unknown>, buffers ?? []);

@@ -20,11 +20,14 @@ function sheetOf(text: string): CSSStyleSheet {
   return sheet;
 }
 
-/** Gives the shadow root around `element` these sheets, but for those that it has; nothing to an element outside one. */
+/**
+ * Gives the shadow root around `element` these sheets, but for those that it has; nothing to an element outside one.
+ * Those that it has win over them.
+ */
 export function wear(element: HTMLElement, texts: readonly string[]): void {
   const root = element.getRootNode() as ShadowRoot;
   try {
-    root.adoptedStyleSheets = [...new Set([...root.adoptedStyleSheets, ...texts.map(sheetOf)])];
+    root.adoptedStyleSheets = [...new Set([...texts.map(sheetOf), ...root.adoptedStyleSheets])];
   } catch {
     for (const text of texts) {
       const style = document.createElement("style");

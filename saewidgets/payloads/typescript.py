@@ -1,4 +1,4 @@
-"""Writes `js/src/payloads.ts` and `js/src/records.ts` from the payload dataclasses, so that the two halves cannot drift.
+"""Writes `payloads.ts` and `records.ts` of `js/src` from the payload dataclasses, so that the two halves cannot drift.
 
 python -m saewidgets.payloads.typescript > js/src/payloads.ts
 python -m saewidgets.payloads.typescript records > js/src/records.ts

@@ -4,19 +4,18 @@ import { CHARTS } from "../css/charts";
 import css from "../css/contrast.css";
 import { plural, probability } from "../format";
 import { CONTRAST } from "../kinds/contrast";
-import type { Draw } from "../mount";
 import { Apart } from "../parts/apart";
 import { Bottleneck } from "../parts/bottleneck";
 import { Foot } from "../parts/foot";
-import { Help, helpKey } from "../parts/help";
+import { drawn, Frame, type OwnKey } from "../parts/frame";
 import { Menu } from "../parts/menu";
 import { Segments } from "../parts/segments";
-import { Edge, Failed, Working } from "../parts/status";
+import { Failed, Working } from "../parts/status";
 import { Steps } from "../parts/steps";
 import type { ContrastPayload } from "../payloads";
-import { type AnyModel, Picture, whole, words } from "../picture";
+import { type AnyModel, Picture, words } from "../picture";
 import { plain } from "../signs";
-import { type BaseView, makeBaseView } from "../view";
+import type { BaseView } from "../view";
 
 const KEYS = [
   ["Tab Space", "go to a feature, choose it"],
@@ -46,12 +45,10 @@ const said = (lines: readonly string[]): string[] => lines.filter((line) => line
 export class ContrastState extends Picture<ContrastPayload> {
   readonly draft = signal<Partial<Draft>>({});
   readonly feature = signal("");
-  readonly undoDepth = signal(0);
-  readonly redoDepth = signal(0);
 
   constructor(model: AnyModel) {
     super(model, CONTRAST);
-    this.start(["undo_depth", "redo_depth", "feature"]);
+    this.start(["feature"]);
   }
 
   /** What is wanted, else what is shown. */
@@ -100,8 +97,6 @@ export class ContrastState extends Picture<ContrastPayload> {
 
   protected override view(): void {
     super.view();
-    this.undoDepth.value = whole(this.model.get("undo_depth"));
-    this.redoDepth.value = whole(this.model.get("redo_depth"));
     this.feature.value = words(this.model.get("feature")) || (this.payload.value?.feature ?? "");
     // What Python says is newer than what was typed before.
     if (!this.requests.busy.value) this.settled(this.failure.value !== null);
@@ -110,29 +105,24 @@ export class ContrastState extends Picture<ContrastPayload> {
 
 export type ContrastView = BaseView<ContrastState>;
 
-export const contrast: Draw = (model, root, ended) => {
-  const state = new ContrastState(model);
-  return { state, element: <Contrast view={makeBaseView(state, root, ended, CHARTS)} /> };
+export const contrast = drawn((model) => new ContrastState(model), Contrast, css, ...CHARTS);
+
+/** What is typed into the prompts is theirs alone. */
+const ownKey: OwnKey = (event, typing) => {
+  if (typing) event.stopPropagation();
+  return false;
 };
 
 function Contrast({ view }: { view: ContrastView }) {
   const { state } = view;
   const payload = state.payload.value;
-  const help = helpKey(view);
-  const key = (event: KeyboardEvent) => {
-    const { tagName } = event.composedPath()[0] as HTMLElement;
-    if (tagName === "TEXTAREA") event.stopPropagation();
-    else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && state.live.value) {
-      state.requests.step(event.shiftKey ? "redo" : "undo");
-      event.preventDefault();
-      event.stopPropagation();
-    } else help(event);
-  };
-  const drained = state.requests.stale.value || state.failure.value !== null;
   return (
-    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
-      <style>{css}</style>
-      <Edge view={view} />
+    <Frame
+      view={view}
+      keys={KEYS}
+      onKey={ownKey}
+      heard={payload && !state.requests.busy.value && plain(payload.verdict, 400)}
+    >
       <div class="bar0">
         <h2>What tells them apart</h2>
         <span class="sp" />
@@ -152,7 +142,7 @@ function Contrast({ view }: { view: ContrastView }) {
       )}
       <Failed view={view} />
       {payload && (
-        <div class={drained ? "drained" : ""}>
+        <div class={state.drained.value ? "drained" : ""}>
           <p class="said">{payload.n_beyond ? plain(payload.verdict, 400) : <b>{plain(payload.verdict, 400)}</b>}</p>
           <Confounds payload={payload} />
           <Apart view={view} payload={payload} />
@@ -167,11 +157,7 @@ function Contrast({ view }: { view: ContrastView }) {
           </>
         )}
       </Foot>
-      <Help view={view} keys={KEYS} />
-      <div class="hear" role="status" aria-live="polite">
-        {payload && !state.requests.busy.value && plain(payload.verdict, 400)} {view.said}
-      </div>
-    </div>
+    </Frame>
   );
 }
 
