@@ -106,7 +106,7 @@ def carriers(view: str) -> tuple[Carrier, ...]:
 
 def refs(value: tuple[Carrier, ...] | None, _: object) -> str | None:
     """What the front end is told of a view's carriers."""
-    return value and " ".join(carrier.ref for carrier in value)
+    return " ".join(carrier.ref for carrier in value) if value else None
 
 
 def inline_host() -> bool:
