@@ -23,7 +23,7 @@ NEEDED = {
             "report",
         )
     },
-    "saewidgets/static/shim.js": "make js",
+    **{f"saewidgets/static/{name}.js": "make js" for name in ("shim", "live", "live-heatmap", "live-views")},
     "saewidgets/demo/assets/model/model.safetensors": "make demo-model",
 }
 

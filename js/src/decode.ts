@@ -1,34 +1,24 @@
 // Bytes -> payload. Nothing is read before its place was compared with the bytes that are there.
-import {
-  type CircuitPayload,
-  type ComparePayload,
-  type ContrastPayload,
-  type Control,
-  type DictionaryReportPayload,
-  type FeatureDashboardPayload,
-  type FeatureTablePayload,
-  type FrontierPayload,
-  type HeatmapPayload,
-  type Histogram,
-  KINDS,
-  type PatchMapPayload,
-  type Payload,
-  type Predictions,
-  RECORDS,
-  type SteeringPayload,
-  type TableRows,
-  type TrainingPayload,
-} from "./payloads";
+import type { Fields } from "./payloads";
 
 const HEAD = 16;
 const VERSION = 1;
 const MAX_BUFFERS = 10_000;
 
 type TypedArray = Uint8Array | Uint16Array | Uint32Array | Float32Array;
+type Inner = NonNullable<Fields[1]>;
 interface Buffer {
   dtype: string;
   shape: number[];
   data: TypedArray;
+}
+
+/** A kind of payload: its name in the bytes, its fields, and what its views rely on. */
+export interface Kind<P> {
+  name: string;
+  fields: Fields;
+  /** Throws a `PayloadError`. */
+  check?(payload: P): void;
 }
 
 /** The bytes are not a payload, or a damaged one. */
@@ -73,8 +63,8 @@ export function bytesOf(value: unknown): Uint8Array {
   return new Uint8Array(0);
 }
 
-/** The payload in `raw`; throws a `PayloadError` and nothing else. */
-export function decode(raw: Uint8Array): Payload {
+/** The payload of this kind in `raw`; throws a `PayloadError` and nothing else. */
+export function decode<P>(raw: Uint8Array, { name, fields, check }: Kind<P>): P {
   // Typed arrays need aligned starts, and the host may reuse its buffer.
   const bytes = raw.slice();
   const view = new DataView(bytes.buffer);
@@ -88,16 +78,9 @@ export function decode(raw: Uint8Array): Payload {
     throw new PayloadError("The payload is damaged or cut short.");
   }
   const header = parse(bytes.subarray(HEAD, start));
-  const kind = field(header, "kind");
-  const record = typeof kind === "string" ? KINDS.get(kind) : undefined;
-  if (record === undefined) throw new PayloadError("Unknown kind of payload.");
-  const payload = load(
-    field(header, "data"),
-    record,
-    buffers(field(header, "buffers"), bytes, start),
-    record,
-  ) as Payload;
-  CHECKS.get(record)?.(payload);
+  if (field(header, "kind") !== name) throw new PayloadError(`This is no payload of a ${name}.`);
+  const payload = record(field(header, "data"), fields, buffers(field(header, "buffers"), bytes, start), name) as P;
+  check?.(payload);
   return payload;
 }
 
@@ -114,7 +97,7 @@ const field = (value: unknown, name: string): unknown =>
     ? (value as Record<string, unknown>)[name]
     : undefined;
 
-const isSize = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
+export const isSize = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
 
 function buffers(entries: unknown, bytes: Uint8Array, start: number): Buffer[] {
   if (!Array.isArray(entries) || entries.length > MAX_BUFFERS)
@@ -139,24 +122,29 @@ function buffer(entry: unknown, bytes: Uint8Array, start: number): Buffer {
   throw new PayloadError("A buffer lies outside the file.");
 }
 
-/** Rebuilds one field as its declaration says. */
-function load(value: unknown, type: string, buffers: Buffer[], name: string): unknown {
+/** Rebuilds a record as its declaration says. */
+function record(value: unknown, [fields, inner = {}]: Fields, buffers: Buffer[], name: string): unknown {
+  if (typeof value !== "object" || value === null) throw new PayloadError(`${name} is no object.`);
+  return Object.fromEntries(
+    fields.split(" ").map((entry) => {
+      const [key, type] = entry.split(":") as [string, string];
+      return [key, load(field(value, key), type, inner, buffers, `${name}.${key}`)];
+    }),
+  );
+}
+
+/** Rebuilds one field; `inner` has the records that may be in it. */
+function load(value: unknown, type: string, inner: Inner, buffers: Buffer[], name: string): unknown {
   if (type.endsWith("?"))
-    return value === null || value === undefined ? null : load(value, type.slice(0, -1), buffers, name);
+    return value === null || value === undefined ? null : load(value, type.slice(0, -1), inner, buffers, name);
   if (type.endsWith("[]")) {
     if (!Array.isArray(value)) throw new PayloadError(`${name} is no list.`);
     // A long prompt has 100,000 token texts: they are looked at, not copied.
     if (type === "string[]" && value.every((item) => typeof item === "string")) return value;
-    return value.map((item) => load(item, type.slice(0, -2), buffers, name));
+    return value.map((item) => load(item, type.slice(0, -2), inner, buffers, name));
   }
-  const record = RECORDS.get(type);
-  if (record !== undefined) {
-    if (typeof value !== "object" || value === null) throw new PayloadError(`${name} is no object.`);
-    const fields = record.split(" ").map((entry) => entry.split(":") as [string, string]);
-    return Object.fromEntries(
-      fields.map(([key, inner]) => [key, load(field(value, key), inner, buffers, `${name}.${key}`)]),
-    );
-  }
+  const fields = inner[type];
+  if (fields) return record(value, fields, buffers, name);
   if (type === "string" || type === "number" || type === "boolean") {
     if (typeof value !== type) throw new PayloadError(`${name} is no ${type}.`);
     return value;
@@ -173,205 +161,8 @@ function array(index: unknown, type: string, buffers: Buffer[], name: string): u
   return dimensions ? { data: found.data, rows: found.shape[0], columns: found.shape[1] } : found.data;
 }
 
-/** What the views rely on: rows of equal length, indices that exist. */
-// biome-ignore lint/suspicious/noExplicitAny: each check is of the record it stands under
-const CHECKS: ReadonlyMap<string, (payload: any) => void> = new Map<string, (payload: any) => void>([
-  ["HeatmapPayload", checkHeatmap],
-  ["TrainingPayload", checkTraining],
-  ["FrontierPayload", checkFrontier],
-  ["DictionaryReportPayload", checkReport],
-  ["FeatureDashboardPayload", checkDashboard],
-  ["PatchMapPayload", checkPatchMap],
-  ["FeatureTablePayload", checkTable],
-  ["CircuitPayload", checkCircuit],
-  ["TableRows", checkRows],
-  ["SteeringPayload", checkSteering],
-  ["ComparePayload", checkCompare],
-  ["ContrastPayload", checkContrast],
-]);
-
 /** Refuses rows of another number than expected. */
-function rowsOf(name: string, values: { length: number } | null, expected: number): void {
+export function rowsOf(name: string, values: { length: number } | null, expected: number): void {
   if (values && values.length !== expected)
     throw new PayloadError(`${name} has ${values.length} rows, not ${expected}.`);
-}
-
-function checkHistogram(name: string, { edges, counts }: Histogram): void {
-  if (edges.length || counts.length) rowsOf(name, edges, counts.length + 1);
-}
-
-function checkTraining(payload: TrainingPayload): void {
-  for (const curve of payload.curves) rowsOf(curve.name, curve.values, payload.steps.length);
-  rowsOf("changed_to", payload.changed_to, payload.changed_at.length);
-  checkHistogram("density", payload.density);
-  for (const { id, slot, passages } of payload.features) {
-    if (!isSize(slot)) throw new PayloadError("A feature has no slot.");
-    for (const passage of passages) rowsOf(id, passage.values, passage.text.length);
-  }
-}
-
-function checkFrontier({ points, front_fvu, front_ce }: FrontierPayload): void {
-  for (const front of [front_fvu, front_ce]) {
-    for (const index of front) if (index >= points.length) throw new PayloadError("The frontier names no point.");
-  }
-  for (const { report } of points) if (report) checkReport(report);
-}
-
-function checkReport(report: DictionaryReportPayload): void {
-  checkHistogram("density", report.density);
-  checkHistogram("neighbours", report.neighbours);
-}
-
-function checkDashboard({ histogram, slot, groups, live }: FeatureDashboardPayload): void {
-  checkHistogram("histogram", histogram);
-  if (!isSize(slot)) throw new PayloadError("The feature has no slot.");
-  for (const { kind, passages } of groups) {
-    for (const { text, values, peak } of passages) {
-      rowsOf(kind, values, text.length);
-      if (!isSize(peak) || peak >= Math.max(1, text.length)) throw new PayloadError("An example has no peak.");
-    }
-  }
-  if (live) checkHeatmap(live);
-}
-
-function checkPatchMap({ tokens, corrupt_tokens, blocks }: PatchMapPayload): void {
-  const length = tokens.text.length;
-  for (const { ids, kind, text } of [tokens, corrupt_tokens]) {
-    for (const values of [ids, kind, text]) rowsOf("tokens", values, length);
-  }
-  for (const { name, columns, nodes, values, measured, low, high } of blocks) {
-    rowsOf(name, nodes, columns.length);
-    for (const table of [values, measured, low, high]) rowsOf(name, table.data, length * columns.length);
-  }
-}
-
-function checkTable({ statistics, rows, charts, points }: FeatureTablePayload): void {
-  checkRows(rows);
-  if (rows.values.columns !== statistics.length) throw new PayloadError("The rows have other columns than the table.");
-  for (const { name, all, fit } of charts) {
-    checkHistogram(name, all);
-    rowsOf(name, fit, all.counts.length);
-  }
-  for (const { index, x, y, fit, label } of points) {
-    for (const values of [x, y, fit, ...(label.length ? [label] : [])]) rowsOf("points", values, index.length);
-  }
-}
-
-function checkRows({ index, label, words, values, known, bars, order, start }: TableRows): void {
-  rowsOf("label", label, index.length);
-  rowsOf("known", known, values.data.length);
-  const even = index.length ? words.length % index.length === 0 : words.length === 0;
-  if (!even || values.rows !== index.length || bars.rows !== index.length || !isSize(order) || !isSize(start))
-    throw new PayloadError("The rows of the table are of unequal length.");
-}
-
-function checkCircuit({
-  nodes,
-  now,
-  before,
-  source,
-  target,
-  columns,
-  widths,
-  rows,
-  effect,
-  words,
-}: CircuitPayload): void {
-  const n = nodes.id.length;
-  for (const values of [nodes.kind, nodes.row, nodes.position, nodes.slot, nodes.label, nodes.density, nodes.status])
-    rowsOf("nodes", values, n);
-  rowsOf("target", target, source.length);
-  rowsOf("widths", widths, columns.length);
-  for (const side of [now, before]) {
-    if (!side) continue;
-    const { edge, ...own } = side;
-    rowsOf("edge", edge, source.length);
-    for (const values of Object.values(own)) rowsOf("side", values, n);
-  }
-  for (const ends of [source, target])
-    for (const end of ends) if (end >= n) throw new PayloadError("An edge names no node.");
-  for (let i = 0; i < n; i++) {
-    const [row, position] = [nodes.row[i] as number, nodes.position[i] as number];
-    if (row >= rows.length || position >= columns.length) throw new PayloadError("A node stands outside the graph.");
-  }
-  for (const mode of effect?.modes ?? [])
-    for (const values of [mode.predicted, mode.measured, mode.low, mode.high, mode.direction_low, mode.direction_high])
-      rowsOf(mode.mode, values, effect?.rows.length ?? 0);
-  for (const values of [words.before, words.after, words.low, words.high]) rowsOf("words", values, words.word.length);
-}
-
-function checkSteering({ sliders, texts, doses, kept }: SteeringPayload): void {
-  for (const { slot, half } of sliders) {
-    if (!isSize(slot) || !(half > 0)) throw new PayloadError("A slider has no slot or no way to go.");
-  }
-  for (const { role, tokens, differs, values, n_prompt } of texts) {
-    for (const row of [tokens.ids, tokens.kind, differs]) rowsOf(role, row, tokens.text.length);
-    if (values.rows !== sliders.length || values.columns !== tokens.text.length || !isSize(n_prompt))
-      throw new PayloadError("A text and its values are of unequal length.");
-  }
-  for (const matrix of doses ? [doses.effect, doses.kl, doses.perplexity] : []) {
-    if (matrix.columns !== doses?.strengths.length || matrix.rows !== doses.effect.rows || !(matrix.rows > 0))
-      throw new PayloadError("The curves are of unequal length.");
-  }
-  if (doses && !(isSize(doses.n_directions) && doses.n_directions < doses.effect.rows))
-    throw new PayloadError("The curves miss their controls.");
-  for (const { note, sliders: ids, values } of kept) rowsOf(note, values, ids.length);
-}
-
-function checkContrast({ positive, negative, bottleneck }: ContrastPayload): void {
-  if (!bottleneck) return;
-  const { concepts, readers, scores, answers, held, corrected, accuracy, low, high, control, correction } = bottleneck;
-  const n = positive.length + negative.length;
-  for (const values of [answers, held]) rowsOf("prompts", values, n);
-  rowsOf("scores", scores.data, n * concepts.length);
-  rowsOf("readers", readers, concepts.length);
-  for (const values of [accuracy, low, high, control]) rowsOf("accuracy", values, corrected.length);
-  if (!correction) return;
-  const { prompt, values, words, before, after } = correction;
-  if (!isSize(prompt) || prompt >= n) throw new PayloadError("The correction is of no prompt.");
-  for (const one of [values, correction.scores]) rowsOf("concepts", one, concepts.length);
-  for (const one of [before, after, correction.low, correction.high]) rowsOf("words", one, words.length);
-}
-
-function checkCompare({ left_token, right_token, same, features, predictions, control, pair }: ComparePayload): void {
-  const n = left_token.length;
-  for (const values of [right_token, same]) rowsOf("pairs", values, n);
-  rowsOf("features", features.indptr, n + 1);
-  for (const values of [features.right, features.a, features.b, features.cosine])
-    rowsOf("features", values, features.left.length);
-  if (!isSize(pair)) throw new PayloadError("There is no such pair.");
-  if (predictions) checkPredictions(predictions, control);
-}
-
-function checkPredictions({ positions, token, before, after }: Predictions, control: Control | null): void {
-  for (const matrix of [token, before, after, control?.low ?? null, control?.high ?? null]) {
-    if (matrix && (matrix.rows !== positions.length || matrix.columns !== token.columns)) {
-      throw new PayloadError("The predictions are of unequal shape.");
-    }
-  }
-}
-
-function checkHeatmap(payload: HeatmapPayload): void {
-  const length = payload.tokens.text.length;
-  const rows: [string, { length: number } | null, number][] = [
-    ["tokens.ids", payload.tokens.ids, length],
-    ["tokens.kind", payload.tokens.kind, length],
-    ["surprise", payload.surprise, length],
-    ["surprise_after", payload.surprise_after, length],
-  ];
-  for (const site of payload.sites) {
-    rows.push([site.key, site.active, length], [site.key, site.error, length]);
-    rows.push([site.key, site.active_after, length], [site.key, site.error_after, length]);
-    rows.push(
-      [site.key, site.strongest.indptr, length + 1],
-      [site.key, site.strongest.value, site.strongest.index.length],
-    );
-    if (site.strongest_after) rows.push([site.key, site.strongest_after.indptr, length + 1]);
-  }
-  for (const feature of payload.features) {
-    rows.push([feature.id, feature.values, length], [feature.id, feature.after, length]);
-    if (!isSize(feature.slot)) throw new PayloadError("A feature has no slot.");
-  }
-  checkPredictions(payload.predictions, payload.control);
-  for (const [name, values, expected] of rows) rowsOf(name, values, expected);
 }

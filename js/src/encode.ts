@@ -1,6 +1,6 @@
 // Payload -> bytes, the inverse of decode.ts: for pages that make pictures themselves.
-import { crc32 } from "./decode";
-import { KINDS, type Matrix, type Payload, RECORDS } from "./payloads";
+import { crc32, type Kind } from "./decode";
+import type { Fields, Matrix } from "./payloads";
 
 type Numbers = Uint8Array | Uint16Array | Uint32Array | Float32Array;
 const TYPES: ReadonlyMap<string, string> = new Map([
@@ -13,7 +13,7 @@ const HEAD = 16;
 const padded = (size: number): number => Math.ceil(size / 8) * 8;
 
 /** The bytes that `saewidgets.payloads.decode` and `decode` read. */
-export function encode(payload: Payload, kind: string): Uint8Array<ArrayBuffer> {
+export function encode<P>(payload: P, { name, fields }: Kind<P>): Uint8Array<ArrayBuffer> {
   const arrays: Numbers[] = [];
   const buffers: { dtype: string; shape: number[]; offset: number }[] = [];
   let size = 0;
@@ -22,25 +22,27 @@ export function encode(payload: Payload, kind: string): Uint8Array<ArrayBuffer> 
     size += padded(data.byteLength);
     return { $buffer: arrays.push(data) - 1 };
   };
-  const dump = (value: unknown, type: string): unknown => {
+  const record = (value: object, [fields, inner = {}]: Fields): unknown =>
+    Object.fromEntries(
+      fields.split(" ").map((entry) => {
+        const [key, type] = entry.split(":") as [string, string];
+        return [key, dump((value as Record<string, unknown>)[key], type.replace(/\?$/, ""), inner)];
+      }),
+    );
+  const dump = (value: unknown, type: string, records: NonNullable<Fields[1]>): unknown => {
     if (value === null || value === undefined) return null;
-    const inner = type.replace(/\?$/, "");
-    if (inner.endsWith("[]")) return (value as unknown[]).map((item) => dump(item, inner.slice(0, -2)));
-    const record = RECORDS.get(inner);
-    if (record !== undefined) {
-      const fields = record.split(" ").map((entry) => entry.split(":") as [string, string]);
-      const from = value as Record<string, unknown>;
-      return Object.fromEntries(fields.map(([name, type]) => [name, dump(from[name], type)]));
-    }
+    if (type.endsWith("[]")) return (value as unknown[]).map((item) => dump(item, type.slice(0, -2), records));
+    const fields = records[type];
+    if (fields) return record(value, fields);
     if (ArrayBuffer.isView(value)) return place(value as Numbers, [(value as Numbers).length]);
-    if (inner.endsWith("*2")) {
+    if (type.endsWith("*2")) {
       const { data, rows, columns } = value as Matrix<Numbers>;
       return place(data, [rows, columns]);
     }
     return value;
   };
-  const data = dump(payload, KINDS.get(kind) ?? "");
-  const text = new TextEncoder().encode(JSON.stringify({ kind, data, buffers }));
+  const data = record(payload as object, fields);
+  const text = new TextEncoder().encode(JSON.stringify({ kind: name, data, buffers }));
   const start = padded(HEAD + text.length);
   const bytes = new Uint8Array(start + size);
   bytes.fill(32, HEAD, start);

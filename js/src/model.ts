@@ -1,7 +1,8 @@
 // State of one heatmap: what the picture shows (signals), what the user wants, and the way to Python.
 import { computed, signal } from "@preact/signals";
+import { HEATMAP } from "./kinds/heatmap";
 import type { ChosenFeature, HeatmapPayload, SiteView } from "./payloads";
-import { type AnyModel, type Followed, Picture, whole, words } from "./picture";
+import { type AnyModel, type Followed, Picture, words } from "./picture";
 
 /** An edit as JSON, the form Python reads (`saewidgets.interventions.from_json`). */
 export interface Edit {
@@ -61,8 +62,6 @@ export class HeatmapState extends Picture<HeatmapPayload> {
   readonly fill = signal("");
   readonly selection = signal(0);
   readonly focused = signal("");
-  readonly undoDepth = signal(0);
-  readonly redoDepth = signal(0);
   /** Tokens that are underlined: they differ from what they are compared with. */
   readonly differing = signal<ReadonlySet<number>>(new Set());
   /** The token under the pointer here, and in a view that this one follows; -1 for none. */
@@ -101,10 +100,10 @@ export class HeatmapState extends Picture<HeatmapPayload> {
   readonly edited = computed(() => (this.payload.value?.n_edits ?? 0) > 0);
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, HEATMAP);
     this.compact = model.get("lanes") === "compact";
     for (const name of ["prompt", "features", "edits", "error_term"]) this.listen(name, () => this.#adoptIdle());
-    this.start(["site", "fill", "selection", "undo_depth", "redo_depth"]);
+    this.start(["site", "fill", "selection"]);
     this.#adopt();
   }
 
@@ -208,8 +207,6 @@ export class HeatmapState extends Picture<HeatmapPayload> {
   protected override view(): void {
     super.view();
     const payload = this.payload.value;
-    this.undoDepth.value = whole(this.model.get("undo_depth"));
-    this.redoDepth.value = whole(this.model.get("redo_depth"));
     if (!payload) return;
     this.site.value = words(this.model.get("site")) || payload.site;
     const fill = words(this.model.get("fill")) || payload.fill;

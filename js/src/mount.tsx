@@ -1,10 +1,11 @@
 // Draws a view into an element: an open shadow root of its own, so that host and widget never restyle each other.
 import { effect } from "@preact/signals";
 import { type ComponentChild, render } from "preact";
-import css from "./css";
+import { BASE } from "./css";
 import { colors } from "./palette";
 import type { AnyModel, Picture } from "./picture";
 import { followHost } from "./theme";
+import { wear } from "./wear";
 
 /** The part of anywidget's host that we use: other models of the same kernel. */
 export interface Host {
@@ -18,34 +19,6 @@ export type Draw = (
   ended: AbortSignal,
   host?: Host,
 ) => { state: Picture; element: ComponentChild };
-
-/** What one page shares among all widgets, whichever copy of the bundle drew them. */
-interface Shared {
-  sheet?: CSSStyleSheet;
-}
-const KEY = Symbol.for("saewidgets");
-
-function shared(): Shared {
-  const home = globalThis as unknown as Record<symbol, Shared | undefined>;
-  home[KEY] ??= {};
-  return home[KEY];
-}
-
-function style(root: ShadowRoot): void {
-  const text = css + colors;
-  try {
-    const store = shared();
-    if (!store.sheet) {
-      store.sheet = new CSSStyleSheet();
-      store.sheet.replaceSync(text);
-    }
-    root.adoptedStyleSheets = [store.sheet];
-  } catch {
-    const element = document.createElement("style");
-    element.textContent = text;
-    root.append(element);
-  }
-}
 
 export interface Place {
   model: AnyModel;
@@ -63,11 +36,11 @@ export function mount({ model, el, signal, host: others, seen }: Place, views: R
   host.className = "saewidgets";
   host.dataset.lmSuppressShortcuts = "true";
   const shadow = host.attachShadow({ mode: "open" });
-  style(shadow);
   const root = document.createElement("div");
   root.className = "sw";
   root.dataset.lmSuppressShortcuts = "true";
   shadow.append(root);
+  wear(root, [...BASE, colors]);
   el.replaceChildren(host);
 
   root.classList.toggle("mono", model.get("text_face") === "mono");

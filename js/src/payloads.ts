@@ -823,92 +823,18 @@ export interface ExplorerPayload {
   widths: number[];
 }
 
-/** Fields of each record, for the decoder: a typed array, text, a number or another record. */
-export const RECORDS: ReadonlyMap<string, string> = new Map([
-  ["Tokens", "text:string[] ids:uint32 kind:uint8 pieces:string[]"],
-  ["Sparse", "indptr:uint32 index:uint32 value:float32"],
-  ["SiteView", "key:string architecture:string width:number strongest:Sparse active:uint32 error:float32 strongest_after:Sparse? active_after:uint32? error_after:float32?"],
-  ["ChosenFeature", "id:string label:string slot:number maximum:number values:float32 after:float32? edit:string scale:number?"],
-  ["Predictions", "positions:uint32 vocabulary:string[] token:uint32*2 before:float32*2 after:float32*2? kl:float32?"],
-  ["Context", "model:string dictionaries:string error:string propagation:string seed:number milliseconds:number version:string code:string"],
-  ["Control", "n:number seed:number low:float32*2 high:float32*2 kl_features:float32*2 kl_directions:float32*2"],
-  ["FeatureLabel", "id:string label:string"],
-  ["HeatmapPayload", "prompt:string tokens:Tokens sites:SiteView[] site:string features:ChosenFeature[] fill:string selection:number surprise:float32 predictions:Predictions context:Context surprise_after:float32? control:Control? n_edits:number labels:FeatureLabel[]"],
-  ["Curve", "name:string chart:string values:float32"],
-  ["Histogram", "edges:float32 counts:uint32 outside:number log:boolean"],
-  ["Passage", "text:string[] values:float32 peak:number"],
-  ["FormingFeature", "id:string slot:number maximum:number passages:Passage[]"],
-  ["TrainingPayload", "name:string phase:string step:number n_steps:number tokens:number tokens_per_second:number seconds_left:number? learning_rate:number sparsity:number counted:boolean steps:uint32 curves:Curve[] changed_at:uint32 changed_to:float32 density:Histogram features:FormingFeature[] context:Context scale:string"],
-  ["Estimate", "value:number low:number? high:number?"],
-  ["Beside", "baseline:string estimate:Estimate"],
-  ["Measure", "name:string group:string estimate:Estimate baselines:Beside[] unit:string better:string definition:string mask:string window:string"],
-  ["ListedFeature", "id:string label:string density:number note:string"],
-  ["DictionaryReportPayload", "name:string architecture:string width:number measures:Measure[] baselines:string[] density:Histogram neighbours:Histogram dead:ListedFeature[] dense:ListedFeature[] n_dead:number n_dense:number context:Context dense_from:number card:string scale:string feature:string"],
-  ["FrontierPoint", "name:string kind:string architecture:string width:number l0:Estimate fvu:Estimate ce:Estimate? report:DictionaryReportPayload?"],
-  ["FrontierPayload", "points:FrontierPoint[] context:Context front_fvu:uint32 front_ce:uint32 y:string x:string selected:string ce_name:string"],
-  ["LabelMeter", "name:string score:Estimate random:number? n:number"],
-  ["ExampleGroup", "kind:string passages:Passage[] contexts:uint32 positions:uint32 low:number high:number share:number negative:boolean"],
-  ["Word", "text:string value:number"],
-  ["RelatedFeature", "id:string value:number label:string"],
-  ["FeatureDashboardPayload", "id:string context:Context histogram:Histogram label:string label_note:string slot:number meters:LabelMeter[] n_tokens:number n_active:number maximum:number groups:ExampleGroup[] shown:string fires_on:Word[] promoted:Word[] suppressed:Word[] skew:number? kurtosis:number? near:RelatedFeature[] together:RelatedFeature[] alike:RelatedFeature[] nearest_live:RelatedFeature? live:HeatmapPayload? position:number live_note:string written_note:string source:string"],
-  ["PatchBlock", "name:string kind:string columns:string[] nodes:string[] values:float32*2 measured:uint8*2 low:float32*2 high:float32*2 band:number? labels:string[]"],
-  ["PatchDetail", "node:string position:number restored:number low:number high:number words:string[] before:float32 after:float32 before_low:float32 before_high:float32 parts:string[] part_values:float32? part_band:number"],
-  ["PatchPath", "sender:string sender_position:number receiver:string receiver_position:number restored:number low:number high:number propagation:string"],
-  ["PatchRegion", "name:string positions:uint32"],
-  ["PatchMapPayload", "clean:string corrupt:string tokens:Tokens corrupt_tokens:Tokens blocks:PatchBlock[] target:string low:number high:number context:Context show:string corruption:string n_prompts:number n_patches:number controls:number verdict:string cell:string details:PatchDetail[] paths:PatchPath[] regions:PatchRegion[]"],
-  ["Statistic", "name:string title:string unit:string low:number high:number known:number"],
-  ["TableRows", "order:number start:number index:uint32 label:string[] words:string[] values:float32*2 known:uint8 bars:float32*2"],
-  ["TableFilter", "name:string low:number? high:number?"],
-  ["TableChart", "name:string all:Histogram fit:uint32"],
-  ["TablePoints", "name_x:string name_y:string index:uint32 x:float32 y:float32 fit:uint8 total:number label:string[]"],
-  ["OpenedFeature", "id:string data:uint8"],
-  ["FeatureTablePayload", "site:string sites:string[] n_features:number n_fit:number statistics:Statistic[] columns:string[] sort:string rows:TableRows context:Context descending:boolean query:string here:string there:string filters:TableFilter[] charts:TableChart[] points:TablePoints[] words:string selection:string[] feature:string dashboards:OpenedFeature[] note:string source:string"],
-  ["CircuitNodes", "id:string[] kind:uint8 row:uint32 position:uint32 slot:uint32 label:string[] density:float32 status:uint8"],
-  ["CircuitSide", "influence:float32 cumulative:float32 activation:float32 inputs:float32 weight:float32 probability:float32 edge:float32"],
-  ["CircuitGroup", "label:string nodes:string[]"],
-  ["CircuitPlace", "id:string x:number y:number"],
-  ["NodeName", "id:string label:string"],
-  ["CircuitMarks", "pinned:string[] groups:CircuitGroup[] places:CircuitPlace[] names:NodeName[]"],
-  ["CircuitWords", "word:string[] before:float32 after:float32? low:float32? high:float32?"],
-  ["CircuitMode", "mode:string predicted:float32 measured:float32 low:float32 high:float32 direction_low:float32 direction_high:float32"],
-  ["CircuitEffect", "label:string nodes:string[] rows:string[] names:string[] modes:CircuitMode[] n:number seed:number error:string control:string"],
-  ["CircuitWorth", "pinned:string[] faithfulness:number completeness:number control:number low:number high:number n:number seed:number"],
-  ["CircuitPayload", "prompt:string tokens:string[] rows:string[] columns:uint32 widths:uint32 nodes:CircuitNodes source:uint32 target:uint32 now:CircuitSide context:Context tokens_before:string[] before:CircuitSide? side:string keep_nodes:number keep_edges:number most_nodes:number n_edges:number selection:string marks:CircuitMarks replacement:number completeness:number residual:number covered:number method:string words:CircuitWords effect:CircuitEffect? worth:CircuitWorth? edits:string note:string"],
-  ["SteeringSlider", "id:string label:string slot:number value:number middle:number half:number share:number maximum:number"],
-  ["WrittenText", "role:string note:string tokens:Tokens n_prompt:number differs:uint8 values:float32*2 effect:number? kl:number? perplexity:number? finished:string"],
-  ["Doses", "strengths:float32 effect:float32*2 kl:float32*2 perplexity:float32*2 base_effect:number base_perplexity:number n_directions:number n_prompts:number n_texts:number n_planned:number n_tokens:number"],
-  ["KeptRun", "note:string prompt:string mode:string place:string sliders:string[] values:float32 seed:number temperature:number text:string effect:number? kl:number? perplexity:number? n_tokens:number"],
-  ["ChatMessage", "role:string content:string"],
-  ["SteeringPayload", "prompt:string context:Context mode:string place:string seed:number temperature:number max_new_tokens:number sliders:SteeringSlider[] texts:WrittenText[] target:string[] target_name:string doses:Doses? now:number verdict:string kept:KeptRun[] offers:FeatureLabel[] control:string frozen:boolean phase:string tokens_per_second:number propagation:string messages:ChatMessage[]"],
-  ["FeaturePairs", "indptr:uint32 left:uint32 right:uint32 a:float32 b:float32 cosine:float32"],
-  ["ComparePayload", "name_a:string name_b:string left_token:uint32 right_token:uint32 same:uint8 pair:number site_a:string site_b:string match:string features:FeaturePairs context:Context predictions:Predictions? kl_back:float32? control:Control? controlled:number shared:string[] labels:FeatureLabel[] note:string left:uint8? right:uint8?"],
-  ["ContrastFeature", "id:string label:string auroc:number low:number high:number frequency_positive:number frequency_negative:number mean_positive:number mean_negative:number confound:string beyond:boolean"],
-  ["ContrastConfound", "name:string positive:number negative:number auroc:number low:number high:number flagged:boolean"],
-  ["ContrastProbe", "inputs:string k:number accuracy:number low:number high:number control:boolean"],
-  ["ContrastMeasure", "name:string accuracy:number low:number? high:number?"],
-  ["ContrastCorrection", "prompt:number values:float32 scores:float32 answer:string words:string[] before:float32 after:float32 low:float32 high:float32 kl:number kl_control:number code:string"],
-  ["ContrastBottleneck", "concepts:string[] readers:string[] scores:float32*2 answers:string[] held:uint8 measures:ContrastMeasure[] corrected:uint32 accuracy:float32 low:float32 high:float32 control:float32 correction:ContrastCorrection?"],
-  ["ContrastPayload", "positive:string[] negative:string[] features:ContrastFeature[] n_features:number n_beyond:number n_moved:number shuffled:number random:number n_shuffles:number n_random:number confounds:ContrastConfound[] verdict:string context:Context pool:string chosen:string[] feature:string tool:string kind:string edit:string probes:ContrastProbe[] bottleneck:ContrastBottleneck? example:number"],
-  ["ExplorerPanel", "kind:string data:uint8 note:string"],
-  ["ExplorerPayload", "prompt:string panels:ExplorerPanel[] context:Context feature:string opened:boolean dashboards:OpenedFeature[] diary:string[] preset:string side:string widths:number[]"],
-]);
+/** A record's fields, a typed array, text, a number or another record each, and those other records. */
+export type Fields = readonly [fields: string, records?: { readonly [name: string]: Fields }];
 
-/** Record of each kind of payload. */
-export const KINDS: ReadonlyMap<string, string> = new Map([
-  ["heatmap", "HeatmapPayload"],
-  ["training", "TrainingPayload"],
-  ["frontier", "FrontierPayload"],
-  ["dictionary_report", "DictionaryReportPayload"],
-  ["feature_dashboard", "FeatureDashboardPayload"],
-  ["patch_map", "PatchMapPayload"],
-  ["feature_table", "FeatureTablePayload"],
-  ["circuit", "CircuitPayload"],
-  ["steering", "SteeringPayload"],
-  ["compare", "ComparePayload"],
-  ["contrast", "ContrastPayload"],
-  ["explorer", "ExplorerPayload"],
-  ["table_rows", "TableRows"],
-]);
+export const TOKENS: Fields = ["text:string[] ids:uint32 kind:uint8 pieces:string[]"];
+export const SPARSE: Fields = ["indptr:uint32 index:uint32 value:float32"];
+export const SITE_VIEW: Fields = ["key:string architecture:string width:number strongest:Sparse active:uint32 error:float32 strongest_after:Sparse? active_after:uint32? error_after:float32?", { Sparse: SPARSE }];
+export const CHOSEN_FEATURE: Fields = ["id:string label:string slot:number maximum:number values:float32 after:float32? edit:string scale:number?"];
+export const PREDICTIONS: Fields = ["positions:uint32 vocabulary:string[] token:uint32*2 before:float32*2 after:float32*2? kl:float32?"];
+export const CONTEXT: Fields = ["model:string dictionaries:string error:string propagation:string seed:number milliseconds:number version:string code:string"];
+export const CONTROL: Fields = ["n:number seed:number low:float32*2 high:float32*2 kl_features:float32*2 kl_directions:float32*2"];
+export const FEATURE_LABEL: Fields = ["id:string label:string"];
+export const HEATMAP_PAYLOAD: Fields = ["prompt:string tokens:Tokens sites:SiteView[] site:string features:ChosenFeature[] fill:string selection:number surprise:float32 predictions:Predictions context:Context surprise_after:float32? control:Control? n_edits:number labels:FeatureLabel[]", { Tokens: TOKENS, SiteView: SITE_VIEW, ChosenFeature: CHOSEN_FEATURE, Predictions: PREDICTIONS, Context: CONTEXT, Control: CONTROL, FeatureLabel: FEATURE_LABEL }];
 
 export const PLAIN = 0;
 export const SPECIAL = 1;

@@ -1,6 +1,6 @@
 // What every view's state begins with: the payload as it comes, whether there is a model, what failed, the way to Python.
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
-import { bytesOf, decode } from "./decode";
+import { bytesOf, decode, type Kind } from "./decode";
 import type { Payload } from "./payloads";
 import { type Failure, failureOf, Requests } from "./requests";
 import { isPacked, unpack } from "./unpack";
@@ -43,9 +43,13 @@ export class Picture<P extends Payload = Payload> {
   /** Names of the view's traits. */
   #traits: readonly string[] = [];
   readonly live = signal(false);
+  readonly undoDepth = signal(0);
+  readonly redoDepth = signal(0);
   readonly error = signal<Failure | null>(null);
   readonly requests: Requests;
   readonly failure = computed(() => this.requests.failure.value ?? this.error.value);
+  /** The picture is not that of what was asked. */
+  readonly drained = computed(() => this.requests.stale.value || this.failure.value !== null);
   /** Of the view: what its files are called. */
   readonly name: string;
   /** Reserved before the first picture, in px. */
@@ -58,7 +62,13 @@ export class Picture<P extends Payload = Payload> {
   /** The pictures that came and are not drawn yet: they keep their order, and messages wait for them. */
   #unpacking: Promise<void> | null = null;
 
-  constructor(protected readonly model: AnyModel) {
+  readonly #kind: Kind<P>;
+
+  constructor(
+    protected readonly model: AnyModel,
+    kind: Kind<P>,
+  ) {
+    this.#kind = kind;
     this.requests = new Requests(
       (message) => model.send(message),
       (failed) => this.settled(failed),
@@ -96,6 +106,8 @@ export class Picture<P extends Payload = Payload> {
   /** Takes what belongs to the view from the traits, else from the payload. */
   protected view(): void {
     this.live.value = this.model.get("live") === true;
+    this.undoDepth.value = whole(this.model.get("undo_depth"));
+    this.redoDepth.value = whole(this.model.get("redo_depth"));
     const error = this.model.get("error") as Record<string, unknown> | null;
     this.error.value = error ? failureOf(error) : null;
   }
@@ -111,7 +123,8 @@ export class Picture<P extends Payload = Payload> {
         if (this.#ends.length) this.#picture();
       }),
     );
-    for (const name of ["live", "error", ...traits]) this.listen(name, () => batch(() => this.view()));
+    for (const name of ["live", "error", "undo_depth", "redo_depth", ...traits])
+      this.listen(name, () => batch(() => this.view()));
     const receive = (message: unknown, buffers?: unknown[]) => {
       if (typeof message !== "object" || message === null) return;
       const take = () => this.requests.receive(message as Record<string, unknown>, buffers ?? []);
@@ -158,7 +171,7 @@ export class Picture<P extends Payload = Payload> {
 
   #show(bytes: Uint8Array): void {
     try {
-      const payload = decode(bytes) as P;
+      const payload = decode(bytes, this.#kind);
       batch(() => {
         this.#raw = bytes;
         this.payload.value = payload;

@@ -1,8 +1,10 @@
 // What the parts of one mounted view share.
 import { type Signal, signal } from "@preact/signals";
+import { STRIP } from "./css/strip";
 import type { HeatmapState } from "./model";
 import type { Payload } from "./payloads";
 import type { Picture } from "./picture";
+import { wear } from "./wear";
 
 /** The token under the pointer, and where it is drawn. */
 export interface Hover {
@@ -30,14 +32,19 @@ export interface View extends BaseView<HeatmapState> {
   focusStrip: () => void;
 }
 
-export const makeBaseView = <S extends Picture<Payload>>(
+/** A view in a root that wears these sheets besides those of every view. */
+export function makeBaseView<S extends Picture<Payload>>(
   state: S,
   root: HTMLElement,
   ended: AbortSignal,
-): BaseView<S> => ({ state, root, help: signal(false), said: signal(""), signal: ended });
+  sheets: readonly string[] = [],
+): BaseView<S> {
+  wear(root, sheets);
+  return { state, root, help: signal(false), said: signal(""), signal: ended };
+}
 
 export const makeView = (state: HeatmapState, root: HTMLElement, ended: AbortSignal): View => ({
-  ...makeBaseView(state, root, ended),
+  ...makeBaseView(state, root, ended, STRIP),
   hover: signal<Hover | null>(null),
   editing: signal(false),
   focusSearch: () => root.querySelector<HTMLElement>(".search input")?.focus(),

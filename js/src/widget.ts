@@ -1,4 +1,5 @@
 // The bundle of all views: anywidget calls `render` where it is inline, the shim calls `mount` where a carrier brought it.
+import "./order";
 import { mount as draw, type Place } from "./mount";
 import { VIEWS } from "./views";
 

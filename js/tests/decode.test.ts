@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { crc32, decode, PayloadError } from "../src/decode";
-import type { HeatmapPayload } from "../src/payloads";
+import { HEATMAP } from "../src/kinds/heatmap";
+import { DICTIONARY_REPORT } from "../src/kinds/report";
 import { encode, random, small } from "./fixtures";
 
 test("crc32 is zlib's", () => {
@@ -9,7 +10,7 @@ test("crc32 is zlib's", () => {
 });
 
 test("a payload comes back", () => {
-  const payload = decode(small()) as HeatmapPayload;
+  const payload = decode(small(), HEATMAP);
   assert.equal(payload.prompt, "Tom gave");
   assert.deepEqual([...payload.tokens.kind], [1, 0, 0]);
   assert.deepEqual(
@@ -24,16 +25,16 @@ test("bytes at an odd address, as a host may hand them", () => {
   const raw = small();
   const moved = new Uint8Array(raw.length + 3);
   moved.set(raw, 3);
-  assert.equal((decode(moved.subarray(3)) as HeatmapPayload).prompt, "Tom gave");
+  assert.equal(decode(moved.subarray(3), HEATMAP).prompt, "Tom gave");
 });
 
 test("a payload cut anywhere, or with any byte changed, gives one typed error", () => {
   const raw = small();
-  for (let n = 0; n < raw.length; n++) assert.throws(() => decode(raw.subarray(0, n)), PayloadError);
+  for (let n = 0; n < raw.length; n++) assert.throws(() => decode(raw.subarray(0, n), HEATMAP), PayloadError);
   for (let n = 0; n < raw.length; n++) {
     const changed = raw.slice();
     changed[n] = (changed[n] as number) ^ 0x41;
-    assert.throws(() => decode(changed), PayloadError);
+    assert.throws(() => decode(changed, HEATMAP), PayloadError);
   }
 });
 
@@ -71,7 +72,7 @@ test("fuzzed headers with a right checksum throw typed errors or decode", () => 
       }
     });
     try {
-      decode(raw);
+      decode(raw, HEATMAP);
     } catch (error) {
       assert.ok(error instanceof PayloadError, String(error));
       thrown++;
@@ -83,9 +84,10 @@ test("fuzzed headers with a right checksum throw typed errors or decode", () => 
 test("buffers outside the file, misaligned or of a wrong shape are refused", () => {
   const array = { dtype: "float32", shape: [2], data: new Float32Array(2) };
   for (const shape of [[3], [2 ** 40], [-1], [1, 1, 1], [2 ** 27, 2 ** 27], []]) {
-    assert.throws(() => decode(encode({}, [{ ...array, shape }])), PayloadError);
+    assert.throws(() => decode(encode({}, [{ ...array, shape }]), HEATMAP), PayloadError);
   }
-  assert.throws(() => decode(encode({}, [{ ...array, dtype: "float64" }])), PayloadError);
-  assert.throws(() => decode(encode({}, [], "__proto__")), PayloadError);
-  assert.throws(() => decode(encode({}, [], "heatmap", 2)), /format 2/);
+  assert.throws(() => decode(encode({}, [{ ...array, dtype: "float64" }]), HEATMAP), PayloadError);
+  assert.throws(() => decode(encode({}, [], "__proto__"), HEATMAP), PayloadError);
+  assert.throws(() => decode(encode({}, [], "heatmap", 2), HEATMAP), /format 2/);
+  assert.throws(() => decode(small(), DICTIONARY_REPORT), /no payload of a dictionary_report/);
 });

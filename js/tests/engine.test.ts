@@ -8,7 +8,7 @@ import { Generator } from "../src/engine/random";
 import { type Engine, type Header, read } from "../src/engine/read";
 import { ALPHABET } from "../src/engine/tokenizer";
 import { general } from "../src/engine/words";
-import type { HeatmapPayload } from "../src/payloads";
+import { HEATMAP } from "../src/kinds/heatmap";
 
 type Message = Record<string, unknown>;
 
@@ -91,7 +91,7 @@ function open(load = tiny): { model: LiveModel; said: Message[]; until: (id: num
 
 const run = (id: number, state: Message) => ({ type: "run", id, state });
 const edit = (value: number) => ({ kind: "scale", feature: "resid_post.0/3", value, positions: null, error: "keep" });
-const picture = (model: LiveModel) => decode(model.get("_payload") as Uint8Array) as HeatmapPayload;
+const picture = (model: LiveModel) => decode(model.get("_payload") as Uint8Array, HEATMAP);
 
 test("a run publishes a picture, then its control, then says so", async () => {
   const { model, said, until } = open();

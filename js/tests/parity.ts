@@ -6,6 +6,7 @@ import { encode } from "../src/encode";
 import { bands } from "../src/engine/control";
 import { answer, payloadOf, type Request } from "../src/engine/picture";
 import { read } from "../src/engine/read";
+import { HEATMAP } from "../src/kinds/heatmap";
 
 const folder = process.argv[2] ?? "";
 const text = (name: string) => JSON.parse(readFileSync(join(folder, name), "utf8"));
@@ -27,7 +28,7 @@ const runs = cases.map(({ request, control, payload }, n) => {
       while (!step.done) step = work.next();
       band = step.value;
     }
-    writeFileSync(join(folder, `${n}.sae`), encode(payloadOf(engine, made, band, 0), "heatmap"));
+    writeFileSync(join(folder, `${n}.sae`), encode(payloadOf(engine, made, band, 0), HEATMAP));
   }
   const seen = [...(made.edited ?? made.base).seen].map(([key, { index }]) => [key, index]);
   return { ids: made.base.ids, features: Object.fromEntries(seen), words: made.words };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 import { decode, PayloadError } from "../src/decode";
+import { HEATMAP } from "../src/kinds/heatmap";
 import { isPacked, unpack } from "../src/unpack";
 import { small } from "./fixtures";
 
@@ -16,7 +17,7 @@ test("what Python packed comes out, and is a payload", async () => {
   const raw = small();
   assert.ok(isPacked(packed(raw)) && !isPacked(raw) && !isPacked(new Uint8Array(0)));
   assert.deepEqual(await unpack(packed(raw)), raw);
-  decode(await unpack(packed(raw)));
+  decode(await unpack(packed(raw)), HEATMAP);
 });
 
 test("damaged bytes, and few that stand for many, are refused", async () => {

@@ -16,7 +16,8 @@ def front_end(package: Path = PACKAGE) -> Check:
         package: The folder of the package.
     """
     static, sources = package / "static", package.parent / "js" / "src"
-    files = [static / name for name in ("widget.js", "shim.js", "page-report.js")]
+    names = ("widget", "shim", "live", "live-heatmap", "live-views", "page-report")
+    files = [static / f"{name}.js" for name in names]
     if missing := [file.name for file in files if not file.is_file() or not file.stat().st_size]:
         todo = "Run `make js` in the clone." if sources.is_dir() else "Install the wheel again; it was damaged."
         return Check("front end", "fault", f"{', '.join(missing)} not in {static}: cells would stay empty", todo)

@@ -27,13 +27,17 @@ from saewidgets.widgets.requests import Requests
 
 # A payload larger than this is not part of the state that a notebook may save: the front end asks for it.
 PAYLOAD_IN_STATE = 1_000_000
+# One larger than this is packed in the state: a third of a notebook's bytes, but some milliseconds in the browser.
+PACKED_FROM = 16_000
 # Changes of the same edit's value within this many seconds are one step of undo: a slider is being dragged.
 ONE_STEP = 0.6
 
 
 def in_state(raw: bytes) -> bytes:
-    """What of a picture a notebook may keep."""
-    return pack(raw) if len(raw) <= PAYLOAD_IN_STATE else b""
+    """What of a picture a notebook may keep; a small one, which a key press waits for, as it is."""
+    if len(raw) > PAYLOAD_IN_STATE:
+        return b""
+    return pack(raw) if len(raw) > PACKED_FROM else raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
     _esm = traitlets.Unicode().tag(sync=True)
     _bundle = traitlets.Unicode().tag(sync=True)
     # A closed widget would serialise as itself and break the state of the whole notebook; its `ref` is always a string.
-    _carrier = anywidget.WidgetTrait().tag(sync=True, to_json=lambda value, _: value and value.ref)
+    _carrier = traitlets.Any().tag(sync=True, to_json=carrier.refs)
     _payload = traitlets.Bytes().tag(sync=True)
     _revision = traitlets.Int(0).tag(sync=True)
     theme = Checked("auto", checks.one_of("auto", "light", "dark")).tag(sync=True)
@@ -94,7 +98,7 @@ class BaseWidget(Requests, output.Outputs, anywidget.AnyWidget):
             height=height,
             _payload=in_state(raw),
             _revision=1,
-            **carrier.delivery(bundle),
+            **carrier.delivery(bundle, self._view),
             **{"live": step is not None, **traits},
         )
         self._own_layout = self.layout

@@ -1,8 +1,9 @@
-"""How a widget's front end gets its code: one hidden model carries the bundle for all widgets of a kernel.
+"""How a widget's front end gets its code: hidden models carry its files for all widgets of a kernel.
 
-Copying the bundle into every widget costs a notebook of ten widgets 640 kB and gives each its own module; by the
-carrier it is 90 kB and one module. Hosts that run several sessions in one process cannot share a model, so there the
-whole bundle is each widget's `_esm` (marimo stores equal code once by itself).
+Copying the code into every widget costs a notebook of ten widgets megabytes and gives each its own module; by carriers
+each file comes once. There are two for a view: what all views share, heatmaps above all, and the view's own, one for
+the heatmap and one for all the others. So a notebook of heatmaps never loads the rest. Hosts that run several sessions
+in one process cannot share a model: there the whole bundle is each widget's `_esm` (marimo stores equal code once).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -39,14 +41,29 @@ def bundle() -> str:
 
 
 def shim() -> str:
-    """The few lines that find the bundle: the `_esm` of a widget served by the carrier."""
+    """The few lines that find the files: the `_esm` of a widget served by carriers."""
     return _text("shim.js")
 
 
+SHARED, HEATMAP, VIEWS = "live.js", "live-heatmap.js", "live-views.js"
+
+
+def files(view: str) -> tuple[str, ...]:
+    """The files that a view needs, in the order in which they import each other."""
+    return (SHARED, HEATMAP if view == "heatmap" else VIEWS)
+
+
 @cache
-def bundle_hash() -> str:
-    """Name of the bundle's content, by which a page keeps one copy of it."""
-    return hashlib.sha256(bundle().encode()).hexdigest()[:16]
+def file_hash(name: str) -> str:
+    """Name of a file's content and of what it imports, by which a page keeps one copy of it."""
+    code = _text(name) if name == SHARED else _text(SHARED) + _text(name)
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+def answer(content: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
+    """The reply to a front end that asks for a file by its hash; one that is not ours is answered by another."""
+    name = next((name for name in (HEATMAP, VIEWS) if file_hash(name) == content.get("hash")), SHARED)
+    return {"type": "bundle", "hash": file_hash(name)}, _text(name).encode()
 
 
 def is_closed(widget: Any) -> bool:
@@ -55,7 +72,7 @@ def is_closed(widget: Any) -> bool:
 
 
 class Carrier(ipywidgets.Widget):
-    """The hidden model with the bundle on its trait `code`."""
+    """The hidden model with a file on its trait `code`."""
 
     _model_name = traitlets.Unicode("AnyModel").tag(sync=True)
     _model_module = traitlets.Unicode("anywidget").tag(sync=True)
@@ -65,26 +82,31 @@ class Carrier(ipywidgets.Widget):
     code = traitlets.Unicode().tag(sync=True)
     hash = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         from anywidget.widget import AnyWidget
 
         version = AnyWidget._model_module_version.default_value
-        super().__init__(code=bundle(), hash=bundle_hash(), _model_module_version=version)
+        super().__init__(code=_text(name), hash=file_hash(name), _model_module_version=version)
         # Fixed now: asking a closed widget for its model id would open it again or give an object that is no JSON.
         self.ref = f"anywidget:{self.model_id}"
 
 
 _lock = threading.Lock()
-_carrier: Carrier | None = None
+_carriers: dict[str, Carrier] = {}
 
 
-def carrier() -> Carrier:
-    """The kernel's carrier, a new one when the last was closed."""
-    global _carrier
+def carriers(view: str) -> tuple[Carrier, ...]:
+    """The kernel's carriers of a view's files, new ones for those that were closed."""
     with _lock:
-        if _carrier is None or is_closed(_carrier):
-            _carrier = Carrier()
-        return _carrier
+        for name in files(view):
+            if name not in _carriers or is_closed(_carriers[name]):
+                _carriers[name] = Carrier(name)
+        return tuple(_carriers[name] for name in files(view))
+
+
+def refs(value: tuple[Carrier, ...] | None, _: object) -> str | None:
+    """What the front end is told of a view's carriers."""
+    return " ".join(carrier.ref for carrier in value) if value else None
 
 
 def inline_host() -> bool:
@@ -97,11 +119,12 @@ def inline_host() -> bool:
     return any(name in sys.modules for name in _SHARED_PROCESS)
 
 
-def delivery(mode: str) -> dict[str, Any]:
+def delivery(mode: str, view: str) -> dict[str, Any]:
     """Values of the traits by which a new widget gets its code.
 
     Args:
         mode: `"auto"`, `"carrier"` or `"inline"`.
+        view: The widget's view.
 
     Returns:
         `_esm`, `_bundle` and `_carrier`.
@@ -113,4 +136,5 @@ def delivery(mode: str) -> dict[str, Any]:
         raise WidgetError(f"bundle is {shorten(mode)}.", "Use 'auto', 'carrier' or 'inline'.")
     if mode == "inline" or (mode == "auto" and inline_host()):
         return {"_esm": bundle(), "_bundle": "", "_carrier": None}
-    return {"_esm": shim(), "_bundle": bundle_hash(), "_carrier": carrier()}
+    hashes = " ".join(file_hash(name) for name in files(view))
+    return {"_esm": shim(), "_bundle": hashes, "_carrier": carriers(view)}

@@ -137,7 +137,8 @@ class Requests:
         self._post(reply, [encode(self.payload)])
 
     def _on_bundle(self: Any, request_id: Any, content: dict[str, Any]) -> None:
-        self._post({"type": "bundle", "hash": carrier.bundle_hash()}, [carrier.bundle().encode()])
+        reply, code = carrier.answer(content)
+        self._post(reply, [code])
 
 
 def _id(content: Any) -> Any:

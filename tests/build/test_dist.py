@@ -58,7 +58,8 @@ def test_wheel_has_what_a_user_needs(wheel: dict[str, int]) -> None:
         "contrast",
     ):
         assert wheel.get(f"saewidgets/static/page-{view}.js", 0) > 1000
-    assert wheel.get("saewidgets/static/shim.js", 0) > 100
+    for name in ("shim", "live", "live-heatmap", "live-views"):
+        assert wheel.get(f"saewidgets/static/{name}.js", 0) > 60
     assert wheel.get("saewidgets/py.typed") == 0
     assets = tracked_assets()
     assert [name for name in assets if name.endswith(".safetensors")], "no embedded model in the repository"
@@ -97,6 +98,9 @@ def test_sdist_can_be_rebuilt_with_and_without_node(sdist: dict[str, int]) -> No
         "saewidgets/static/widget.js",  # without
         "saewidgets/static/page-heatmap.js",
         "saewidgets/static/shim.js",
+        "saewidgets/static/live.js",
+        "saewidgets/static/live-heatmap.js",
+        "saewidgets/static/live-views.js",
         "js/package.json",  # with
         "js/package-lock.json",
         "js/src/payloads.ts",

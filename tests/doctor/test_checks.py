@@ -58,7 +58,7 @@ class TestFrontEnd:
     def package(self, tmp_path) -> Path:
         static = tmp_path / "saewidgets" / "static"
         static.mkdir(parents=True)
-        for name in ("widget.js", "shim.js", "page-report.js"):
+        for name in ("widget.js", "shim.js", "live.js", "live-heatmap.js", "live-views.js", "page-report.js"):
             (static / name).write_text("export {}")
         return static.parent
 
@@ -73,7 +73,7 @@ class TestFrontEnd:
         self.sources(package, -100)
         assert front_end(package).state == "ok"
 
-    @pytest.mark.parametrize("name", ["widget.js", "shim.js"])
+    @pytest.mark.parametrize("name", ["widget.js", "shim.js", "live-views.js"])
     def test_missing(self, package, name):
         (package / "static" / name).unlink()
         check = front_end(package)

@@ -42,7 +42,7 @@ def test_frozen_output_is_a_picture_in_place(notebook: Notebook) -> None:
     view.type("fold four")
     expect(view.tokens.locator(".t")).to_have_text(["one", "two", "threefold", "four"])
     assert notebook.python("other.prompt") == "alone"
-    assert notebook.python("view._carrier is other._carrier") is True
+    assert notebook.python("view._carrier == other._carrier") is True
     notebook.python("view.freeze()")
     expect(page.locator(".saewidgets")).to_have_count(1)
     expect(page.locator(".jp-OutputArea-output").first).to_contain_text("threefold")

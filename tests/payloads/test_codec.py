@@ -251,6 +251,7 @@ def test_only_payloads_are_encoded(thing: Any) -> None:
 
 
 def test_the_typescript_is_what_the_dataclasses_say() -> None:
-    file = Path(__file__).parents[2] / "js/src/payloads.ts"
-    assert file.read_text(encoding="utf-8") == typescript.generate(), "run `make js-types`"
+    source = Path(__file__).parents[2] / "js/src"
+    for name, made in {"payloads": typescript.generate(), "records": typescript.generate_records()}.items():
+        assert (source / f"{name}.ts").read_text(encoding="utf-8") == made, f"write {name}.ts again"
     assert "export interface HeatmapPayload {" in typescript.generate()

@@ -7,8 +7,9 @@ from html import escape
 from typing import Any
 
 from saewidgets.payloads import encode
+from saewidgets.payloads.codec import kind_of
 from saewidgets.widgets.base import in_state
-from saewidgets.widgets.carrier import bundle, bundle_hash, shim
+from saewidgets.widgets.carrier import HEATMAP, SHARED, VIEWS, answer, bundle, file_hash, files, shim
 from tests.web.host import live_traits
 
 # What VS Code's notebook webview allows when `notebook.experimental.enableCsp` is on, and `blob:` or `data:` besides:
@@ -64,13 +65,13 @@ for (const traits of settings.outputs) {{
   const model = makeModel(traits, (message, reply) => {{
     sent.push(message);
     if (message.type === "bundle") {{
-      const buffer = new DataView(bytes(settings.code).buffer);
-      setTimeout(() => reply({{ type: "bundle", hash: settings.hash }}, buffer));
+      const buffer = new DataView(bytes(settings.code[message.hash]).buffer);
+      setTimeout(() => reply({{ type: "bundle", hash: message.hash }}, buffer));
     }}
   }});
   const host = {{
-    getModel: (ref) => settings.carrier === "reachable" && ref === settings.ref
-      ? Promise.resolve(makeModel({{ code: text(settings.code), hash: settings.hash }}, () => {{}}))
+    getModel: (ref) => settings.carrier === "reachable" && settings.code[ref.slice(10)]
+      ? Promise.resolve(makeModel({{ code: text(settings.code[ref.slice(10)]), hash: ref.slice(10) }}, () => {{}}))
       : settings.carrier === "silent" ? new Promise(() => {{}}) : Promise.reject(new Error("no such model")),
   }};
   const el = document.createElement("div");
@@ -86,8 +87,9 @@ for (const traits of settings.outputs) {{
 
 def output(payload: Any, delivery: str = "carrier", **traits: Any) -> dict[str, Any]:
     """The state of one widget as the kernel sends it; `delivery` is `"carrier"` or `"inline"`."""
+    hashes = [file_hash(name) for name in files(kind_of(payload))]
     code = (
-        {"_esm": shim(), "_bundle": bundle_hash(), "_carrier": "anywidget:1"}
+        {"_esm": shim(), "_bundle": " ".join(hashes), "_carrier": " ".join(f"anywidget:{each}" for each in hashes)}
         if delivery == "carrier"
         else {"_esm": bundle(), "_bundle": "", "_carrier": None}
     )
@@ -109,8 +111,11 @@ def loader_page(
         body: Attributes of its body.
     """
     settings = {
-        "outputs": outputs, "how": how, "carrier": carrier, "ref": "anywidget:1", "hash": bundle_hash(),
-        "code": base64.b64encode(bundle().encode()).decode(),
+        "outputs": outputs, "how": how, "carrier": carrier,
+        "code": {
+            each: base64.b64encode(answer({"hash": each})[1]).decode()
+            for each in map(file_hash, (SHARED, HEATMAP, VIEWS))
+        },
     }  # fmt: skip
     # The shim makes a blob of what the carrier has, wherever it came from itself.
     policy = POLICY.format(how="blob:" if how == "blob:" else "blob: data:")

@@ -70,11 +70,26 @@ def test_colab_several_managers_share_one_evaluation(open_page: Open, carrier: s
         loader_page([output(payload), output(make_payload(n_tokens=40)), output(payload)], carrier=carrier)
     )
     expect(page.locator(".saewidgets")).to_have_count(3)
-    bundles = "globalThis[Symbol.for('saewidgets')].bundles.size"
-    assert page.evaluate(bundles) == 1
+    files = "globalThis[Symbol.for('saewidgets')].files.size"
+    assert page.evaluate(files) == 2
     page.wait_for_timeout(1_000)  # longer than the patience with a carrier
     asked = page.evaluate("outputs.map(({ sent }) => sent.filter(({ type }) => type === 'bundle').length)")
-    assert asked == ([0, 0, 0] if carrier == "reachable" else [1, 0, 0])
+    assert asked == ([0, 0, 0] if carrier == "reachable" else [2, 0, 0])
+
+
+def test_what_views_share_comes_once(open_page: Open) -> None:
+    outputs = [output(make_payload()), output(make_dashboard()), output(make_payload()), output(make_dashboard())]
+    page = open_page(loader_page(outputs, carrier="gone"))
+    expect(page.locator(f"{VIEW} >> visible=true")).to_have_count(4)
+    asked = page.evaluate("outputs.map(({ sent }) => sent.filter(({ type }) => type === 'bundle').length)")
+    assert asked == [2, 1, 0, 0]
+    # One copy of what both import: a style sheet of the first is the very one of the second.
+    shared = """() => {
+      const [a, b] = [...document.querySelectorAll(".saewidgets")];
+      return a.shadowRoot.adoptedStyleSheets[0] === b.shadowRoot.adoptedStyleSheets[0];
+    }"""
+    assert page.evaluate(shared)
+    assert page.evaluate("globalThis[Symbol.for('saewidgets')].files.size") == 3
 
 
 def test_colab_a_later_cell_reaches_the_view_before(open_page: Open) -> None:

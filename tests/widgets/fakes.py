@@ -24,6 +24,7 @@ from saewidgets.payloads import (
     Tokens,
     decode,
 )
+from saewidgets.payloads.codec import MAGIC
 from saewidgets.payloads.packed import unpack
 from saewidgets.widgets import base, carrier, jobs
 
@@ -31,9 +32,10 @@ WIDTH = 64
 K = 3
 
 
-def picture(packed: bytes) -> Any:
-    """The payload in a widget's state."""
-    return decode(unpack(bytes(packed), base.PAYLOAD_IN_STATE))
+def picture(state: bytes) -> Any:
+    """The payload in a widget's state, packed or as it is."""
+    raw = bytes(state)
+    return decode(raw if raw.startswith(MAGIC) else unpack(raw, base.PAYLOAD_IN_STATE))
 
 
 class FakeComm:
@@ -211,16 +213,16 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, fake in {"heatmap_payload": build, "default_features": default_features}.items():
         monkeypatch.setattr(runs, name, _instead(fake, getattr(runs, name)))
     monkeypatch.setattr(carrier, "_text", lambda name: f"export default {{}}  // {name}")
-    monkeypatch.setattr(carrier, "_carrier", None)
+    monkeypatch.setattr(carrier, "_carriers", {})
     monkeypatch.delenv("SAEWIDGETS_BUNDLE", raising=False)
     monkeypatch.setattr(jobs, "_LINGER", 0.02)  # no test waits for the end of a thread
-    carrier.bundle_hash.cache_clear()
+    carrier.file_hash.cache_clear()
     FakeComm.opened.clear()
     yield
-    carrier.bundle_hash.cache_clear()
+    carrier.file_hash.cache_clear()
     FakeComm.opened.clear()
-    if carrier._carrier is not None:
-        carrier._carrier.close()
+    for hidden in carrier._carriers.values():
+        hidden.close()
     deadline = time.monotonic() + 10
     while alive() and time.monotonic() < deadline:
         time.sleep(0.005)

@@ -193,18 +193,20 @@ def test_carrier_is_one_for_all_and_a_new_one_when_closed(fake_scope: FakeScope)
     states = [w.comm.open_message["data"]["state"] for w in widgets]
     assert len({s["_carrier"] for s in states}) == 1
     carriers = [c for c in FakeComm.opened if "code" in c.open_message["data"]["state"]]
-    assert states[0]["_carrier"] == f"anywidget:{carriers[0].comm_id}"
-    carried = carriers[0].open_message["data"]["state"]
-    assert (carried["code"], carried["hash"]) == (carrier.bundle(), states[0]["_bundle"])
-    assert carried["_model_module"] == "anywidget"
+    assert states[0]["_carrier"] == " ".join(f"anywidget:{c.comm_id}" for c in carriers)
+    carried = [c.open_message["data"]["state"] for c in carriers]
+    assert " ".join(one["hash"] for one in carried) == states[0]["_bundle"]
+    assert [one["code"] for one in carried] == [carrier._text(name) for name in ("live.js", "live-heatmap.js")]
+    assert {one["_model_module"] for one in carried} == {"anywidget"}
     assert states[0]["_esm"] == carrier.shim() != carrier.bundle()
-    old = widgets[0]._carrier
+    shared, old = widgets[0]._carrier
     old.close()
     # What breaks the whole notebook otherwise: the state of a widget whose carrier was closed must stay JSON.
     state = {k: v for k, v in widgets[0].get_state().items() if k not in ("_payload", "layout")}
-    assert json.loads(json.dumps(state))["_carrier"] == old.ref
+    assert json.loads(json.dumps(state))["_carrier"] == f"{shared.ref} {old.ref}"
     with TokenHeatmap(fake_scope, "a b") as later:
-        assert later._carrier is not old
+        assert later._carrier[0] is shared
+        assert later._carrier[1] is not old
     for widget in widgets:
         widget.close()
 
@@ -214,9 +216,9 @@ def test_without_the_fixed_reference_a_closed_carrier_does_break_the_state(fake_
     from anywidget._traits import _widget_to_json
 
     with TokenHeatmap(fake_scope, "a b") as widget:
-        widget._carrier.close()
+        widget._carrier[0].close()
         with pytest.raises((TypeError, AttributeError)):
-            json.dumps(_widget_to_json(widget._carrier, widget))
+            json.dumps(_widget_to_json(widget._carrier[0], widget))
 
 
 def test_inline_where_a_model_cannot_be_shared(fake_scope: FakeScope, monkeypatch: pytest.MonkeyPatch) -> None:

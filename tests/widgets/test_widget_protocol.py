@@ -209,11 +209,17 @@ def test_save_carries_the_file(fake_scope: FakeScope, monkeypatch: pytest.Monkey
 
 def test_bundle_and_payload_can_be_pulled(fake_scope: FakeScope) -> None:
     widget, comm = make(fake_scope)
-    comm.receive({"type": "bundle"})
+    asked = [carrier.file_hash(name) for name in ("live.js", "live-heatmap.js", "live-views.js")]
+    for each in [*asked, "another version's", 7]:
+        comm.receive({"type": "bundle", "hash": each})
     comm.receive({"type": "payload", "id": 2})
-    (first, code), (second, data) = comm.sent
-    assert first["content"] == {"type": "bundle", "hash": carrier.bundle_hash()}
-    assert code[0] == carrier.bundle().encode()
+    *codes, (second, data) = comm.sent
+    assert [reply["content"] for reply, _ in codes] == [
+        {"type": "bundle", "hash": each} for each in [*asked, asked[0], asked[0]]
+    ]
+    assert [code[0] for _, code in codes[:3]] == [
+        carrier._text(name).encode() for name in ("live.js", "live-heatmap.js", "live-views.js")
+    ]
     assert second["content"] == {"type": "payload", "id": 2, "revision": 1}
     assert decode(data[0]).prompt == "a b c d"
     widget.close()

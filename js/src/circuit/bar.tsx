@@ -6,8 +6,8 @@ import { Menu } from "../parts/menu";
 import { Segments } from "../parts/segments";
 import { piled, plain } from "../signs";
 import { disabledReason } from "../view";
-import type { CircuitView } from "../views/circuitgraph";
 import { type CircuitPayload, ERROR, FEATURE, labelOf, rowName, wordAt } from "./kinds";
+import type { CircuitView } from "./view";
 
 interface Props {
   view: CircuitView;

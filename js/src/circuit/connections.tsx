@@ -4,9 +4,9 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { change, percent } from "../format";
 import { Key } from "../parts/key";
 import { plain } from "../signs";
-import type { CircuitView } from "../views/circuitgraph";
-import { detailOf } from "./graph";
 import { type CircuitPayload, ERROR, FEATURE, featureOf, GONE, LOGIT, labelOf, shareOf, wordAt } from "./kinds";
+import { detailOf } from "./told";
+import type { CircuitView } from "./view";
 
 const FEW = 5;
 const MANY = 40;

@@ -4,9 +4,9 @@ import { Key } from "../parts/key";
 import { Segments } from "../parts/segments";
 import { linear, tickLabel } from "../scale";
 import { plain } from "../signs";
-import type { CircuitView } from "../views/circuitgraph";
 import type { CircuitPayload } from "./kinds";
 import { labelOf } from "./kinds";
+import type { CircuitView } from "./view";
 
 const ROW = 26;
 const LEFT = 150;

@@ -1,6 +1,7 @@
 // Keys of the graph: walking over nodes, and what is done to the one in hand.
-import type { CircuitView } from "../views/circuitgraph";
+
 import { shareOf, sideOf } from "./kinds";
+import type { CircuitView } from "./view";
 
 /** Keys and what they do, for the help. */
 export const KEYS: readonly [string, string][] = [

@@ -1,7 +1,8 @@
 // State of one circuit graph: what is in view, what is marked, what is asked of Python.
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { CIRCUIT } from "../kinds/circuit";
 import type { Host } from "../mount";
-import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import { Steps } from "./history";
 import {
@@ -55,8 +56,6 @@ export class CircuitState extends Picture<CircuitPayload> {
   readonly marks = signal<Marks>(NO_MARKS);
   readonly prompt = signal("");
   readonly edits = signal<Edit[]>([]);
-  readonly undoDepth = signal(0);
-  readonly redoDepth = signal(0);
   readonly steps = new Steps();
   /** Nodes chosen beside the selected one, to be grouped or ablated together. */
   readonly picked = signal<string[]>([]);
@@ -149,7 +148,7 @@ export class CircuitState extends Picture<CircuitPayload> {
     private readonly host?: Host,
     readonly part?: CircuitPart,
   ) {
-    super(model);
+    super(model, CIRCUIT);
     this.start([
       "keep_nodes",
       "keep_edges",
@@ -158,8 +157,6 @@ export class CircuitState extends Picture<CircuitPayload> {
       "marks",
       "prompt",
       "edits",
-      "undo_depth",
-      "redo_depth",
       "feature",
       "_dashboard",
       "_file_name",
@@ -363,8 +360,6 @@ export class CircuitState extends Picture<CircuitPayload> {
     this.selection.value = typeof selection === "string" ? selection : (payload?.selection ?? "");
     const marks = model.get("marks") as Marks | undefined;
     this.marks.value = marks && typeof marks === "object" ? marks : payload ? marksOf(payload) : NO_MARKS;
-    this.undoDepth.value = whole(model.get("undo_depth"));
-    this.redoDepth.value = whole(model.get("redo_depth"));
     this.feature.value = words(model.get("feature"));
     const file = model.get("_file_name");
     this.file.value = typeof file === "string" ? file : null;

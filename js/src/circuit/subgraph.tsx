@@ -4,9 +4,9 @@ import { useRef } from "preact/hooks";
 import { change, plural, probability } from "../format";
 import { hue } from "../palette";
 import { plain } from "../signs";
-import type { CircuitView } from "../views/circuitgraph";
 import { type CircuitPayload, LOGIT, sideOf, TOKEN, type Unit, wordAt } from "./kinds";
 import type { CircuitState } from "./state";
+import type { CircuitView } from "./view";
 
 const COLUMN = 156;
 const ROW = 74;

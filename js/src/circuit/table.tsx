@@ -2,8 +2,8 @@
 import { useSignal } from "@preact/signals";
 import { activation, probability, signed } from "../format";
 import { plain } from "../signs";
-import type { CircuitView } from "../views/circuitgraph";
 import { type CircuitPayload, ERROR, FEATURE, GONE, labelOf, NEW, rowName, shareOf, wordAt } from "./kinds";
+import type { CircuitView } from "./view";
 
 const MOST = 200;
 

@@ -1,6 +1,7 @@
 // The model behind a page that thinks: answers what a view asks as Python would, see docs/protocol.md.
 import { bytesOf } from "../decode";
 import { encode } from "../encode";
+import { HEATMAP } from "../kinds/heatmap";
 import { PageModel } from "../page";
 import type { Control } from "../payloads";
 import { viewed } from "../viewed";
@@ -175,7 +176,7 @@ export class LiveModel extends PageModel {
     const payload = payloadOf(this.engine, shown, control, spent);
     this.#shown = step;
     this.set("error", null);
-    this.set("_payload", encode(payload, "heatmap"));
+    this.set("_payload", encode(payload, HEATMAP));
     for (const name of VIEW) this.set(name, payload[name]);
     this.#adopt();
     this.set("_revision", Number(this.get("_revision")) + 1);

@@ -1,11 +1,12 @@
 // State of an explorer: the models of its panels, and what they all look at.
 import { computed, effect, signal } from "@preact/signals";
 import { follow } from "../follow";
+import { EXPLORER } from "../kinds/explorer";
 import { HeatmapState } from "../model";
 import type { Host } from "../mount";
 import { PageModel } from "../page";
 import type { ExplorerPayload, Payload } from "../payloads";
-import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words } from "../picture";
 
 export const PRESETS = ["researcher", "lecture", "compare"];
 export const SIDES = ["before", "after", "both"];
@@ -23,8 +24,6 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   readonly preset = signal("researcher");
   readonly side = signal("after");
   readonly widths = signal([0.22, 0.26, 0.57]);
-  readonly undoDepth = signal(0);
-  readonly redoDepth = signal(0);
   /** Models of the panels that are there. */
   readonly models = signal<Readonly<Record<string, AnyModel>>>({});
   readonly heat = signal<HeatmapState | null>(null);
@@ -54,8 +53,8 @@ export class ExplorerState extends Picture<ExplorerPayload> {
     model: AnyModel,
     private readonly host?: Host,
   ) {
-    super(model);
-    this.start(["feature", "opened", "preset", "side", "widths", "_panels", "undo_depth", "redo_depth"]);
+    super(model, EXPLORER);
+    this.start(["feature", "opened", "preset", "side", "widths", "_panels"]);
     this.#stops.push(effect(() => this.#filled()));
     if (this.live.value) this.requests.ask({ type: "begin" }).catch(() => {});
   }
@@ -136,8 +135,6 @@ export class ExplorerState extends Picture<ExplorerPayload> {
     if (Array.isArray(widths) && widths.length === 3) {
       this.widths.value = widths.map((w) => Math.max(NARROWEST, Math.min(WIDEST, Number(w) || NARROWEST)));
     }
-    this.undoDepth.value = whole(model.get("undo_depth"));
-    this.redoDepth.value = whole(model.get("redo_depth"));
     this.#sides();
     if (this.live.value) this.#find();
     else if (payload) this.#carried(payload);

@@ -1,3 +1,4 @@
+import "../order";
 import { startAll } from "../page";
 import { VIEWS } from "../views";
 

@@ -2,23 +2,12 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { BaseView } from "../view";
 
-/** `?` and Esc, in any view that has a help. */
-export function helpKey(view: BaseView): (event: KeyboardEvent) => void {
-  return (event) => {
-    const { tagName, type } = event.composedPath()[0] as HTMLInputElement;
-    const typing = tagName === "INPUT" && type !== "range";
-    if (event.key === "Escape" && view.help.value) view.help.value = false;
-    else if (event.key === "?" && !typing) view.help.value = !view.help.value;
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  };
-}
+/** Keys and what they do. */
+export type Keys = readonly (readonly [string, string])[];
 
 interface Props {
   view: BaseView;
-  /** Keys and what they do. */
-  keys: readonly (readonly [string, string])[];
+  keys: Keys;
   note?: string;
 }
 

@@ -5,6 +5,6 @@ import { hue, letter } from "../palette";
 export function Key({ feature, hollow = false }: { feature: { slot: number }; hollow?: boolean }) {
   const name = letter(feature.slot);
   return (
-    <span class={`key ${hue(feature.slot)}${hollow ? " hollow" : ""}${name.length > 1 ? " long" : ""}`}>{name}</span>
+    <span class={`key ${hue(feature.slot)}${hollow ? " hollow" : ""}${name.length > 1 ? " two" : ""}`}>{name}</span>
   );
 }

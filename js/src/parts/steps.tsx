@@ -1,12 +1,8 @@
 // Undo and redo.
-import type { ReadonlySignal } from "@preact/signals";
 import type { Payload } from "../payloads";
 import type { Picture } from "../picture";
 
-/** A picture with a history. */
-export type Stepping = Picture<Payload> & { undoDepth: ReadonlySignal<number>; redoDepth: ReadonlySignal<number> };
-
-export function Steps({ state }: { state: Stepping }) {
+export function Steps({ state }: { state: Picture<Payload> }) {
   const button = (type: "undo" | "redo", sign: string, name: string, title: string, depth: number) => (
     <button
       type="button"

@@ -1,6 +1,7 @@
 // Rows of the present order: windows are asked from Python as they scroll into view; of another order none is kept.
 import { signal } from "@preact/signals";
 import { bytesOf, decode } from "../decode";
+import { ROWS } from "../kinds/table";
 import type { TableRows } from "../payloads";
 import type { Failure, Requests } from "../requests";
 
@@ -56,7 +57,7 @@ export class RowStore {
     const order = this.#order;
     try {
       const { buffers } = await this.requests.ask({ type: "rows", order, start: chunk * CHUNK, count: CHUNK });
-      const rows = decode(bytesOf(buffers[0])) as unknown as TableRows;
+      const rows = decode(bytesOf(buffers[0]), ROWS);
       // Rows of an order that has gone are not shown under the places of another.
       if (rows.order === this.#order && rows.start === chunk * CHUNK) this.#keep(chunk, rows);
     } catch (failure) {

@@ -1,5 +1,6 @@
 // State of one table: what is asked, which rows there are, what is chosen, and the feature that is open.
 import { computed, signal } from "@preact/signals";
+import { FEATURE_TABLE } from "../kinds/table";
 import type { Host } from "../mount";
 import { PageModel } from "../page";
 import type { FeatureTablePayload, Statistic, TableFilter } from "../payloads";
@@ -59,7 +60,7 @@ export class TableState extends Picture<FeatureTablePayload> {
     model: AnyModel,
     private readonly host?: Host,
   ) {
-    super(model);
+    super(model, FEATURE_TABLE);
     this.start(["chosen", "feature", "_dashboard"]);
     this.#adopt();
   }

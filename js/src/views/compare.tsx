@@ -3,6 +3,8 @@ import { computed, effect, signal, untracked } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import css from "../css/compare.css";
+import { STRIP } from "../css/strip";
+import { COMPARE } from "../kinds/compare";
 import type { HeatmapState } from "../model";
 import type { Draw, Host } from "../mount";
 import { PageModel } from "../page";
@@ -46,7 +48,7 @@ export class CompareState extends Picture<ComparePayload> {
     model: AnyModel,
     private readonly host?: Host,
   ) {
-    super(model);
+    super(model, COMPARE);
     this.start([]);
   }
 
@@ -158,7 +160,7 @@ export type CompareView = BaseView<CompareState>;
 
 export const compare: Draw = (model, root, ended, host) => {
   const state = new CompareState(model, host);
-  return { state, element: <Compare view={makeBaseView(state, root, ended)} /> };
+  return { state, element: <Compare view={makeBaseView(state, root, ended, STRIP)} /> };
 };
 
 function Compare({ view }: { view: CompareView }) {

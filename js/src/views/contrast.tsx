@@ -1,20 +1,21 @@
 // The Contrast: two sets of prompts, the features that tell them apart, and what is made of a selection of them.
 import { signal } from "@preact/signals";
+import { CHARTS } from "../css/charts";
 import css from "../css/contrast.css";
 import { plural, probability } from "../format";
-import type { Draw } from "../mount";
+import { CONTRAST } from "../kinds/contrast";
 import { Apart } from "../parts/apart";
 import { Bottleneck } from "../parts/bottleneck";
 import { Foot } from "../parts/foot";
-import { Help, helpKey } from "../parts/help";
+import { drawn, Frame, type OwnKey } from "../parts/frame";
 import { Menu } from "../parts/menu";
 import { Segments } from "../parts/segments";
-import { Edge, Failed, Working } from "../parts/status";
+import { Failed, Working } from "../parts/status";
 import { Steps } from "../parts/steps";
 import type { ContrastPayload } from "../payloads";
-import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
-import { type BaseView, makeBaseView } from "../view";
+import type { BaseView } from "../view";
 
 const KEYS = [
   ["Tab Space", "go to a feature, choose it"],
@@ -44,16 +45,14 @@ const said = (lines: readonly string[]): string[] => lines.filter((line) => line
 export class ContrastState extends Picture<ContrastPayload> {
   readonly draft = signal<Partial<Draft>>({});
   readonly feature = signal("");
-  readonly undoDepth = signal(0);
-  readonly redoDepth = signal(0);
 
   override readonly followed: Followed = {
     feature: { at: this.feature, go: (id) => this.payload.value?.features.some((f) => f.id === id) && this.look(id) },
   };
 
   constructor(model: AnyModel) {
-    super(model);
-    this.start(["undo_depth", "redo_depth", "feature"]);
+    super(model, CONTRAST);
+    this.start(["feature"]);
   }
 
   /** What is wanted, else what is shown. */
@@ -102,8 +101,6 @@ export class ContrastState extends Picture<ContrastPayload> {
 
   protected override view(): void {
     super.view();
-    this.undoDepth.value = whole(this.model.get("undo_depth"));
-    this.redoDepth.value = whole(this.model.get("redo_depth"));
     this.feature.value = words(this.model.get("feature")) || (this.payload.value?.feature ?? "");
     // What Python says is newer than what was typed before.
     if (!this.requests.busy.value) this.settled(this.failure.value !== null);
@@ -112,29 +109,24 @@ export class ContrastState extends Picture<ContrastPayload> {
 
 export type ContrastView = BaseView<ContrastState>;
 
-export const contrast: Draw = (model, root, ended) => {
-  const state = new ContrastState(model);
-  return { state, element: <Contrast view={makeBaseView(state, root, ended)} /> };
+export const contrast = drawn((model) => new ContrastState(model), Contrast, css, ...CHARTS);
+
+/** What is typed into the prompts is theirs alone. */
+const ownKey: OwnKey = (event, typing) => {
+  if (typing) event.stopPropagation();
+  return false;
 };
 
 function Contrast({ view }: { view: ContrastView }) {
   const { state } = view;
   const payload = state.payload.value;
-  const help = helpKey(view);
-  const key = (event: KeyboardEvent) => {
-    const { tagName } = event.composedPath()[0] as HTMLElement;
-    if (tagName === "TEXTAREA") event.stopPropagation();
-    else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && state.live.value) {
-      state.requests.step(event.shiftKey ? "redo" : "undo");
-      event.preventDefault();
-      event.stopPropagation();
-    } else help(event);
-  };
-  const drained = state.requests.stale.value || state.failure.value !== null;
   return (
-    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
-      <style>{css}</style>
-      <Edge view={view} />
+    <Frame
+      view={view}
+      keys={KEYS}
+      onKey={ownKey}
+      heard={payload && !state.requests.busy.value && plain(payload.verdict, 400)}
+    >
       <div class="bar0">
         <h2>What tells them apart</h2>
         <span class="sp" />
@@ -154,7 +146,7 @@ function Contrast({ view }: { view: ContrastView }) {
       )}
       <Failed view={view} />
       {payload && (
-        <div class={drained ? "drained" : ""}>
+        <div class={state.drained.value ? "drained" : ""}>
           <p class="said">{payload.n_beyond ? plain(payload.verdict, 400) : <b>{plain(payload.verdict, 400)}</b>}</p>
           <Confounds payload={payload} />
           <Apart view={view} payload={payload} />
@@ -169,11 +161,7 @@ function Contrast({ view }: { view: ContrastView }) {
           </>
         )}
       </Foot>
-      <Help view={view} keys={KEYS} />
-      <div class="hear" role="status" aria-live="polite">
-        {payload && !state.requests.busy.value && plain(payload.verdict, 400)} {view.said}
-      </div>
-    </div>
+    </Frame>
   );
 }
 

@@ -1,15 +1,16 @@
 // The DictionaryReport: how good one dictionary is, beside its baselines; features are chosen by a click.
 import { signal } from "@preact/signals";
-import type { Draw } from "../mount";
+import { CHARTS } from "../css/charts";
+import { DICTIONARY_REPORT } from "../kinds/report";
 import { Foot } from "../parts/foot";
-import { Help, helpKey } from "../parts/help";
+import { drawn, Frame } from "../parts/frame";
 import { Menu } from "../parts/menu";
 import { Report, ReportTitle } from "../parts/report";
 import { Failed } from "../parts/status";
 import type { DictionaryReportPayload } from "../payloads";
 import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
-import { type BaseView, makeBaseView } from "../view";
+import type { BaseView } from "../view";
 
 const KEYS = [
   ["← →", "read a chart, bar by bar"],
@@ -24,7 +25,7 @@ class ReportState extends Picture<DictionaryReportPayload> {
   override readonly followed: Followed = { feature: { at: this.feature, go: (id) => this.choose(id) } };
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, DICTIONARY_REPORT);
     this.start(["feature"]);
   }
 
@@ -40,16 +41,13 @@ class ReportState extends Picture<DictionaryReportPayload> {
   }
 }
 
-export const dictionaryReport: Draw = (model, root, ended) => {
-  const state = new ReportState(model);
-  return { state, element: <DictionaryReport view={makeBaseView(state, root, ended)} /> };
-};
+export const dictionaryReport = drawn((model) => new ReportState(model), DictionaryReport, ...CHARTS);
 
 function DictionaryReport({ view }: { view: BaseView<ReportState> }) {
   const { state } = view;
   const report = state.payload.value;
   return (
-    <div class="w" style={{ "min-height": report ? undefined : `${state.height}px` }} onKeyDown={helpKey(view)}>
+    <Frame view={view} keys={KEYS} heard={state.feature.value && `Feature ${plain(state.feature.value, 60)} chosen.`}>
       <div class="bar0">
         {report && <ReportTitle report={report} />}
         <span class="sp" />
@@ -61,10 +59,6 @@ function DictionaryReport({ view }: { view: BaseView<ReportState> }) {
       <Failed view={view} />
       {report && <Report report={report} feature={state.feature.value} choose={state.choose} />}
       <Foot view={view} />
-      <Help view={view} keys={KEYS} />
-      <div class="hear" role="status" aria-live="polite">
-        {state.feature.value && `Feature ${plain(state.feature.value, 60)} chosen.`} {view.said}
-      </div>
-    </div>
+    </Frame>
   );
 }

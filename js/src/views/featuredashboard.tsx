@@ -1,14 +1,16 @@
 // The FeatureDashboard: what one feature means, where it fires, what it writes, and a text of one's own.
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { CHARTS } from "../css/charts";
 import css from "../css/dashboard.css";
 import mirror from "../css/mirror.css";
 import { probability } from "../format";
+import { FEATURE_DASHBOARD } from "../kinds/dashboard";
 import type { Draw } from "../mount";
 import { Aside } from "../parts/aside";
 import { Examples, GROUPS } from "../parts/examples";
 import { Foot } from "../parts/foot";
-import { Help, helpKey } from "../parts/help";
+import { drawn, Frame } from "../parts/frame";
 import { Key } from "../parts/key";
 import { LabelHead } from "../parts/labelhead";
 import { LiveText } from "../parts/livetext";
@@ -19,7 +21,7 @@ import { Judge, type Quiz, scored } from "../parts/quiz";
 import { Edge, Failed } from "../parts/status";
 import { Steps } from "../parts/steps";
 import type { FeatureDashboardPayload } from "../payloads";
-import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, disabledReason, makeBaseView } from "../view";
 
@@ -38,8 +40,6 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
   readonly steer = signal(0);
   readonly kind = signal("interval");
   readonly position = signal(-1);
-  readonly undoDepth = signal(0);
-  readonly redoDepth = signal(0);
   /** The text of one's own as the heatmap it is, for the parts that draw those. */
   readonly box = computed(() => {
     const live = this.payload.value?.live ?? null;
@@ -70,8 +70,8 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
   };
 
   constructor(model: AnyModel) {
-    super(model);
-    this.start(["shown", "position", "undo_depth", "redo_depth", "text", "scale", "steer"]);
+    super(model, FEATURE_DASHBOARD);
+    this.start(["shown", "position", "text", "scale", "steer"]);
   }
 
   /** Why the box is off, or "" when it is on. */
@@ -163,8 +163,6 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
 
   protected override view(): void {
     super.view();
-    this.undoDepth.value = whole(this.model.get("undo_depth"));
-    this.redoDepth.value = whole(this.model.get("redo_depth"));
     const shown = words(this.model.get("shown")) || (this.payload.value?.shown ?? "");
     this.kind.value = GROUPS.includes(shown) ? shown : "interval";
     const position = this.model.get("position");
@@ -189,10 +187,9 @@ export class DashboardState extends Picture<FeatureDashboardPayload> implements 
 
 export type DashboardView = BaseView<DashboardState>;
 
-export const featureDashboard: Draw = (model, root, ended) => {
-  const state = new DashboardState(model);
-  return { state, element: <FeatureDashboard view={makeBaseView(state, root, ended)} /> };
-};
+const SHEETS = [mirror, css, ...CHARTS];
+
+export const featureDashboard = drawn((model) => new DashboardState(model), FeatureDashboard, ...SHEETS);
 
 const NO_LETTER = 8;
 
@@ -207,7 +204,7 @@ export const dashboardPart =
   (part: DashboardPart): Draw =>
   (model, root, ended) => {
     const state = new DashboardState(model);
-    return { state, element: <Panel view={makeBaseView(state, root, ended)} part={part} /> };
+    return { state, element: <Panel view={makeBaseView(state, root, ended, SHEETS)} part={part} /> };
   };
 
 function Panel({ view, part }: { view: DashboardView; part: DashboardPart }) {
@@ -236,7 +233,6 @@ function Few({ view, payload, slot }: { view: DashboardView; payload: FeatureDas
   const meters = payload.meters.map(({ name, score }) => `${plain(name, 30)} ${probability(score.value)}`);
   return (
     <div class="w">
-      <style>{mirror + css}</style>
       <Edge view={view} />
       <div class="dbar">
         {slot >= 0 && <Key feature={{ slot }} />}
@@ -246,7 +242,7 @@ function Few({ view, payload, slot }: { view: DashboardView; payload: FeatureDas
         <span class="sub">{meters.join(" · ")}</span>
       </div>
       <Failed view={view} />
-      <div class={view.state.requests.stale.value || view.state.failure.value ? "drained" : ""}>
+      <div class={view.state.drained.value ? "drained" : ""}>
         <Examples view={view} payload={{ ...payload, slot: slot < 0 ? NO_LETTER : slot }} few={5} />
       </div>
     </div>
@@ -258,20 +254,12 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
   const slot = state.slot.value;
   const shown = state.payload.value;
   const payload = shown && slot >= 0 ? { ...shown, slot } : shown;
-  const help = helpKey(view);
-  const key = (event: KeyboardEvent) => {
-    const { tagName } = event.composedPath()[0] as HTMLElement;
-    const typing = tagName === "TEXTAREA" || tagName === "INPUT";
-    if (!typing && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && state.live.value) {
-      state.requests.step(event.shiftKey ? "redo" : "undo");
-      event.preventDefault();
-      event.stopPropagation();
-    } else if (tagName !== "TEXTAREA") help(event);
-  };
   return (
-    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
-      <style>{mirror + css}</style>
-      <Edge view={view} />
+    <Frame
+      view={view}
+      keys={KEYS}
+      heard={payload && !state.requests.busy.value && `Feature ${plain(payload.id, 60)} ${plain(payload.label, 80)}.`}
+    >
       {payload && (
         <>
           <LabelHead key={payload.id} view={view} payload={payload}>
@@ -298,11 +286,6 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
       )}
       {!payload && <Failed view={view} />}
       <Foot view={view}>{payload?.source && <span>{plain(`atlas of ${payload.source}`, 120)}</span>}</Foot>
-      <Help view={view} keys={KEYS} />
-      <div class="hear" role="status" aria-live="polite">
-        {payload && !state.requests.busy.value && `Feature ${plain(payload.id, 60)} ${plain(payload.label, 80)}.`}{" "}
-        {view.said}
-      </div>
-    </div>
+    </Frame>
   );
 }

@@ -1,22 +1,22 @@
 // The FeatureTable: all features of a dictionary, searched, sorted and filtered; a click opens one in its place.
 import { useSignal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { CHARTS } from "../css/charts";
 import css from "../css/table.css";
-import type { Draw } from "../mount";
 import { Choose } from "../parts/choose";
 import { Foot } from "../parts/foot";
-import { Help, helpKey } from "../parts/help";
+import { drawn, Frame, type OwnKey } from "../parts/frame";
+import { Inner } from "../parts/inner";
 import { Menu } from "../parts/menu";
-import { Edge, Failed } from "../parts/status";
+import { Failed } from "../parts/status";
 import type { FeatureTablePayload } from "../payloads";
-import type { AnyModel } from "../picture";
 import { plain } from "../signs";
 import { Conditions, Search } from "../table/asking";
 import { Spread } from "../table/charts";
 import { List } from "../table/list";
 import { DecoderMap, Scatter } from "../table/scatter";
 import { TableState } from "../table/state";
-import { type BaseView, makeBaseView } from "../view";
+import type { BaseView } from "../view";
 import { featureDashboard } from "./featuredashboard";
 
 const KEYS = [
@@ -31,35 +31,20 @@ const KEYS = [
 
 export type TableView = BaseView<TableState>;
 
-export const featureTable: Draw = (model, root, ended, host) => {
-  const state = new TableState(model, host);
-  return { state, element: <FeatureTable view={makeBaseView(state, root, ended)} /> };
-};
+export const featureTable = drawn((model, host) => new TableState(model, host), FeatureTable, css, ...CHARTS);
 
 function FeatureTable({ view }: { view: TableView }) {
   const { state } = view;
   const payload = state.payload.value;
-  const help = helpKey(view);
   const open = state.feature.value !== "";
-  const key = (event: KeyboardEvent) => {
-    const { tagName } = event.composedPath()[0] as HTMLElement;
-    const typing = tagName === "INPUT" || tagName === "TEXTAREA";
-    const command = event.ctrlKey || event.metaKey;
-    if (command && event.key.toLowerCase() === "z" && !typing && state.live.value && !open) {
-      state.requests.step(event.shiftKey ? "redo" : "undo");
-    } else if (event.key === "/" && !typing && !open) view.root.querySelector<HTMLElement>(".fields input")?.focus();
+  const key: OwnKey = (event, typing) => {
+    if (event.key === "/" && !typing && !open) view.root.querySelector<HTMLElement>(".fields input")?.focus();
     else if (event.key === "Escape" && open && !typing && !view.help.value) state.open("");
-    else {
-      if (!open && tagName !== "TEXTAREA") help(event);
-      return;
-    }
-    event.preventDefault();
-    event.stopPropagation();
+    else return false;
+    return true;
   };
   return (
-    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
-      <style>{css}</style>
-      <Edge view={view} />
+    <Frame view={view} keys={open ? [] : KEYS} onKey={key}>
       {payload && open && <Opened view={view} payload={payload} />}
       {payload && !open && <Table view={view} payload={payload} />}
       {!payload && <Failed view={view} />}
@@ -69,11 +54,7 @@ function FeatureTable({ view }: { view: TableView }) {
           {state.live.value && <span>view.to_frame() gives the rows as a table</span>}
         </Foot>
       )}
-      <Help view={view} keys={KEYS} />
-      <div class="hear" role="status" aria-live="polite">
-        {view.said}
-      </div>
-    </div>
+    </Frame>
   );
 }
 
@@ -162,21 +143,7 @@ function Opened({ view, payload }: { view: TableView; payload: FeatureTablePaylo
         </button>
       </div>
       <Failed view={view} />
-      {model && <Inner key={state.feature.value} view={view} model={model} />}
+      {model && <Inner key={state.feature.value} model={model} draw={featureDashboard} root={view.root} />}
     </>
   );
-}
-
-/** The dashboard, drawn by its own view from its own model. */
-function Inner({ view, model }: { view: TableView; model: AnyModel }) {
-  const ended = useMemo(() => new AbortController(), [model]);
-  const drawn = useMemo(() => featureDashboard(model, view.root, ended.signal), [model]);
-  useEffect(
-    () => () => {
-      ended.abort();
-      drawn.state.close();
-    },
-    [drawn],
-  );
-  return <>{drawn.element}</>;
 }

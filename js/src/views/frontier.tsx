@@ -1,9 +1,10 @@
 // The Frontier: many dictionaries at a glance, the same in a table, and the report of the selected one beside.
-import { signal, useComputed } from "@preact/signals";
+import { signal } from "@preact/signals";
+import { CHARTS } from "../css/charts";
 import { count, plural, quantity, significant } from "../format";
-import type { Draw } from "../mount";
+import { FRONTIER } from "../kinds/frontier";
 import { Foot } from "../parts/foot";
-import { Help, helpKey } from "../parts/help";
+import { drawn, Frame, type OwnKey } from "../parts/frame";
 import { Menu } from "../parts/menu";
 import { intervalOf, Report, ReportTitle } from "../parts/report";
 import { architectures, BASELINES, BaselineKey, DICTIONARY, Mark, nameOf, Scatter } from "../parts/scatter";
@@ -12,7 +13,7 @@ import { Failed } from "../parts/status";
 import type { Estimate, FrontierPayload } from "../payloads";
 import { type AnyModel, Picture, words } from "../picture";
 import { plain } from "../signs";
-import { type BaseView, makeBaseView } from "../view";
+import type { BaseView } from "../view";
 
 const KEYS = [
   ["← →", "from dictionary to dictionary, by L0"],
@@ -29,7 +30,7 @@ class FrontierState extends Picture<FrontierPayload> {
   readonly x = signal("log");
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, FRONTIER);
     this.start(["selected", "feature", "y", "x"]);
   }
 
@@ -52,25 +53,23 @@ class FrontierState extends Picture<FrontierPayload> {
 
 type View = BaseView<FrontierState>;
 
-export const frontier: Draw = (model, root, ended) => {
-  const state = new FrontierState(model);
-  return { state, element: <Frontier view={makeBaseView(state, root, ended)} /> };
-};
+export const frontier = drawn((model) => new FrontierState(model), Frontier, ...CHARTS);
 
 function Frontier({ view }: { view: View }) {
   const { state } = view;
   const payload = state.payload.value;
   const selected = payload?.points.find(({ name }) => name === state.selected.value);
-  const help = helpKey(view);
-  const key = (event: KeyboardEvent) => {
-    if (event.key === "Escape" && !view.help.value && state.selected.value) {
-      state.set("selected", "");
-      event.stopPropagation();
-    } else help(event);
+  const key: OwnKey = (event) => {
+    if (event.key !== "Escape" || view.help.value || !state.selected.value) return false;
+    state.set("selected", "");
+    return true;
   };
+  const heard = selected
+    ? `${plain(selected.name, 80)} selected${selected.report ? ", its report is open" : ", it has no report"}.`
+    : "";
   const report = selected?.report ?? null;
   return (
-    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
+    <Frame view={view} keys={KEYS} onKey={key} heard={heard}>
       {payload && <Bar view={view} payload={payload} />}
       <Failed view={view} />
       {payload && (
@@ -107,9 +106,7 @@ function Frontier({ view }: { view: View }) {
         </div>
       )}
       <Foot view={view} />
-      <Help view={view} keys={KEYS} />
-      <Announcer view={view} />
-    </div>
+    </Frame>
   );
 }
 
@@ -231,21 +228,6 @@ function Table({ view, payload }: { view: View; payload: FrontierPayload }) {
           ))}
         </tbody>
       </table>
-    </div>
-  );
-}
-
-function Announcer({ view }: { view: View }) {
-  const { state } = view;
-  const text = useComputed(() => {
-    const name = state.selected.value;
-    const point = state.payload.value?.points.find((other) => other.name === name);
-    if (!point) return "";
-    return `${plain(name, 80)} selected${point.report ? ", its report is open" : ", it has no report"}.`;
-  });
-  return (
-    <div class="hear" role="status" aria-live="polite">
-      {text} {view.said}
     </div>
   );
 }

@@ -1,25 +1,26 @@
 // The PatchMap: two prompts, what each cell of the clean run restores in the corrupted one, and the chosen cell.
 import { computed, signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { CHARTS } from "../css/charts";
 import mirror from "../css/mirror.css";
 import css from "../css/patchmap.css";
 import { plural, probability, signed } from "../format";
-import type { Draw } from "../mount";
+import { PATCH_MAP } from "../kinds/patchmap";
 import { CellMap, inWords } from "../parts/cellmap";
 import { CellSide } from "../parts/cellside";
 import { Choose } from "../parts/choose";
 import { Foot } from "../parts/foot";
-import { Help, helpKey } from "../parts/help";
+import { drawn, Frame } from "../parts/frame";
 import { Menu } from "../parts/menu";
 import { PairText } from "../parts/pairtext";
 import { shown } from "../parts/predictions";
 import { type Choice, Segments } from "../parts/segments";
-import { Edge, Failed, Working } from "../parts/status";
+import { Failed, Working } from "../parts/status";
 import { Steps } from "../parts/steps";
 import type { PatchMapPayload } from "../payloads";
-import { type AnyModel, type Followed, Picture, whole, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
-import { type BaseView, makeBaseView } from "../view";
+import type { BaseView } from "../view";
 
 const KEYS = [
   ["← → ↑ ↓", "go to a cell and patch it"],
@@ -60,8 +61,6 @@ export class PatchState extends Picture<PatchMapPayload> {
   readonly hover = signal("");
   /** Where a path begins while its end is being chosen, else "". */
   readonly pathing = signal("");
-  readonly undoDepth = signal(0);
-  readonly redoDepth = signal(0);
 
   /** Clean and corrupted prompt have as many tokens: a place is one of both. */
   override readonly followed: readonly Followed[] = (["clean", "corrupt"] as const).map((side) => ({
@@ -75,18 +74,8 @@ export class PatchState extends Picture<PatchMapPayload> {
   }));
 
   constructor(model: AnyModel) {
-    super(model);
-    this.start([
-      "undo_depth",
-      "redo_depth",
-      "clean",
-      "corrupt",
-      "show",
-      "corruption",
-      "propagation",
-      "error_term",
-      "cell",
-    ]);
+    super(model, PATCH_MAP);
+    this.start(["clean", "corrupt", "show", "corruption", "propagation", "error_term", "cell"]);
   }
 
   type(name: "clean" | "corrupt", text: string): void {
@@ -144,8 +133,6 @@ export class PatchState extends Picture<PatchMapPayload> {
 
   protected override view(): void {
     super.view();
-    this.undoDepth.value = whole(this.model.get("undo_depth"));
-    this.redoDepth.value = whole(this.model.get("redo_depth"));
     // What is being typed or chosen is newer than what Python says.
     if (!this.requests.busy.value) this.#adopt(this.failure.value === null);
   }
@@ -169,35 +156,25 @@ export class PatchState extends Picture<PatchMapPayload> {
 
 export type PatchView = BaseView<PatchState>;
 
-export const patchMap: Draw = (model, root, ended) => {
-  const state = new PatchState(model);
-  return { state, element: <PatchMap view={makeBaseView(state, root, ended)} /> };
-};
+export const patchMap = drawn((model) => new PatchState(model), PatchMap, mirror, css, ...CHARTS);
 
 function PatchMap({ view }: { view: PatchView }) {
   const { state } = view;
   const payload = state.payload.value;
-  const help = helpKey(view);
-  const key = (event: KeyboardEvent) => {
-    const { tagName } = event.composedPath()[0] as HTMLElement;
-    if (tagName === "TEXTAREA") return;
-    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && state.live.value) {
-      state.requests.step(event.shiftKey ? "redo" : "undo");
-      event.preventDefault();
-      event.stopPropagation();
-    } else help(event);
-  };
-  const drained = state.requests.stale.value || state.failure.value !== null;
   return (
-    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
-      <style>{mirror + css}</style>
-      <Edge view={view} />
+    <Frame
+      view={view}
+      keys={KEYS}
+      heard={
+        payload && !state.requests.busy.value && (inWords(payload, state.cell.value) || plain(payload.verdict, 200))
+      }
+    >
       <Bar view={view} payload={payload} />
       {payload && <PairText view={view} payload={payload} />}
       <Failed view={view} />
       <Aligned view={view} />
       {payload && (
-        <div class={drained ? "drained" : ""}>
+        <div class={state.drained.value ? "drained" : ""}>
           <Scale payload={payload} />
           <p class="sub reading clip">
             {inWords(payload, state.hover.value) || <Verdict view={view} payload={payload} />}
@@ -209,12 +186,7 @@ function PatchMap({ view }: { view: PatchView }) {
         </div>
       )}
       <Foot view={view}>{payload && <Conditions view={view} payload={payload} />}</Foot>
-      <Help view={view} keys={KEYS} />
-      <div class="hear" role="status" aria-live="polite">
-        {payload && !state.requests.busy.value && (inWords(payload, state.cell.value) || plain(payload.verdict, 200))}{" "}
-        {view.said}
-      </div>
-    </div>
+    </Frame>
   );
 }
 

@@ -1,11 +1,13 @@
 // Steering: what a model writes as it is, steered, and under the controls, while it writes; what each strength buys.
 import { signal } from "@preact/signals";
+import { CHARTS } from "../css/charts";
 import css from "../css/steering.css";
 import { count, plural } from "../format";
+import { STEERING } from "../kinds/steering";
 import type { Draw } from "../mount";
 import { DoseCharts } from "../parts/dosecharts";
 import { Foot } from "../parts/foot";
-import { Help, helpKey } from "../parts/help";
+import { drawn, Frame, type OwnKey } from "../parts/frame";
 import { KeptRuns } from "../parts/keptruns";
 import { Menu } from "../parts/menu";
 import { Segments } from "../parts/segments";
@@ -13,7 +15,7 @@ import { Edge, Failed } from "../parts/status";
 import { Steers } from "../parts/steers";
 import { Columns } from "../parts/written";
 import type { ChatMessage, SteeringPayload } from "../payloads";
-import { type AnyModel, Picture, whole, words } from "../picture";
+import { type AnyModel, Picture, words } from "../picture";
 import type { Failure } from "../requests";
 import { tickLabel } from "../scale";
 import { plain } from "../signs";
@@ -61,16 +63,14 @@ const EMPTY: Draft = {
 export class SteeringState extends Picture<SteeringPayload> {
   readonly draft = signal<Draft>(EMPTY);
   readonly control = signal("direction");
-  readonly undoDepth = signal(0);
-  readonly redoDepth = signal(0);
   /** Features are searched in the default dictionary. */
   readonly site = signal("");
   /** All charts are read at the same strength. */
   readonly cursor = signal<number | null>(null);
 
   constructor(model: AnyModel) {
-    super(model);
-    this.start(["control", "undo_depth", "redo_depth"]);
+    super(model, STEERING);
+    this.start(["control"]);
   }
 
   /** Something is being written or measured. */
@@ -135,8 +135,6 @@ export class SteeringState extends Picture<SteeringPayload> {
 
   protected override view(): void {
     super.view();
-    this.undoDepth.value = whole(this.model.get("undo_depth"));
-    this.redoDepth.value = whole(this.model.get("redo_depth"));
     this.control.value = words(this.model.get("control")) || (this.payload.value?.control ?? "direction");
     // What the user is doing is newer than what Python says.
     if (!this.requests.busy.value) this.#adopt();
@@ -162,29 +160,27 @@ export class SteeringState extends Picture<SteeringPayload> {
 
 export type SteeringView = BaseView<SteeringState> & { focusStrip: () => void };
 
+const SHEETS = [css, ...CHARTS];
+
 export const steering: Draw = (model, root, ended) => {
   const state = new SteeringState(model);
   const focusStrip = () => root.querySelector<HTMLElement>(".prompt")?.focus();
-  return { state, element: <Steering view={{ ...makeBaseView(state, root, ended), focusStrip }} /> };
+  return { state, element: <Steering view={{ ...makeBaseView(state, root, ended, SHEETS), focusStrip }} /> };
 };
 
 /** The texts alone: a panel of an explorer. */
-export const steeringTexts: Draw = (model, root, ended) => {
-  const state = new SteeringState(model);
-  return { state, element: <Texts view={makeBaseView(state, root, ended)} /> };
-};
+export const steeringTexts = drawn((model) => new SteeringState(model), Texts, ...SHEETS);
 
 function Texts({ view }: { view: BaseView<SteeringState> }) {
   const { state } = view;
   const payload = state.payload.value;
   return (
     <div class="w">
-      <style>{css}</style>
       <Edge view={view} />
       <Failed view={view} />
       {payload?.texts.length === 0 && !state.failure.value && <p class="em">Writing …</p>}
       {payload && (
-        <div class={state.requests.stale.value || state.failure.value ? "drained" : ""}>
+        <div class={state.drained.value ? "drained" : ""}>
           <Columns view={view} payload={payload} panel />
         </div>
       )}
@@ -195,28 +191,18 @@ function Texts({ view }: { view: BaseView<SteeringState> }) {
 function Steering({ view }: { view: SteeringView }) {
   const { state } = view;
   const payload = state.payload.value;
-  const help = helpKey(view);
-  const key = (event: KeyboardEvent) => {
-    const input = event.composedPath()[0] as HTMLInputElement;
-    const typing = input.tagName === "INPUT" && input.type !== "range";
+  const key: OwnKey = (event, typing) => {
     if (typing && event.key !== "Escape") {
       // Enter takes what was typed; to the notebook it would mean to edit its cell.
-      if (event.key === "Enter") input.blur();
+      if (event.key === "Enter") (event.composedPath()[0] as HTMLElement).blur();
       event.stopPropagation();
-      return;
-    }
-    if (!typing && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && state.live.value)
-      state.requests.step(event.shiftKey ? "redo" : "undo");
-    else if (event.key === "Escape" && !view.help.value && state.working) state.stop();
+    } else if (event.key === "Escape" && !view.help.value && state.working) state.stop();
     else if (event.key === "/" && !typing) view.root.querySelector<HTMLElement>(".search input")?.focus();
-    else return help(event);
-    event.preventDefault();
-    event.stopPropagation();
+    else return false;
+    return !typing || event.key === "Escape";
   };
   return (
-    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={key}>
-      <style>{css}</style>
-      <Edge view={view} />
+    <Frame view={view} keys={KEYS} onKey={key} heard={payload && !state.working && heard(payload)}>
       {payload && <Bar view={view} payload={payload} />}
       <span class="corner">
         <Menu view={view} label="⋯" name="Menu" bare full />
@@ -241,11 +227,7 @@ function Steering({ view }: { view: SteeringView }) {
           </>
         )}
       </Foot>
-      <Help view={view} keys={KEYS} />
-      <div class="hear" role="status" aria-live="polite">
-        {payload && !state.working && heard(payload)} {view.said}
-      </div>
-    </div>
+    </Frame>
   );
 }
 

@@ -1,9 +1,10 @@
 // The TrainingMonitor: pause, resume, stop, sparsity; curves, density, features as they form.
 import { signal, useComputed, useSignal } from "@preact/signals";
+import { CHARTS } from "../css/charts";
 import { count, duration, percent, plural, share, significant } from "../format";
-import type { Draw } from "../mount";
+import { TRAINING } from "../kinds/training";
 import { Foot } from "../parts/foot";
-import { Help, helpKey } from "../parts/help";
+import { drawn, Frame } from "../parts/frame";
 import { Histogram } from "../parts/histogram";
 import { LineChart } from "../parts/linechart";
 import { Menu } from "../parts/menu";
@@ -15,7 +16,7 @@ import { type AnyModel, Picture, words } from "../picture";
 import type { Failure } from "../requests";
 import { shareLabel, tickLabel } from "../scale";
 import { plain } from "../signs";
-import { type BaseView, disabledReason, makeBaseView } from "../view";
+import { type BaseView, disabledReason } from "../view";
 
 type Action = "start" | "pause" | "resume" | "stop" | "sparsity";
 
@@ -52,7 +53,7 @@ class TrainingState extends Picture<TrainingPayload> {
   readonly cursor = signal<number | null>(null);
 
   constructor(model: AnyModel) {
-    super(model);
+    super(model, TRAINING);
     this.start(["scale"]);
   }
 
@@ -79,17 +80,21 @@ class TrainingState extends Picture<TrainingPayload> {
 
 type View = BaseView<TrainingState>;
 
-export const training: Draw = (model, root, ended) => {
-  const state = new TrainingState(model);
-  return { state, element: <Training view={makeBaseView(state, root, ended)} /> };
-};
+export const training = drawn((model) => new TrainingState(model), Training, ...CHARTS);
 
 function Training({ view }: { view: View }) {
   const { state } = view;
   const payload = state.payload.value;
   const failed = state.failure.value !== null || payload?.phase === "failed";
+  // Said when the phase changes and at each tenth of the run, not at each picture.
+  const heard = useComputed(() => {
+    const payload = state.payload.value;
+    if (!payload) return "";
+    const tenth = payload.n_steps > 0 ? Math.floor((10 * payload.step) / payload.n_steps) / 10 : 0;
+    return `Training ${plain(payload.phase, 20)}, ${percent(tenth)} done.`;
+  });
   return (
-    <div class="w" style={{ "min-height": payload ? undefined : `${state.height}px` }} onKeyDown={helpKey(view)}>
+    <Frame view={view} keys={KEYS} heard={heard}>
       {payload && <Done payload={payload} />}
       {payload && <Bar view={view} payload={payload} />}
       <Failed view={view} />
@@ -114,9 +119,7 @@ function Training({ view }: { view: View }) {
           <span>learning rate {tickLabel(payload.learning_rate)}</span>
         </Foot>
       )}
-      <Help view={view} keys={KEYS} />
-      <Announcer view={view} />
-    </div>
+    </Frame>
   );
 }
 
@@ -273,21 +276,5 @@ function Features({ payload }: { payload: TrainingPayload }) {
         <Passages key={feature.id} feature={feature} />
       ))}
     </section>
-  );
-}
-
-/** Said when the phase changes and at each tenth of the run, not at each picture. */
-function Announcer({ view }: { view: View }) {
-  const { state } = view;
-  const text = useComputed(() => {
-    const payload = state.payload.value;
-    if (!payload) return "";
-    const tenth = payload.n_steps > 0 ? Math.floor((10 * payload.step) / payload.n_steps) / 10 : 0;
-    return `Training ${plain(payload.phase, 20)}, ${percent(tenth)} done.`;
-  });
-  return (
-    <div class="hear" role="status" aria-live="polite">
-      {text} {view.said}
-    </div>
   );
 }

@@ -1,0 +1,25 @@
+// The order of the bundle, for its size alone: gzip sees only 32 kB at a time, so what is alike stands together.
+import "./css/strip";
+import "./css";
+import "./css/chart.css";
+import "./css/report.css";
+import "./css/table.css";
+import "./css/circuit.css";
+import "./css/steering.css";
+import "./css/dashboard.css";
+import "./css/mirror.css";
+import "./css/patchmap.css";
+import "./css/contrast.css";
+import "./css/compare.css";
+import "./css/explorer.css";
+import "./kinds/circuit";
+import "./kinds/compare";
+import "./kinds/contrast";
+import "./kinds/dashboard";
+import "./kinds/explorer";
+import "./kinds/frontier";
+import "./kinds/patchmap";
+import "./kinds/report";
+import "./kinds/steering";
+import "./kinds/table";
+import "./kinds/training";
