@@ -55,7 +55,7 @@ test("the built files are small and point nowhere", () => {
   const sent = (...names: string[]) =>
     names.reduce((sum, name) => sum + gzipSync(built(`${name}.js`), { level: 9 }).length, 0);
   assert.ok(sent("live", "live-heatmap") <= 42_000, "the code of a heatmap, gzipped");
-  assert.ok(sent("live-views") <= 80_200, "what the first other view adds, gzipped");
+  assert.ok(sent("live-views") <= 80_300, "what the first other view adds, gzipped");
   assert.ok(sent("widget") <= 118_600, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);

@@ -24,6 +24,8 @@ _RUNNERS: weakref.WeakSet[JobRunner] = weakref.WeakSet()
 _LAST = 10.0  # seconds that a job has to notice that Python ends
 # Seconds that a thread waits for more work: between two key presses it stays, since a new one costs a millisecond.
 _LINGER = 2.0
+# Seconds that whoever asks steps aside at most.
+_HEAD_START = 0.02
 
 
 class Token:
@@ -142,6 +144,17 @@ class JobRunner:
             self._drop(replaced)
         return job.token
 
+    def give_way(self) -> None:
+        """Let the job that was just submitted have the interpreter for a moment.
+
+        After a message the kernel's main thread tidies up for some milliseconds, in which a job that answers a key
+        press would not come to its turn: Python changes threads every 5 ms. A job that waits for a pause in a burst is
+        not waited for.
+        """
+        with self._changed:
+            if not self._pending or self._pace.delay(self._clock()) <= 0:
+                self._changed.wait_for(self._is_idle, _HEAD_START)
+
     def cancel(self, key: object) -> bool:
         """Stop the job with this key; `False` when there is none."""
         with self._changed:
@@ -171,7 +184,7 @@ class JobRunner:
     def wait(self, timeout: float | None = None) -> bool:
         """Block until there is no work; `False` when `timeout` seconds were not enough."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._pending and self._running is None, timeout)
+            return self._changed.wait_for(self._is_idle, timeout)
 
     def close(self) -> None:
         """Stop everything and accept nothing more; the thread ends at once, or at the next `check` of its job."""
@@ -226,6 +239,9 @@ class JobRunner:
                 self._wait(self._changed, delay)
             self._thread = None
             return None
+
+    def _is_idle(self) -> bool:
+        return not self._pending and self._running is None
 
     def _lingers(self) -> bool:
         """Wait for work; whether there is some, before the time is over and the runner closed."""

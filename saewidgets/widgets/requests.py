@@ -82,6 +82,7 @@ class Requests:
         if not isinstance(state, dict):
             raise WidgetError(f"The state is {checks.brief(state)}.", "It must be an object.")
         self._want(self._request(state), request_id)
+        self._runner.give_way()
 
     def _on_undo(self: Any, request_id: Any, content: dict[str, Any]) -> None:
         self._need_model()
