@@ -86,7 +86,7 @@ def test_what_views_share_comes_once(open_page: Open) -> None:
     # One copy of what both import: a style sheet of the first is the very one of the second.
     shared = """() => {
       const [a, b] = [...document.querySelectorAll(".saewidgets")];
-      return a.shadowRoot.adoptedStyleSheets[0] === b.shadowRoot.adoptedStyleSheets[0];
+      return a.shadowRoot.adoptedStyleSheets.at(-1) === b.shadowRoot.adoptedStyleSheets.at(-1);
     }"""
     assert page.evaluate(shared)
     assert page.evaluate("globalThis[Symbol.for('saewidgets')].files.size") == 3
