@@ -1,4 +1,4 @@
-"""Finds the Chromium that tests drive, and installs one where there is none.
+"""Finds the Chromium that tests drive, and installs one where there is none; sees that Playwright can drive it.
 
 `python tests/browser.py` prints its path, after installing it if need be; `make e2e` calls it so. Tests ask
 `chromium_path()`, which only looks.
@@ -42,18 +42,46 @@ def _playwrights_own() -> str | None:
 
 def install() -> None:
     """Install Chromium: from Debian as root, from Playwright otherwise."""
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        steps = [["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "-y", "chromium"]]
+    if _is_debian_root():
+        _apt("chromium")
     else:
-        steps = [[sys.executable, "-m", "playwright", "install", "chromium"]]
-    for step in steps:
-        print("==", " ".join(step), file=sys.stderr)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(step, check=True, stdout=sys.stderr, env=environment)
+        _run([sys.executable, "-m", "playwright", "install", "chromium"])
+
+
+def driver_fault() -> str:
+    """What keeps Playwright's own Node from starting; "" when it starts."""
+    done = subprocess.run([sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True)
+    return "" if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}")
+
+
+def mend_driver() -> None:
+    """Give Playwright's Node the library that a bare Debian does not have."""
+    fault = driver_fault()
+    if "libatomic" in fault and _is_debian_root():
+        _apt("libatomic1")
+        fault = driver_fault()
+    if fault:
+        sys.exit(f"Playwright does not start: {fault}. On Debian: apt-get install libatomic1")
+
+
+def _is_debian_root() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def _apt(package: str) -> None:
+    _run(["apt-get", "-qq", "update"])
+    _run(["apt-get", "-qq", "install", "-y", package])
+
+
+def _run(step: list[str]) -> None:
+    print("==", " ".join(step), file=sys.stderr)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(step, check=True, stdout=sys.stderr, env=environment)
 
 
 if __name__ == "__main__":
     try:
+        mend_driver()
         if chromium_path() is None:
             install()
         print(chromium_path() or sys.exit("No Chromium where it was installed. Name one: make test CHROMIUM=/path"))
