@@ -17,8 +17,11 @@ def home() -> Callable[[], AbstractContextManager[Any]]:
     """What makes a context in which the cell that runs now runs again; outside marimo it changes nothing."""
     if "marimo" not in sys.modules:
         return nullcontext
-    from marimo._runtime.context import ContextNotInitializedError, get_context
-
+    try:
+        # Not public: in a marimo without it widgets are as they are.
+        from marimo._runtime.context import ContextNotInitializedError, get_context
+    except ImportError:
+        return nullcontext
     try:
         context = get_context()
     except ContextNotInitializedError:

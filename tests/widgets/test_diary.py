@@ -101,12 +101,14 @@ def test_a_burst_is_one_step(pair: Any) -> None:
     rest(heatmap, dashboard)
     for value in (0.2, 0.4, 0.6):
         heatmap.edits = [sw.scale(heatmap.features[0], value)]
-    for place in (3, 2, 1):
+    # Where the typed text left the selection depends on which of its beginnings were drawn.
+    last = 2 if heatmap.selection != 2 else 1
+    for place in (last + 2, last + 1, last):
         heatmap.comm.update({"selection": place})
     rest(heatmap, dashboard)
     codes = [step.code for step in diary.steps]
     assert codes[0] == f"heatmap.prompt = {OTHER!r}"
-    assert codes[1:] == [f"heatmap.edits = [sw.scale({heatmap.features[0]!r}, 0.6)]", "heatmap.selection = 1"]
+    assert codes[1:] == [f"heatmap.edits = [sw.scale({heatmap.features[0]!r}, 0.6)]", f"heatmap.selection = {last}"]
     heatmap.edits = [sw.ablate(heatmap.features[1])]
     heatmap.edits = [sw.ablate(heatmap.features[2])]
     rest(heatmap, dashboard)
