@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import saewidgets
+from tests.build.sdist import unpack
 
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
@@ -121,9 +122,7 @@ def test_sdist_can_be_rebuilt_with_and_without_node(sdist: dict[str, int]) -> No
 @pytest.mark.parametrize("missing", ["saewidgets/static/widget.js", "saewidgets/demo/assets"])
 def test_build_refuses_an_empty_package(missing: str, tmp_path: Path) -> None:
     """The positive control of the hook: a tree without bundle or model makes no wheel."""
-    with tarfile.open(one("*.tar.gz")) as archive:
-        archive.extractall(tmp_path, filter="data")
-    (tree,) = tmp_path.iterdir()
+    tree = unpack(tmp_path / "tree")
     subprocess.run(["rm", "-r", str(tree / missing)], check=True)
     command = [sys.executable, "-m", "build", "--no-isolation", "--wheel", str(tree)]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -10,18 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.build.sdist import unpack
+
 ROOT = Path(__file__).parents[2]
-DIST = ROOT / "dist"
 EPOCH = 1_700_000_000  # 14 November 2023
-
-
-def unpack(folder: Path) -> Path:
-    """The tree of the sdist that `make dist` built."""
-    (sdist,) = DIST.glob("*.tar.gz")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
-    (tree,) = folder.iterdir()
-    return tree
 
 
 def build(tree: Path, out: Path, epoch: int = EPOCH, **variables: str) -> dict[str, str]:

@@ -324,6 +324,7 @@ def test_a_file_from_the_menu(notebook: Notebook, view: Locator, tmp_path: Path)
     view.get_by_role("button", name="Menu", exact=True).click()
     view.get_by_role("menuitem", name="Close the graph file").click()
     expect(view.get_by_role("textbox", name="Prompt")).to_have_value(prompt)
+    expect(view.locator("[data-graph]")).to_have_attribute("data-nodes", str(before[0]))
     assert drawn(view) == before
 
 
