@@ -127,7 +127,8 @@ def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
         attributes='data-theme="dark"' if dark else "",
         background="#16181B" if dark else "#fff",
         traits=json.dumps(values).replace("<", "\\u003c"),
-        payload=base64.b64encode(in_state(encode(payload))).decode(),
+        # No kernel is here to be asked for one that is too large for the state.
+        payload=base64.b64encode(in_state(encode(payload)) or encode(payload)).decode(),
         bundle=base64.b64encode(bundle().encode()).decode(),
     )
 
