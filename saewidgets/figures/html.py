@@ -56,9 +56,8 @@ def _strips(payload: HeatmapPayload, look: Palette, budget: int) -> str:
     rows, feature = copies(payload), chosen(payload)
     ramp = look.ramp(feature.slot if feature else None)
     heads = [_copy_head(row.name, look) for row in rows]
-    budget -= (
-        len(STRIP) + sum(len(head.encode()) for head in heads) + len(rows) * 100 + 20
-    )  # the cut's note and the closing tag
+    # Also what stands around the rows, and each row's note of a cut with its closing tag.
+    budget -= len(STRIP) + 20 + sum(len(head.encode()) for head in heads) + len(rows) * 100
     pieces: list[list[str]] = [[] for _ in rows]
     # No token takes fewer than one byte, so no more than `budget` of them can be shown.
     for position, token in enumerate(text.drawn(payload.tokens, limit=max(0, budget))):
