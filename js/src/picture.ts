@@ -1,6 +1,7 @@
 // What every view's state begins with: the payload as it comes, whether there is a model, what failed, the way to Python.
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import { bytesOf, decode, type Kind } from "./decode";
+import { panelsLater } from "./later";
 import type { Payload } from "./payloads";
 import { type Failure, failureOf, Requests } from "./requests";
 import { isPacked, unpack } from "./unpack";
@@ -172,12 +173,13 @@ export class Picture<P extends Payload = Payload> {
   #show(bytes: Uint8Array): void {
     try {
       const payload = decode(bytes, this.#kind);
-      batch(() => {
+      const show = () => {
         this.#raw = bytes;
         this.payload.value = payload;
         this.shown(payload);
         this.view();
-      });
+      };
+      panelsLater(() => batch(show));
       this.requests.pictured();
     } catch (error) {
       this.#unreadable(error);

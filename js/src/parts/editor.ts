@@ -71,7 +71,8 @@ export class Editor {
       this.area.setSelectionRange(at, at);
     }
     this.#place();
-    this.#selectToken();
+    // Once the picture is there: this tells Python.
+    queueMicrotask(() => this.#selectToken());
   }
 
   #listen(): void {

@@ -1,8 +1,10 @@
 // The strip: tokens with fills and lanes, before above after; it is also the editor of the prompt.
+import { effect, untracked, useComputed } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { cellsOf, cellsOfDraft } from "../cells";
 import { stripKey } from "../commands";
-import { type Fill, fillOf, lookAt } from "../look";
+import { fillOf, lookAt } from "../look";
+import type { HeatmapState } from "../model";
 import { hue, letter } from "../palette";
 import type { View } from "../view";
 import { Editor } from "./editor";
@@ -44,56 +46,71 @@ function Margin({ view, text, lanes }: { view: View; text: string; lanes: boolea
   );
 }
 
-export function Strip({ view }: { view: View }) {
+/** Draw the picture into its lines: dressing touches only what differs. */
+function draw(view: View, { before, after, editor }: Parts): void {
   const { state } = view;
   const payload = state.payload.value;
-  const compact = state.compact;
-  const side = state.side.value;
-  const edited = state.edited.value && !compact && side === "both";
-  const after = state.edited.value && !compact && side === "after";
-  const top = useRef<HTMLDivElement>(null);
-  const bottom = useRef<HTMLDivElement>(null);
-  const parts = useRef<Parts | null>(null);
-  const features = state.features.value;
-  const draft = view.editing.value ? state.draft.value.prompt : (payload?.prompt ?? "");
-
-  // Read here, so that the part is drawn again when they change.
-  const selection = state.selection.value;
-  const merged = compact && state.edited.value;
   const fill = payload && fillOf(payload, state.fill.value, state.filling.value, state.siteView.value);
-
-  useLayoutEffect(() => {
-    const editor = new Editor(view, top.current as HTMLElement);
-    parts.current = { before: new Lines(editor.lines), after: null, editor };
-    editor.attach(parts.current.before);
-    return () => editor.close();
-  }, []);
-
+  if (!payload || !fill) return;
+  const features = state.features.value;
+  const { compact } = state;
+  const side = shownSide(state);
+  const merged = compact && state.edited.value;
   const differing = state.differing.value;
   const pointed = state.pointed.value;
-  const look = (token: number, after: boolean, both = false): Look => ({
-    ...lookAt(fill as Fill, features, token, after, both),
+  const look = (token: number, edited: boolean, both = false): Look => ({
+    ...lookAt(fill, features, token, edited, both),
     differs: differing.has(token),
     pointed: token === pointed,
   });
+  const draft = view.editing.value ? state.draft.value.prompt : payload.prompt;
+  const cells = cellsOfDraft(cellsOf(payload.tokens), payload.prompt, draft);
+  const lanes = laneSize(features.length);
+  before.show(cells, (token) => look(token, merged || side === "after", merged), lanes, compact);
+  if (side === "both") after?.show(cells, (token) => look(token, true), lanes, false);
+  const selection = state.selection.value;
+  const { head, values } = describe(view, selection);
+  before.name(selection, `${head}, ${values.join(", ")}`);
+  const element = before.select(selection);
+  after?.select(selection);
+  if (compact) before.markLine(selection);
+  untracked(() => editor.shown(element));
+}
 
-  // Every render: dressing touches only what differs.
+/** What of an edit the lines show; a compact strip has no second lines. */
+function shownSide(state: HeatmapState): "before" | "after" | "both" {
+  return state.compact || !state.edited.value ? "before" : (state.side.value as "before" | "after" | "both");
+}
+
+export function Strip({ view }: { view: View }) {
+  const { state } = view;
+  const { compact } = state;
+  const side = useComputed(() => shownSide(state)).value;
+  const edited = side === "both";
+  const n = useComputed(() => state.features.value.length).value;
+  const top = useRef<HTMLDivElement>(null);
+  const bottom = useRef<HTMLDivElement>(null);
+  const parts = useRef<Parts | null>(null);
+
+  // The lines are drawn when a picture is there, and not when all panels are: they are what a key press waits for.
   useLayoutEffect(() => {
-    const strip = parts.current;
-    if (!strip || !payload || !fill) return;
-    const cells = cellsOfDraft(cellsOf(payload.tokens), payload.prompt, draft);
-    const lanes = laneSize(features.length);
-    strip.before.show(cells, (token) => look(token, merged || after, merged), lanes, compact);
-    if (!edited) strip.after = null;
-    else if (bottom.current && strip.after?.root !== bottom.current) strip.after = new Lines(bottom.current);
-    strip.after?.show(cells, (token) => look(token, true), lanes, false);
-    const { head, values } = describe(view, selection);
-    strip.before.name(selection, `${head}, ${values.join(", ")}`);
-    const element = strip.before.select(selection);
-    strip.after?.select(selection);
-    if (compact) strip.before.markLine(selection);
-    strip.editor.shown(element);
-  });
+    const editor = new Editor(view, top.current as HTMLElement);
+    const own: Parts = { before: new Lines(editor.lines), after: null, editor };
+    parts.current = own;
+    editor.attach(own.before);
+    const end = effect(() => draw(view, own));
+    return () => {
+      end();
+      editor.close();
+    };
+  }, []);
+
+  useLayoutEffect(() => {
+    const own = parts.current;
+    if (!own) return;
+    own.after = edited && bottom.current ? new Lines(bottom.current) : null;
+    untracked(() => draw(view, own));
+  }, [edited, n]);
 
   const leave = () => {
     view.hover.value = null;
@@ -136,18 +153,19 @@ export function Strip({ view }: { view: View }) {
       const token = strip.before.cells[i]?.token ?? -1;
       if (token >= 0) state.select(token);
     } else if (event.key === "Enter" && state.live.value) {
-      strip.editor.open(strip.before.cells[state.selection.value]?.end ?? draft.length);
+      strip.editor.open(strip.before.cells[state.selection.value]?.end ?? state.draft.value.prompt.length);
     } else if (!stripKey(view, event)) return;
     event.preventDefault();
     event.stopPropagation();
   };
 
-  const lanes = !compact && features.length > 0;
-  const gap = lanes ? 12 + laneSize(features.length).pitch * features.length : compact ? 12 : 6;
+  const lanes = !compact && n > 0;
+  const { pitch } = laneSize(n);
+  const gap = lanes ? 12 + pitch * n : compact ? 12 : 6;
   return (
     <div
       class={`ba${edited ? " two" : ""}${compact ? " compact" : ""}`}
-      style={{ "--lh": `${gap}px`, "--pitch": `${laneSize(features.length).pitch}px`, "--n": String(features.length) }}
+      style={{ "--lh": `${gap}px`, "--pitch": `${pitch}px`, "--n": String(n) }}
       onPointerMove={hover}
       // What a finger was put on is told until it is put elsewhere.
       onPointerDown={(event) => event.pointerType === "touch" && hover(event)}
@@ -156,7 +174,7 @@ export function Strip({ view }: { view: View }) {
       onKeyDown={key}
       onClick={choose}
     >
-      <Margin view={view} text={edited ? "before" : after ? "after" : ""} lanes={lanes} />
+      <Margin view={view} text={edited ? "before" : side === "after" ? "after" : ""} lanes={lanes} />
       <div class="strip" ref={top} />
       {edited && <Margin view={view} text="after" lanes={lanes} />}
       {edited && <div class="strip" ref={bottom} role="listbox" aria-label="Tokens after the edits" />}

@@ -50,7 +50,11 @@ function Heatmap({ view, More, brief }: { view: View; More?: Part; brief: boolea
   const input = (event: InputEvent) => {
     if (piled(event.data ?? event.dataTransfer?.getData("text/plain") ?? "")) event.preventDefault();
   };
-  const empty = !state.payload.value;
+  const empty = useComputed(() => !state.payload.value).value;
+  const merged = useComputed(() => state.compact && state.edited.value && !long.value).value;
+  const context = useComputed(() => state.payload.value?.context);
+  const propagation = useComputed(() => plain(context.value?.propagation ?? ""));
+  const seed = useComputed(() => context.value?.seed);
   return (
     <div
       class="w"
@@ -62,7 +66,7 @@ function Heatmap({ view, More, brief }: { view: View; More?: Part; brief: boolea
       <Toolbar view={view} />
       <div class={picture.value}>{!empty && (long.value ? <LongStrip view={view} /> : <Strip view={view} />)}</div>
       <Failed view={view} />
-      {!empty && <Legend view={view} merged={state.compact && state.edited.value && !long.value} long={long.value} />}
+      {!empty && <Legend view={view} merged={merged} long={long.value} />}
       {!empty && (
         <div class={brief ? "" : "grid cols"}>
           <Features view={view} />
@@ -73,8 +77,8 @@ function Heatmap({ view, More, brief }: { view: View; More?: Part; brief: boolea
       {!empty && !brief && <Strongest view={view} />}
       {!brief && (
         <Foot view={view} editable>
-          <span>{plain(state.payload.value?.context.propagation ?? "")} propagation</span>
-          <span>seed {state.payload.value?.context.seed}</span>
+          <span>{propagation} propagation</span>
+          <span>seed {seed}</span>
         </Foot>
       )}
       <Tooltip view={view} />
