@@ -42,9 +42,9 @@ help:
 demo: $(VENV)/.lab $(BUNDLE)
 	$(OFFLINE) $(BIN)/saewidgets demo
 
-# One stage after the other, each timed; the last line counts the tests of all.
+# Each stage is timed; those joined by + run side by side. The last line counts the tests of all.
 test: setup browser
-	@MAKE="$(MAKE)" $(BIN)/python tests/stages.py lint types js-test unit leaks notebooks docs dist e2e
+	@MAKE="$(MAKE)" $(BIN)/python tests/stages.py lint js-test unit leaks notebooks types+docs+dist e2e
 
 setup: $(VENV)/.all $(BUNDLE)
 

@@ -31,3 +31,24 @@ def test_exit_status(
     assert "ran lint" in out
     assert "ran unit" in out
     assert out.splitlines()[-1] == last
+
+
+def test_side_by_side_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each waits until the other has begun; one fails."""
+    tool = tmp_path / "make"
+    tool.write_text(
+        '#!/bin/sh\ntouch "began $2"\nwhile [ ! -e "began docs" ] || [ ! -e "began dist" ]; do sleep 0.05; done\n'
+        'echo "ran $2"\necho "said by $2" >&2\n[ "$2" != docs ]\n'
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("MAKE", str(tool))
+    monkeypatch.chdir(tmp_path)
+    assert main(["docs+dist"]) == 1
+    out = capfd.readouterr().out
+    for target in ("docs", "dist"):
+        assert f"---- {target}\nran {target}\nsaid by {target}\n" in out
+    assert "docs         FAILED" in out
+    assert "dist         ok" in out
+    assert out.splitlines()[-1] == "0 passed, 1 failed, 0 skipped"
