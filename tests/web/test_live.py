@@ -83,6 +83,37 @@ def test_the_caret_stays_when_a_picture_arrives(page: Page, heatmap: Heatmap) ->
     expect(heatmap.host.locator(".caret")).to_be_visible()
 
 
+def test_lines_come_and_go_with_edits_and_features(page: Page, heatmap: Heatmap) -> None:
+    """Every token once in every line, whatever the picture before it was."""
+    for edits, n in [(True, 3), (True, 4), (False, 4), (False, 2), (True, 2), (True, 3)]:
+        heatmap.chip("a").get_by_role("slider").fill("1.5" if edits else "1")
+        answer(page, edits=edits, n_features=n)
+        lines = [heatmap.tokens, heatmap.after] if edits else [heatmap.tokens]
+        for line in lines:
+            expect(line.locator(".t")).to_have_count(len(SENTENCE))
+        expect(heatmap.after).to_have_count(len(lines) - 1)
+        assert heatmap.letters() == list("abcd"[:n])
+
+
+def test_tokens_are_drawn_before_the_panels(page: Page, heatmap: Heatmap) -> None:
+    heatmap.edit()
+    heatmap.type("x")
+    page.evaluate(
+        """() => {
+          window.order = [];
+          const root = document.querySelector(".saewidgets").shadowRoot;
+          const watch = (name, place) => new MutationObserver(() => window.order.push(name))
+            .observe(root.querySelector(place), { subtree: true, childList: true, characterData: true });
+          watch("panel", ".cols");
+          watch("tokens", "[data-strip]");
+        }"""
+    )
+    answer(page, edits=False, texts=texts("They saw a boat"))
+    expect(heatmap.next_token).not_to_contain_text("KL")
+    order = page.evaluate("window.order")
+    assert order.index("tokens") < order.index("panel")
+
+
 def test_a_paste_is_plain_text_and_escape_ends(page: Page, heatmap: Heatmap) -> None:
     heatmap.edit()
     page.evaluate("document.querySelector('.saewidgets').shadowRoot.activeElement.setRangeText('<b>x</b>', 0, 0)")

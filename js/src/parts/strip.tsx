@@ -108,7 +108,8 @@ export function Strip({ view }: { view: View }) {
   useLayoutEffect(() => {
     const own = parts.current;
     if (!own) return;
-    own.after = edited && bottom.current ? new Lines(bottom.current) : null;
+    if (!edited) own.after = null;
+    else if (bottom.current && own.after?.root !== bottom.current) own.after = new Lines(bottom.current);
     untracked(() => draw(view, own));
   }, [edited, n]);
 
