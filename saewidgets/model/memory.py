@@ -95,22 +95,37 @@ def fits(plan: Plan, entry: Entry) -> bool:
     return deep_enough and plan.read <= set(entry.values) and (entry.logits is not None or not plan.logits)
 
 
-def entry_of(ids: tuple[int, ...], trace: Trace, layers: Layers) -> Entry:
-    """What the cache keeps of a run: copies, because the caller may change what it was given."""
+def entry_of(ids: tuple[int, ...], trace: Trace, layers: Layers, prefix: Prefix | None) -> Entry:
+    """What the cache keeps of a run: copies, because the caller may change what it was given.
+
+    Of the logits only the new rows are copied, for a vocabulary is wide; the others are shared with the prefix.
+    """
     changed = {site: value for site, value in trace.before.items() if value is not trace.values[site]}
     return Entry(
         ids,
         layers,
         {site: value.clone() for site, value in trace.values.items()},
         {site: value.clone() for site, value in changed.items()},
-        None if trace.logits is None else trace.logits.clone(),
+        None if trace.logits is None else (*_known_logits(prefix), trace.logits[:, trace.reused :].clone()),
     )
+
+
+def _known_logits(prefix: Prefix | None) -> tuple[Tensor, ...]:
+    """The parts of an entry's logits that make up its first tokens; no part keeps more than twice its size alive."""
+    parts: list[Tensor] = []
+    left = 0 if prefix is None else prefix.length
+    for part in () if prefix is None else prefix.entry.logits or ():
+        rows = part.shape[1]
+        if left:
+            parts.append(part if left >= rows else part[:, :left] if 2 * left > rows else part[:, :left].clone())
+        left -= min(left, rows)
+    return tuple(parts)
 
 
 def recall(plan: Plan, prefix: Prefix, ids: Tensor) -> Trace:
     """A run that was done before, without running anything."""
     empty = {site: prefix.entry.values[site][:, :0] for site in plan.read}
-    logits = prefix.entry.logits[:, :0] if plan.logits and prefix.entry.logits is not None else None
+    logits = prefix.entry.logits[0][:, :0] if plan.logits and prefix.entry.logits is not None else None
     return join(prefix, Trace(empty, empty, logits, ids))
 
 
@@ -127,5 +142,5 @@ def join(prefix: Prefix | None, trace: Trace) -> Trace:
             before[site] = torch.cat([old[:, :n], new], 1)
     logits = trace.logits
     if logits is not None and entry.logits is not None:
-        logits = torch.cat([entry.logits[:, :n], logits], 1)
+        logits = torch.cat([*_known_logits(prefix), logits], 1)
     return replace(trace, values=values, before=before, logits=logits, reused=n)

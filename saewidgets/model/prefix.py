@@ -32,20 +32,21 @@ class Entry:
         layers: Keys and values of each block that ran, `[1, heads, tokens, d_head]`.
         values: Site -> `[1, tokens, d]` after the write.
         before: The same before the write, where it differs.
-        logits: `[1, tokens, vocab]`, or `None` when the run stopped early.
+        logits: Parts that make up `[1, tokens, vocab]`, which entries that begin alike share; `None` when the run
+            stopped early.
     """
 
     ids: tuple[int, ...]
     layers: tuple[tuple[Tensor, Tensor], ...]
     values: Mapping[Site, Tensor]
     before: Mapping[Site, Tensor]
-    logits: Tensor | None
+    logits: tuple[Tensor, ...] | None
 
     @property
     def nbytes(self) -> int:
-        """Memory held, in bytes."""
+        """Memory held, in bytes, as if nothing was shared."""
         tensors = [t for pair in self.layers for t in pair] + [*self.values.values(), *self.before.values()]
-        tensors += [] if self.logits is None else [self.logits]
+        tensors += self.logits or ()
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 

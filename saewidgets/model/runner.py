@@ -94,7 +94,7 @@ class Runner:
         cache = memory.new_cache(prefix, plan.depth)
         trace, layers = self._pass(plan, ids.to(device), device, prefix, grad, cache)
         if name is not None:
-            self.prefixes.store(name, memory.entry_of(tokens, trace, layers))
+            self.prefixes.store(name, memory.entry_of(tokens, trace, layers, prefix))
         return trace
 
     def _pass(

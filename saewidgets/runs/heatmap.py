@@ -189,7 +189,7 @@ def _predictions(base: Run, edited: Run | None, positions: Sequence[int]) -> tup
     if edited is None:
         rows = torch.as_tensor(positions)
         ids = base.likely[rows]
-        before = base.logits[rows].gather(1, ids).float() - base.log_normalizer[rows][:, None]
+        before = base.logits[rows[:, None], ids].float() - base.log_normalizer[rows][:, None]
         after = kl = None
     else:
         log_p, log_q = base.log_probabilities(positions), edited.log_probabilities(positions)

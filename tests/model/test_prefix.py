@@ -158,6 +158,32 @@ def test_what_a_caller_does_to_results_stays_with_the_caller(llama):
         first.values[site].zero_()
 
 
+def test_what_a_caller_does_to_joined_logits_stays_with_the_caller(llama):
+    ids = tiny.prompt()
+    llama.traced.trace(ids[:-2])
+    for end in (-1, None, -1, None):
+        trace = llama.traced.trace(ids[:end])
+        assert trace.reused >= len(ids) - 2
+        expected = llama.plain(torch.tensor([ids[:end]])).logits
+        torch.testing.assert_close(trace.logits, expected, **CLOSE)
+        trace.logits.zero_()
+
+
+def test_prompts_that_begin_alike_share_their_logits(llama):
+    ids = tiny.prompt()
+    for end in range(10, len(ids) + 1):
+        llama.traced.trace(ids[:end])
+    *_, last, longest = (entry.logits for entry in llama.traced.prefixes._entries.values())
+    assert [part.shape[1] for part in longest] == [10, *[1] * (len(ids) - 10)]
+    assert [part.data_ptr() for part in longest[:-1]] == [part.data_ptr() for part in last]
+    # A view of a few rows would keep all of the part in memory: those are copied.
+    for end, shared in ((8, True), (3, False)):
+        llama.traced.trace([*ids[:end], 1 + ids[end] % (tiny.VOCAB - 1)])
+        *_, newest = (entry.logits for entry in llama.traced.prefixes._entries.values())
+        assert [part.shape[1] for part in newest] == [end, 1]
+        assert (newest[0].untyped_storage().data_ptr() == longest[0].untyped_storage().data_ptr()) is shared
+
+
 def test_changed_weights_are_noticed():
     module = tiny.make("gpt2")
     traced, ids = TracedModel.wrap(module), tiny.prompt()
