@@ -95,19 +95,29 @@ def fits(plan: Plan, entry: Entry) -> bool:
     return deep_enough and plan.read <= set(entry.values) and (entry.logits is not None or not plan.logits)
 
 
-def entry_of(ids: tuple[int, ...], trace: Trace, layers: Layers, prefix: Prefix | None) -> Entry:
-    """What the cache keeps of a run: copies, because the caller may change what it was given.
+def entry_of(ids: tuple[int, ...], found: Trace, trace: Trace, layers: Layers, prefix: Prefix | None) -> Entry:
+    """What the cache keeps of a run: nothing that the caller was given, because that may be changed.
 
-    Of the logits only the new rows are copied, for a vocabulary is wide; the others are shared with the prefix.
+    Args:
+        ids: The prompt.
+        found: What the pass computed.
+        trace: The whole prompt, as the caller gets it.
+        layers: Keys and values.
+        prefix: What was taken over. Its logits are shared, for a vocabulary is wide.
     """
-    changed = {site: value for site, value in trace.before.items() if value is not trace.values[site]}
-    return Entry(
-        ids,
-        layers,
-        {site: value.clone() for site, value in trace.values.items()},
-        {site: value.clone() for site, value in changed.items()},
-        None if trace.logits is None else (*_known_logits(prefix), trace.logits[:, trace.reused :].clone()),
-    )
+    own = found if prefix is None else _copied(replace(trace, logits=None))
+    changed = {site: value for site, value in own.before.items() if value is not own.values[site]}
+    logits = None if found.logits is None else (*_known_logits(prefix), found.logits)
+    return Entry(ids, layers, own.values, changed, logits)
+
+
+def _copied(trace: Trace) -> Trace:
+    """Tensors of its own, and plain ones: what was computed in inference mode could not be differentiated through."""
+    values = {site: value.clone() for site, value in trace.values.items()}
+    before = {
+        site: values[site] if value is trace.values[site] else value.clone() for site, value in trace.before.items()
+    }
+    return replace(trace, values=values, before=before, logits=None if trace.logits is None else trace.logits.clone())
 
 
 def _known_logits(prefix: Prefix | None) -> tuple[Tensor, ...]:
@@ -130,9 +140,9 @@ def recall(plan: Plan, prefix: Prefix, ids: Tensor) -> Trace:
 
 
 def join(prefix: Prefix | None, trace: Trace) -> Trace:
-    """Put the prefix in front of what the pass computed."""
+    """Put the prefix in front of what the pass computed, in tensors that nobody else has."""
     if prefix is None:
-        return trace
+        return _copied(trace)
     entry, n = prefix.entry, prefix.length
     values = {site: torch.cat([entry.values[site][:, :n], new], 1) for site, new in trace.values.items()}
     before = dict(values)

@@ -81,7 +81,7 @@ class Runner:
             return self._scaled(plan, ids.to(device), device, grad, scales)
         # A pattern has a row and a column a token: of a part of a prompt there is no pattern to be read or written.
         if grad or len(ids) > 1 or not self._reusable or plan.patterns:
-            return self._pass(plan, ids.to(device), device, None, grad, None)[0]
+            return self._pass(plan, ids.to(device), device, None, grad, None)
         tokens = tuple(ids[0].tolist())
         # Wrapped, so that no key of a caller can be taken for the key of a run without writes.
         name = (None if key is None else ("writes", key)) if plan.writes else NO_WRITES
@@ -91,15 +91,22 @@ class Runner:
         )
         if prefix is not None and prefix.length == len(tokens):
             return memory.recall(plan, prefix, ids.to(device))
-        cache = memory.new_cache(prefix, plan.depth)
-        trace, layers = self._pass(plan, ids.to(device), device, prefix, grad, cache)
+        if prefix is None and name is None:
+            return self._pass(plan, ids.to(device), device, None, grad, None)
+        ids, cache = ids.to(device), memory.new_cache(prefix, plan.depth)
+        # Nothing of this pass is handed out as it is, so that it may be made in inference mode.
+        with hooks.inference(self._buffers):
+            found = self._pass(plan, ids, device, prefix, grad, cache)
+        trace = memory.join(prefix, found)
         if name is not None:
-            self.prefixes.store(name, memory.entry_of(tokens, trace, layers, prefix))
+            layers = memory.layers_of(cache, len(tokens))
+            self.prefixes.store(name, memory.entry_of(tokens, found, trace, layers, prefix))
         return trace
 
     def _pass(
         self, plan: Plan, ids: Tensor, device: torch.device, prefix: Prefix | None, grad: bool, cache: Any
-    ) -> tuple[Trace, memory.Layers]:
+    ) -> Trace:
+        """What the model computes of the tokens after a prefix."""
         offset = prefix.length if prefix else 0
         recorder = engine.Recorder(plan.read, plan.writes, offset, device, grad)
         inputs: dict[str, Any] = {"input_ids": ids[:, offset:]}
@@ -112,11 +119,10 @@ class Runner:
         else:
             # The few tokens after a prefix are what a key press waits for; what is read is joined to it, and so new.
             plain = [(point, self._modules[point.site]) for point in plan.points]
-            with hooks.inference(self._buffers), hooks.unwrapped(self._controlled):
+            with hooks.unwrapped(self._controlled):
                 hooks.run(self._module, inputs, plain, recorder, whole=plan.whole)
         logits = memory.logits_of(recorder.output).to(device) if plan.logits else None
-        trace = memory.join(prefix, Trace(recorder.values, recorder.before, logits, ids))
-        return trace, memory.layers_of(cache, ids.shape[1])
+        return Trace(recorder.values, recorder.before, logits, ids)
 
     def _visits(self, plan: Plan, recorder: engine.Recorder) -> dict[Any, attention.Visit]:
         return {self._modules[point.site]: partial(recorder.visit, point) for point in plan.patterns}

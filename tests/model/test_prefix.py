@@ -248,3 +248,11 @@ def test_runs_in_and_out_of_inference_mode_share(llama):
     assert trace.reused == len(ids) - 1
     torch.testing.assert_close(trace.logits, expected, **CLOSE)
     assert llama.traced.trace(ids, ["resid_mid.1"], {Site("resid_mid", 1): at([0], 2.0)}, key="a").reused == len(ids)
+
+
+def test_values_of_a_kept_run_can_be_differentiated_through(llama):
+    ids, site, weight = tiny.prompt(), Site("resid_post", 1), torch.ones(1, requires_grad=True)
+    for prompt in (ids, [*ids[:-1], 5], ids):
+        trace = llama.traced.trace(prompt, [site])
+        (trace.values[site] * trace.before[site] * trace.logits.sum() * weight).sum().backward()
+    assert weight.grad.isfinite().all()
