@@ -15,6 +15,7 @@ from saewidgets.export import layered, to_iframe, to_page
 from saewidgets.figures import heatmap
 from saewidgets.figures.html import fallback
 from tests.attacks.hostile import FIRING, STRINGS, hostile_payload
+from tests.browser import WITHOUT_GPU
 from tests.payload_factory import make_payload
 
 pytestmark = pytest.mark.browser
@@ -25,7 +26,7 @@ COUNT = "window.firings = 0; window.fired = () => { window.firings += 1 };"
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as play:
-        found = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        found = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", *WITHOUT_GPU])
         yield found
         found.close()
 

@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.browser import WITHOUT_GPU
 from tests.e2e import harness
 from tests.e2e.heatmap import Heatmap
 from tests.e2e.notebook import Notebook, Tour
@@ -36,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[harness.Server]
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
     """One Chromium; who wants a clean one opens a context of its own."""
-    with harness.chromium(chromium) as running:
+    with harness.chromium(chromium, *WITHOUT_GPU) as running:
         yield running
 
 

@@ -242,11 +242,11 @@ def is_inside(url: str) -> bool:
 
 
 @contextmanager
-def chromium(executable: str) -> Iterator[Browser]:
+def chromium(executable: str, *options: str) -> Iterator[Browser]:
     """A headless Chromium that can look up no name but this machine's."""
-    options = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"]
+    offline = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=options)
+        browser = playwright.chromium.launch(executable_path=executable, args=[*offline, *options])
         try:
             yield browser
         finally:

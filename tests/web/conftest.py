@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser import WITHOUT_GPU
+
 Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as play:
-        found = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        found = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", *WITHOUT_GPU])
         yield found
         found.close()
 

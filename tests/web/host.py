@@ -4,6 +4,8 @@ import base64
 import json
 from typing import Any
 
+from playwright.sync_api import Page, expect
+
 from saewidgets.export.page import to_page
 from saewidgets.payloads import (
     CircuitPayload,
@@ -131,6 +133,15 @@ def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
         payload=base64.b64encode(in_state(encode(payload)) or encode(payload)).decode(),
         bundle=base64.b64encode(bundle().encode()).decode(),
     )
+
+
+def darken(page: Page) -> None:
+    """Make the host of a live page dark, as JupyterLab does when its theme is changed.
+
+    Open the page with `reduced_motion="reduce"`, or colours take a moment to change.
+    """
+    page.evaluate("document.documentElement.dataset.theme = 'dark'; document.body.style.background = '#16181B'")
+    expect(page.locator(".sw.dark").first).to_be_visible()
 
 
 def saved_page(payload: Any, theme: str = "light") -> str:

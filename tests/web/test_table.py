@@ -12,7 +12,7 @@ from saewidgets.payloads import FeatureTablePayload, encode
 from tests.attacks.hostile import STRINGS, hostile_views
 from tests.view_factory import make_dashboard, make_rows, make_table
 from tests.web.conftest import Open
-from tests.web.host import live_page, saved_page
+from tests.web.host import darken, live_page, saved_page
 from tests.web.test_hostile import ELEMENTS
 from tests.web.test_look import violations
 from tests.web.test_views import OURS, sent
@@ -74,10 +74,11 @@ def in_view(page: Page) -> list[int]:
 @pytest.mark.parametrize("payload", VIEWS.values(), ids=VIEWS)
 @pytest.mark.parametrize("width", [1000, 640, 360])
 def test_axe_and_overflow(open_page: Open, payload: FeatureTablePayload, width: int) -> None:
-    for dark in (False, True):
-        page = open_page(live_page(payload, dark), viewport={"width": width, "height": 900})
-        assert violations(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page = open_page(live_page(payload), viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    assert violations(page) == []
+    darken(page)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("button", name="+ statistic").click()
     expect(page.get_by_role("form")).to_be_visible()
     assert violations(page) == []
