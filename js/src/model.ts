@@ -22,6 +22,9 @@ export interface Draft {
   errorTerm: "kept" | "dropped";
 }
 
+/** What is shown of an edit. */
+export type Side = "before" | "after" | "both";
+
 export const LETTERS = 8;
 const MAX_SLIDER = 2;
 const list = <T>(value: unknown): T[] => (Array.isArray(value) ? (value as T[]) : []);
@@ -71,7 +74,7 @@ export class HeatmapState extends Picture<HeatmapPayload> {
   place = "";
   readonly compact: boolean;
   /** What the strip shows of an edit; an explorer chooses. */
-  readonly side = signal("both");
+  readonly side = signal<Side>("both");
   /** Lanes that a page adds by itself, from what the payload lists as strongest. */
   readonly local = signal<ChosenFeature[]>([]);
 

@@ -2,14 +2,14 @@
 import { computed, effect, signal } from "@preact/signals";
 import { follow } from "../follow";
 import { EXPLORER } from "../kinds/explorer";
-import { HeatmapState } from "../model";
+import { HeatmapState, type Side } from "../model";
 import type { Host } from "../mount";
 import { PageModel } from "../page";
 import type { ExplorerPayload, Payload } from "../payloads";
 import { type AnyModel, type Followed, Picture, words } from "../picture";
 
 export const PRESETS = ["researcher", "lecture", "compare"];
-export const SIDES = ["before", "after", "both"];
+export const SIDES: readonly Side[] = ["before", "after", "both"];
 export const [NARROWEST, WIDEST] = [0.12, 0.76];
 const KINDS: Readonly<Record<string, string>> = {
   heatmap: "heatmap",
@@ -22,7 +22,7 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   readonly feature = signal("");
   readonly opened = signal(false);
   readonly preset = signal("researcher");
-  readonly side = signal("after");
+  readonly side = signal<Side>("after");
   readonly widths = signal([0.22, 0.26, 0.57]);
   /** Models of the panels that are there. */
   readonly models = signal<Readonly<Record<string, AnyModel>>>({});
@@ -130,7 +130,7 @@ export class ExplorerState extends Picture<ExplorerPayload> {
     const preset = words(model.get("preset")) || (payload?.preset ?? "");
     this.preset.value = PRESETS.includes(preset) && !this.why(preset) ? preset : "researcher";
     const side = words(model.get("side")) || (payload?.side ?? "");
-    this.side.value = SIDES.includes(side) ? side : "after";
+    this.side.value = SIDES.find((known) => known === side) ?? "after";
     const widths = model.get("widths") ?? payload?.widths;
     if (Array.isArray(widths) && widths.length === 3) {
       this.widths.value = widths.map((w) => Math.max(NARROWEST, Math.min(WIDEST, Number(w) || NARROWEST)));

@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { cellsOf, cellsOfDraft } from "../cells";
 import { stripKey } from "../commands";
 import { fillOf, lookAt } from "../look";
-import type { HeatmapState } from "../model";
+import type { HeatmapState, Side } from "../model";
 import { hue, letter } from "../palette";
 import type { View } from "../view";
 import { Editor } from "./editor";
@@ -78,8 +78,8 @@ function draw(view: View, { before, after, editor }: Parts): void {
 }
 
 /** What of an edit the lines show; a compact strip has no second lines. */
-function shownSide(state: HeatmapState): "before" | "after" | "both" {
-  return state.compact || !state.edited.value ? "before" : (state.side.value as "before" | "after" | "both");
+function shownSide(state: HeatmapState): Side {
+  return state.compact || !state.edited.value ? "before" : state.side.value;
 }
 
 export function Strip({ view }: { view: View }) {
