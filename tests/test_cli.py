@@ -1,11 +1,14 @@
 """The command line, in this process and as a user types it."""
 
+import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from saewidgets.cli import main
+from saewidgets.cli.demo import _jupyter
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,30 @@ def test_the_demo_prints_features_and_one_ablation_and_ends_well(demo):
     _, done = demo
     assert done.returncode == 0, done.stderr
     assert "Strongest features" in done.stdout and "sw.ablate(" in done.stdout and "nats KL" in done.stdout
-    assert "jupyter lab" in done.stdout, "without a display it says how to open the notebook"
+
+
+def test_without_a_display_the_demo_says_how_to_open_a_notebook(demo, tmp_path):
+    folder, done = demo
+    command = done.stdout.split("open a notebook:")[1].split()
+    assert ("--allow-root" in command) is (os.geteuid() == 0), "Jupyter refuses root otherwise"
+    # The PATH of a person who did not activate the environment.
+    answer = subprocess.run(
+        [*command, "--version"], cwd=folder, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("on_the_path", [True, False])
+def test_the_jupyter_that_is_named_is_this_environments(on_the_path, tmp_path, monkeypatch):
+    own = tmp_path / ".venv" / "bin" / "jupyter"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(own.with_name("python")))
+    monkeypatch.setattr(shutil, "which", lambda _name: str(own) if on_the_path else "/usr/bin/jupyter")
+    assert _jupyter() == ("jupyter" if on_the_path else ".venv/bin/jupyter")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert _jupyter() == ("jupyter" if on_the_path else str(own))
 
 
 def test_the_demo_writes_one_small_page(demo):

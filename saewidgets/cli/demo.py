@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,9 +63,19 @@ def _visible(token: str) -> str:
 
 def _open_lab() -> int:
     """Start JupyterLab on the tour if a person can see it; otherwise say how to."""
-    command = [sys.executable, "-m", "jupyter", "lab", str(NOTEBOOK)]
+    # Jupyter refuses root, who has no other user on a bare machine or in a container, unless told so.
+    words = ["lab", *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
+    words += [str(NOTEBOOK)] if NOTEBOOK.is_file() else []
     display = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if not (sys.stdin.isatty() and sys.stdout.isatty() and display and NOTEBOOK.is_file()):
-        print(f"To edit the prompt live, open a notebook:  jupyter lab {NOTEBOOK}")
+        print("To edit the prompt live, open a notebook: ", _jupyter(), *words)
         return 0
-    return subprocess.call(command)
+    return subprocess.call([sys.executable, "-m", "jupyter", *words])
+
+
+def _jupyter() -> str:
+    """What a person types here for the Jupyter of this environment, which need not be the one on the PATH."""
+    own = Path(sys.executable).with_name("jupyter")
+    if shutil.which("jupyter") == str(own):
+        return "jupyter"
+    return str(own.relative_to(Path.cwd()) if own.is_relative_to(Path.cwd()) else own)
