@@ -221,14 +221,15 @@ def test_dashboard_and_full_screen(notebook: Notebook, view: Locator) -> None:
     expect(inner).to_have_count(0)
     becomes(notebook, "view.dashboard is None", True)
 
-    narrow = view.locator("[data-graph]").bounding_box()
+    graph = view.locator("[data-graph]").element_handle()
+    narrow = graph.evaluate("(e) => e.clientWidth")
     grow = view.get_by_role("button", name="Full screen")
     grow.click()
     expect(grow).to_have_attribute("aria-pressed", "true")
     page = notebook.page
     page.wait_for_function("document.fullscreenElement !== null")
-    wide = view.locator("[data-graph]").bounding_box()
-    assert narrow is not None and wide is not None and wide["width"] > narrow["width"]
+    # The browser says that the screen is full before the view has its new size.
+    page.wait_for_function("([graph, narrow]) => graph.clientWidth > narrow", arg=[graph, narrow])
     take(view, name)
     page.keyboard.press("ArrowLeft")
     expect(view.locator(".handhead")).to_be_visible()
