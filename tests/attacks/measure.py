@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.effort import effort
+
 ROOT = Path(__file__).parents[2]
 
 
 def measure(path: Path, reader: str = "load_dictionary") -> dict[str, Any]:
-    """`error` (type and text, or empty), `grown` (bytes at the peak) and `seconds` (of processor time)."""
+    """`error` (type and text, or empty), `grown` (bytes at the peak) and `effort` (see `tests.effort`)."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "tests.attacks.measure", reader, str(path)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -58,7 +60,7 @@ def main(reader: str, path: Path) -> None:
         del kept
     except Exception as caught:
         error = f"{type(caught).__name__}: {caught}"
-    print(json.dumps({"error": error, "grown": peak() - before, "seconds": time.process_time() - started}))
+    print(json.dumps({"error": error, "grown": peak() - before, "effort": effort(time.process_time() - started)}))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import pytest
 
 from saewidgets.dictionaries.load import FORMATS
 from tests.attacks.tiny import table
-from tests.attacks.worker import MEMORY, SECONDS, byte_cases, config_cases, tensor_cases
+from tests.attacks.worker import MEMORY, byte_cases, config_cases, tensor_cases
 
 ROOT = Path(__file__).parents[2]
 PARTS, CASES = 2, 50_000
@@ -59,7 +59,6 @@ def run_all(folder: Path, options: dict[str, dict[str, Any]]) -> dict[str, dict[
 def assert_clean(found: dict[str, Any]) -> None:
     assert "died" not in found, found
     assert found["faults"] == [], "\n".join(found["faults"])
-    assert found["slowest"] < SECONDS
     assert found["grown_mb"] < MEMORY >> 20
 
 

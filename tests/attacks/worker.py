@@ -4,8 +4,8 @@
 
 * memory: the address space may grow by `MEMORY` over what the process had after loading every sound file; whoever asks
   for more gets a MemoryError, which counts as a fault even where the code under test turns it into an error of ours;
-* time: `SECONDS` of processor time, after which the system ends the process (SIGPROF), in whatever C code it is. The
-  number of the case is on disk by then.
+* time: `EFFORT` of the processor (see `tests.effort`), after which the system ends the process (SIGPROF), in whatever C
+  code it is. The number of the case is on disk by then.
 """
 
 import gc
@@ -15,7 +15,6 @@ import resource
 import signal
 import sys
 import tempfile
-import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,8 +30,9 @@ from tests.attacks import containers, controls, mutate
 from tests.attacks.judge import Judge
 from tests.attacks.measure import peak
 from tests.attacks.tiny import Tiny, table
+from tests.effort import SECOND, unit
 
-MEMORY, SECONDS = 256 << 20, 2.0
+MEMORY, EFFORT = 256 << 20, 2 * SECOND
 _SUFFIXES = (".safetensors", ".npz", ".pt", ".pth", ".json", ".yaml")
 
 
@@ -161,13 +161,11 @@ def run(cases: Iterator[Case], judge: Judge, note: Callable[[int], None]) -> dic
     outcomes: Counter[str] = Counter()
     faults: list[str] = []
     netted: Counter[str] = Counter()
-    digest, slowest, number = 0, 0.0, -1
+    digest, number, limit = 0, -1, EFFORT * unit()
     for number, case in enumerate(cases):
         note(number)
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)
-        started = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, limit)
         outcome, message = judge.load(case)
-        slowest = max(slowest, time.process_time() - started)
         signal.setitimer(signal.ITIMER_PROF, 0)
         # The twin costs as much as the rest: every fifth gets one where there are many.
         if outcome == "loaded" and (wrong := judge.wrong(case, twin=bool(case.expected) or number % 5 == 0)):
@@ -179,7 +177,7 @@ def run(cases: Iterator[Case], judge: Judge, note: Callable[[int], None]) -> dic
         if outcome == "netted":
             netted[f"{case.tiny.name}: {message}"] += 1
     return {"cases": number + 1, "outcomes": outcomes, "faults": faults, "netted": netted.most_common(60),
-            "slowest": slowest, "digest": digest}  # fmt: skip
+            "digest": digest}  # fmt: skip
 
 
 def main(options: dict[str, Any]) -> None:
@@ -208,10 +206,8 @@ def main(options: dict[str, Any]) -> None:
             if progress is not None:
                 os.pwrite(progress, b"%012d" % number, 0)
 
-        started = time.process_time()
         result = run(suites[options["suite"]](), judge, note)
         result["grown_mb"] = (peak() - before) / (1 << 20)
-        result["seconds"] = time.process_time() - started
         print(json.dumps(result))
 
 

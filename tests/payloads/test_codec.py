@@ -17,6 +17,7 @@ from hypothesis import given, settings
 
 from saewidgets.errors import PayloadError
 from saewidgets.payloads import HeatmapPayload, decode, encode, typescript
+from tests.effort import SECOND, effort
 from tests.payload_factory import make_payload
 from tests.payloads.strategies import payloads
 
@@ -147,10 +148,10 @@ def test_5000_wrong_headers_with_a_right_checksum() -> None:
     raw, source = encode(make_payload(5)), random.Random(1)
     header, body = parts(raw)
     outcomes: Counter[str] = Counter()
-    longest = 0
+    longest, slowest = 0, 0.0
     for _ in range(5_000):
         damaged = pack(mutate(header, source), body)
-        start = time.perf_counter()
+        start = time.thread_time()
         try:
             payload = decode(damaged)
             assert same(decode(encode(payload)), payload), "what was accepted must be sound"
@@ -158,7 +159,8 @@ def test_5000_wrong_headers_with_a_right_checksum() -> None:
         except PayloadError as error:
             longest = max(longest, len(str(error)))
             outcomes["refused"] += 1
-        assert time.perf_counter() - start < 2
+        slowest = max(slowest, time.thread_time() - start)
+    assert effort(slowest) < 2 * SECOND
     assert outcomes["refused"] > 1_500
     assert 0 < longest < 400
     assert outcomes["read"] > 500, "a changed text or number is still a payload"

@@ -1,6 +1,5 @@
 """A front end that lies, floods and sends nonsense: a quick error reply, and nothing changes."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from saewidgets.errors import SaewidgetsError
 from saewidgets.widgets import TokenHeatmap, jobs
 from saewidgets.widgets.requests import MAX_BUFFERS
+from tests.effort import SECOND, cpu, effort
 from tests.widgets.fakes import WIDTH, FakeScope, picture
 from tests.widgets.test_widget_protocol import make, run
 
@@ -75,18 +75,16 @@ def shown(widget: TokenHeatmap) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("state", HOSTILE_STATES, ids=range(len(HOSTILE_STATES)))
-def test_hostile_state_is_refused_quickly_and_changes_nothing(fake_scope: FakeScope, state: Any) -> None:
+def test_hostile_state_is_refused_at_once_and_changes_nothing(fake_scope: FakeScope, state: Any) -> None:
     widget, comm = make(fake_scope)
     before, forwards = shown(widget), fake_scope.forwards
-    start = time.perf_counter()
-    comm.receive({"type": "run", "id": 1, "state": state})
-    seconds = time.perf_counter() - start
+    spent = cpu(lambda: comm.receive({"type": "run", "id": 1, "state": state}))
     reply = comm.reply(1)
     assert reply is not None, "it was made into a job"
     assert reply["type"] == "error"
     assert not reply["what"].startswith("Unexpected"), reply
     assert len(reply["what"]) + len(reply["todo"]) < 400
-    assert seconds < 0.1
+    assert effort(spent) < SECOND / 4
     assert shown(widget) == before
     assert fake_scope.forwards == forwards
     widget.close()
@@ -143,13 +141,11 @@ def test_a_refused_request_is_not_kept_alive(fake_scope: FakeScope) -> None:
 
 def test_10000_messages_leave_the_last_and_no_thread(fake_scope: FakeScope) -> None:
     widget, comm = make(fake_scope)
-    start = time.perf_counter()
     for i in range(10_000):
         kind = ("run", "cancel", "undo", "run", "payload")[i % 5]
         comm.receive({"type": kind, "id": i % 50, "state": {"prompt": f"text {i}"}})
     comm.receive({"type": "run", "id": "last", "state": {"prompt": "the last"}})
-    assert widget.wait(20)
-    assert time.perf_counter() - start < 20
+    assert widget.wait(60)
     assert widget.prompt == "the last"
     assert comm.reply("last")["type"] == "ok"
     assert len(comm.replies) <= 10_001
