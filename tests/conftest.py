@@ -1,7 +1,9 @@
 """What every test gets: no way to the outside network, a reason when there is no GPU, one scope for the session."""
 
 import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +17,11 @@ import pytest
 from hypothesis import settings
 
 from tests.browser import chromium_path
+
+# The tests write half a million small files; on some disks one takes a hundred times what it takes in memory.
+MEMORY, ROOM = "/dev/shm", 8 << 30
+if "TMPDIR" not in os.environ and os.path.isdir(MEMORY) and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ["TMPDIR"], tempfile.tempdir = MEMORY, None
 
 # The same examples each time, on a machine however busy: a failure is then a fault of the code.
 settings.register_profile("steady", derandomize=True, deadline=None)

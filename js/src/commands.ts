@@ -1,20 +1,6 @@
-// What keys do. One table, shown as it is by the help.
+// What keys do; the help shows a table of them.
 import type { HeatmapState } from "./model";
 import type { View } from "./view";
-
-/** Keys and what they do, for the help. */
-export const KEYS: readonly [string, string][] = [
-  ["← → ↑ ↓", "move over the tokens"],
-  ["Home End", "first and last token"],
-  ["Enter", "edit the text; again, or Esc, ends it"],
-  ["Shift+Enter", "a new line, while editing"],
-  ["Space", "add the strongest feature of the token"],
-  ["a … h", "fill with that feature"],
-  ["[ ]", "layer down, up"],
-  ["/", "search a feature"],
-  ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],
-  ["?", "this help"],
-];
 
 /** A site's key in its parts: "resid_post.2@small". */
 export function siteParts(key: string): { stream: string; layer: string; name: string } {

@@ -1,5 +1,6 @@
 // Bytes -> payload. Nothing is read before its place was compared with the bytes that are there.
 import type { Fields } from "./payloads";
+import * as words from "./words/file";
 
 const HEAD = 16;
 const VERSION = 1;
@@ -68,17 +69,15 @@ export function decode<P>(raw: Uint8Array, { name, fields, check }: Kind<P>): P 
   // Typed arrays need aligned starts, and the host may reuse its buffer.
   const bytes = raw.slice();
   const view = new DataView(bytes.buffer);
-  if (bytes.length < HEAD || view.getUint32(0) !== 0x53414557)
-    throw new PayloadError("This is not a saewidgets payload.");
+  if (bytes.length < HEAD || view.getUint32(0) !== 0x53414557) throw new PayloadError(words.noPayload);
   const version = view.getUint32(4, true);
-  if (version > VERSION)
-    throw new PayloadError(`The payload has format ${version}; this version reads up to ${VERSION}.`);
+  if (version > VERSION) throw new PayloadError(words.newerFormat(version, VERSION));
   const start = HEAD + view.getUint32(8, true);
   if (start > bytes.length || crc32(bytes.subarray(HEAD)) !== view.getUint32(12, true)) {
-    throw new PayloadError("The payload is damaged or cut short.");
+    throw new PayloadError(words.damaged);
   }
   const header = parse(bytes.subarray(HEAD, start));
-  if (field(header, "kind") !== name) throw new PayloadError(`This is no payload of a ${name}.`);
+  if (field(header, "kind") !== name) throw new PayloadError(words.otherKind(name));
   const payload = record(field(header, "data"), fields, buffers(field(header, "buffers"), bytes, start), name) as P;
   check?.(payload);
   return payload;
@@ -88,7 +87,7 @@ function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    throw new PayloadError("The payload's header cannot be read.");
+    throw new PayloadError(words.headerUnreadable);
   }
 }
 
@@ -100,8 +99,7 @@ const field = (value: unknown, name: string): unknown =>
 export const isSize = (n: unknown): n is number => Number.isSafeInteger(n) && (n as number) >= 0;
 
 function buffers(entries: unknown, bytes: Uint8Array, start: number): Buffer[] {
-  if (!Array.isArray(entries) || entries.length > MAX_BUFFERS)
-    throw new PayloadError("The list of buffers is missing.");
+  if (!Array.isArray(entries) || entries.length > MAX_BUFFERS) throw new PayloadError(words.buffersMissing);
   return entries.map((entry) => buffer(entry, bytes, start));
 }
 
@@ -110,7 +108,7 @@ function buffer(entry: unknown, bytes: Uint8Array, start: number): Buffer {
   const shape = field(entry, "shape");
   const offset = field(entry, "offset");
   if (!Array.isArray(shape) || shape.length < 1 || shape.length > 2 || !shape.every(isSize) || !isSize(offset)) {
-    throw new PayloadError("A buffer's shape cannot be read.");
+    throw new PayloadError(words.shapeUnreadable);
   }
   const length = shape.reduce((a: number, b: number) => a * b, 1);
   const at = start + offset;
@@ -119,12 +117,12 @@ function buffer(entry: unknown, bytes: Uint8Array, start: number): Buffer {
   if (dtype === "uint16" && fits(2)) return { dtype, shape, data: new Uint16Array(bytes.buffer, at, length) };
   if (dtype === "uint32" && fits(4)) return { dtype, shape, data: new Uint32Array(bytes.buffer, at, length) };
   if (dtype === "float32" && fits(4)) return { dtype, shape, data: new Float32Array(bytes.buffer, at, length) };
-  throw new PayloadError("A buffer lies outside the file.");
+  throw new PayloadError(words.bufferOutside);
 }
 
 /** Rebuilds a record as its declaration says. */
 function record(value: unknown, [fields, inner = {}]: Fields, buffers: Buffer[], name: string): unknown {
-  if (typeof value !== "object" || value === null) throw new PayloadError(`${name} is no object.`);
+  if (typeof value !== "object" || value === null) throw new PayloadError(words.noObject(name));
   return Object.fromEntries(
     fields.split(" ").map((entry) => {
       const [key, type] = entry.split(":") as [string, string];
@@ -138,7 +136,7 @@ function load(value: unknown, type: string, inner: Inner, buffers: Buffer[], nam
   if (type.endsWith("?"))
     return value === null || value === undefined ? null : load(value, type.slice(0, -1), inner, buffers, name);
   if (type.endsWith("[]")) {
-    if (!Array.isArray(value)) throw new PayloadError(`${name} is no list.`);
+    if (!Array.isArray(value)) throw new PayloadError(words.noList(name));
     // A long prompt has 100,000 token texts: they are looked at, not copied.
     if (type === "string[]" && value.every((item) => typeof item === "string")) return value;
     return value.map((item) => load(item, type.slice(0, -2), inner, buffers, name));
@@ -146,7 +144,7 @@ function load(value: unknown, type: string, inner: Inner, buffers: Buffer[], nam
   const fields = inner[type];
   if (fields) return record(value, fields, buffers, name);
   if (type === "string" || type === "number" || type === "boolean") {
-    if (typeof value !== type) throw new PayloadError(`${name} is no ${type}.`);
+    if (typeof value !== type) throw new PayloadError(words.otherType(name, type));
     return value;
   }
   return array(field(value, "$buffer"), type, buffers, name);
@@ -156,13 +154,12 @@ function array(index: unknown, type: string, buffers: Buffer[], name: string): u
   const found = isSize(index) ? buffers[index] : undefined;
   const [dtype, dimensions] = type.split("*");
   if (found === undefined || found.dtype !== dtype || found.shape.length !== Number(dimensions ?? 1)) {
-    throw new PayloadError(`${name} names no buffer of its type.`);
+    throw new PayloadError(words.noBuffer(name));
   }
   return dimensions ? { data: found.data, rows: found.shape[0], columns: found.shape[1] } : found.data;
 }
 
 /** Refuses rows of another number than expected. */
 export function rowsOf(name: string, values: { length: number } | null, expected: number): void {
-  if (values && values.length !== expected)
-    throw new PayloadError(`${name} has ${values.length} rows, not ${expected}.`);
+  if (values && values.length !== expected) throw new PayloadError(words.otherRows(name, values.length, expected));
 }

@@ -39,9 +39,6 @@ export function interval(low: number, high: number): string {
 export const factor = (value: number): string =>
   `× ${signed(value, Math.abs(value * 10 - Math.round(value * 10)) < 1e-6 ? 1 : 2)}`;
 
-/** "1 token", "2 tokens". */
-export const plural = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
-
 /** Three significant digits, at most three decimals: "0.123", "12.3", "1 234"; else a power of ten. */
 export function significant(value: number, digits = 3): string {
   if (!Number.isFinite(value)) return "–";
@@ -62,11 +59,4 @@ export const share = (value: number): string =>
 /** A number of the unit that a payload names. */
 export function quantity(value: number, unit: string): string {
   return unit === "share" ? `${significant(value * 100)} %` : significant(value);
-}
-
-/** A time that is left: "40 s", "3 min", "2 h 5 min". */
-export function duration(seconds: number): string {
-  if (seconds < 90) return `${count(Math.ceil(seconds))} s`;
-  const minutes = Math.min(6e6, Math.round(seconds / 60));
-  return minutes < 90 ? `${minutes} min` : `${count(Math.floor(minutes / 60))} h ${minutes % 60} min`;
 }

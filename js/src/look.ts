@@ -2,6 +2,7 @@
 import { ramp, step } from "./palette";
 import type { Bar, Look } from "./parts/token";
 import type { ChosenFeature, HeatmapPayload, SiteView } from "./payloads";
+import * as words from "./words/heatmap";
 
 /** A change below this share of a feature's maximum is rounding, not an effect. */
 const CHANGED = 0.01;
@@ -38,13 +39,19 @@ export function fillOf(
       after: feature.after,
       maximum: feature.maximum,
       slot: feature.slot,
-      name: "activation",
+      name: words.fillActivation,
     };
   if (fill === "error" && site)
-    return { before: site.error, after: site.error_after, maximum: 1, slot: null, name: "error share of the norm" };
+    return { before: site.error, after: site.error_after, maximum: 1, slot: null, name: words.fillError };
   if (fill !== "surprise") return NOTHING;
   const most = Math.max(maximum(payload.surprise), maximum(payload.surprise_after ?? []));
-  return { before: payload.surprise, after: payload.surprise_after, maximum: most, slot: null, name: "surprise, nats" };
+  return {
+    before: payload.surprise,
+    after: payload.surprise_after,
+    maximum: most,
+    slot: null,
+    name: words.fillSurprise,
+  };
 }
 
 /** Class of a token's fill; position 0 never has one. */

@@ -6,6 +6,7 @@ import { colors } from "./palette";
 import type { AnyModel, Picture } from "./picture";
 import { followHost } from "./theme";
 import { wear } from "./wear";
+import * as words from "./words/frame";
 
 /** The part of anywidget's host that we use: other models of the same kernel. */
 export interface Host {
@@ -46,7 +47,7 @@ export function mount({ model, el, signal, host: others, seen }: Place, views: R
   root.classList.toggle("mono", model.get("text_face") === "mono");
   theme(model, host, root, ended.signal);
   const drawn = views.get(String(model.get("_view")))?.(model, root, ended.signal, others);
-  render(drawn ? drawn.element : <p class="er">This view is newer than the front end. Reload the page.</p>, root);
+  render(drawn ? drawn.element : <p class="er">{words.newerView}</p>, root);
   if (drawn) seen?.(drawn.state);
   const stop = effect(() => {
     host.dataset.busy = String(drawn?.state.requests.busy.value ?? false);

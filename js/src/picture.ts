@@ -6,6 +6,7 @@ import type { Payload } from "./payloads";
 import { type Failure, failureOf, Requests } from "./requests";
 import { isPacked, unpack } from "./unpack";
 import { viewed } from "./viewed";
+import { runTheCellAgain } from "./words/common";
 
 /** The part of anywidget's model that we use; an exported page has one of its own. */
 export interface AnyModel {
@@ -189,7 +190,7 @@ export class Picture<P extends Payload = Payload> {
   #unreadable(error: unknown): void {
     this.error.value = failureOf({
       what: error instanceof Error ? error.message : String(error),
-      todo: "Run the cell again.",
+      todo: runTheCellAgain,
     });
   }
 }

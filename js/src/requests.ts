@@ -1,5 +1,7 @@
 // Requests to Python: one in flight and one pending, the newest wins; stale after 150 ms; progress, cancel, errors.
 import { signal } from "@preact/signals";
+import { stopped } from "./words/common";
+import { viewClosed } from "./words/file";
 
 /** A picture that has not followed for this long says so. */
 export const STALE_AFTER = 150;
@@ -137,7 +139,7 @@ export class Requests {
   close(): void {
     for (const timer of [this.#staleTimer, this.#silentTimer, this.#debounce]) clearTimeout(timer);
     this.#pending = null;
-    for (const waiting of this.#waiting.values()) waiting.reject(failureOf({ what: "The view was closed." }));
+    for (const waiting of this.#waiting.values()) waiting.reject(failureOf({ what: viewClosed }));
     this.#waiting.clear();
   }
 
@@ -209,7 +211,7 @@ export class Requests {
 
 /** What an error says, whatever was sent. */
 export const failureOf = ({ what, todo, pairs }: Message): Failure => ({
-  what: typeof what === "string" ? what : "Stopped.",
+  what: typeof what === "string" ? what : stopped,
   todo: typeof todo === "string" ? todo : "",
   ...(Array.isArray(pairs) && { pairs: pairs.map((pair) => [String(pair?.[0] ?? ""), String(pair?.[1] ?? "")]) }),
 });

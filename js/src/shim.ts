@@ -1,4 +1,6 @@
 // The `_esm` of a widget served by carriers: finds the files of its code, each once a page by the hash of its content.
+import * as words from "./words/frame";
+
 interface Model {
   get(name: string): unknown;
   on(event: string, listener: (message: { type?: string; hash?: string }, buffers: DataView[]) => void): void;
@@ -36,7 +38,7 @@ async function load(code: string, before: string): Promise<File> {
 async function push({ host }: Context, hash: string, ref: string): Promise<string> {
   const carrier = await (host as Host).getModel(ref);
   const code = carrier.get("code");
-  if (carrier.get("hash") !== hash || typeof code !== "string") throw new Error("another carrier");
+  if (carrier.get("hash") !== hash || typeof code !== "string") throw new Error(words.otherCarrier);
   return code;
 }
 
@@ -47,7 +49,7 @@ function pull({ model, signal }: Context, hash: string): Promise<string> {
       if (message.type !== "bundle" || !buffers[0]) return;
       model.off("msg:custom", answer);
       if (message.hash === hash) resolve(new TextDecoder().decode(buffers[0]));
-      else reject(new Error("another version"));
+      else reject(new Error(words.otherVersion));
     };
     model.on("msg:custom", answer);
     signal?.addEventListener("abort", reject);
@@ -71,10 +73,10 @@ async function fetchFiles(context: Context): Promise<File> {
   home[KEY] ??= {};
   home[KEY].files ??= new Map();
   const { files } = home[KEY];
-  const words = (trait: string) => String(context.model.get(trait)).split(" ");
-  const refs = words("_carrier");
+  const list = (trait: string) => String(context.model.get(trait)).split(" ");
+  const refs = list("_carrier");
   let last: File | undefined;
-  for (const [i, hash] of words("_bundle").entries()) {
+  for (const [i, hash] of list("_bundle").entries()) {
     let file = files.get(hash);
     if (!file) {
       const before = last?.url ?? "";
@@ -95,7 +97,7 @@ async function render(context: Context, again = 2): Promise<(() => void) | undef
   } catch {
     // The view that asked for a file may have been closed meanwhile: then this one asks.
     if (again && !signal?.aborted) return render(context, again - 1);
-    if (!signal?.aborted) el.textContent = "The code of this view did not arrive. Run this cell again.";
+    if (!signal?.aborted) el.textContent = words.noCodeArrived;
     return undefined;
   }
 }

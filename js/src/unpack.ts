@@ -1,5 +1,6 @@
 // The packed payload of a widget's state -> the bytes that `decode` reads, see saewidgets/payloads/packed.py.
 import { PayloadError } from "./decode";
+import { damagedOrLarge } from "./words/file";
 
 const HEAD = 16;
 /** Python packs no more; a stranger's state may claim to be anything. */
@@ -12,7 +13,7 @@ export const isPacked = (bytes: Uint8Array): boolean => bytes[0] === 0x78;
 export async function unpack(packed: Uint8Array): Promise<Uint8Array> {
   // A copy: the host may reuse its buffer.
   const bytes = await inflated(new Blob([packed.slice()])).catch(() => {
-    throw new PayloadError("The payload is damaged or too large.");
+    throw new PayloadError(damagedOrLarge);
   });
   const start = HEAD + new DataView(bytes.buffer).getUint32(8, true);
   const rows = (bytes.length - start) / 4;

@@ -5,6 +5,7 @@ import type { HeatmapState } from "./model";
 import type { Payload } from "./payloads";
 import type { Picture } from "./picture";
 import { wear } from "./wear";
+import * as words from "./words/heatmap";
 
 /** The token under the pointer, and where it is drawn. */
 export interface Hover {
@@ -53,7 +54,7 @@ export const makeView = (state: HeatmapState, root: HTMLElement, ended: AbortSig
 
 /** Why editing is off, or "" when it is on. */
 export function disabledReason(state: Picture<Payload>): string {
-  if (!state.live.value) return "A saved picture: editing needs a live model.";
-  if (state.requests.silent.value) return "The kernel does not answer. Is it busy, or gone?";
+  if (!state.live.value) return words.savedPicture;
+  if (state.requests.silent.value) return words.kernelSilent;
   return "";
 }

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration, quantity, share, significant } from "../src/format";
+import { quantity, share, significant } from "../src/format";
 import { axisOf, path } from "../src/parts/linechart";
 import { intervalOf, trackOf } from "../src/parts/report";
 import { architectures, axes, closest, placed, shape } from "../src/parts/scatter";
 import type { Estimate, FrontierPayload, FrontierPoint } from "../src/payloads";
 import { linear, logarithmic, nearest, place, range, shareLabel, tickLabel } from "../src/scale";
 import { chartsOf, nudged, standing } from "../src/views/training";
+import { duration } from "../src/words/common";
 
 test("numbers of reports", () => {
   assert.deepEqual(

@@ -6,8 +6,8 @@ import { History } from "../src/engine/history";
 import { LiveModel } from "../src/engine/live";
 import { Generator } from "../src/engine/random";
 import { type Engine, type Header, read } from "../src/engine/read";
+import { general } from "../src/engine/said";
 import { ALPHABET } from "../src/engine/tokenizer";
-import { general } from "../src/engine/words";
 import { HEATMAP } from "../src/kinds/heatmap";
 
 type Message = Record<string, unknown>;

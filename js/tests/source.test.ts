@@ -11,19 +11,19 @@ const FORBIDDEN =
 
 /** Bytes of each view's page. */
 const PAGES = {
-  heatmap: 114_700,
-  heatmap_live: 143_000,
-  training: 81_500,
-  frontier: 86_300,
-  dictionary_report: 77_100,
-  feature_dashboard: 101_100,
-  feature_table: 135_200,
-  steering: 97_200,
-  patch_map: 89_600,
-  contrast: 89_500,
-  circuit: 131_300,
-  explorer: 232_800,
-  compare: 122_400,
+  heatmap: 116_000,
+  heatmap_live: 144_700,
+  training: 82_400,
+  frontier: 87_300,
+  dictionary_report: 77_800,
+  feature_dashboard: 102_200,
+  feature_table: 137_000,
+  steering: 98_700,
+  patch_map: 90_700,
+  contrast: 91_000,
+  circuit: 132_900,
+  explorer: 235_400,
+  compare: 123_800,
 };
 
 const files = (folder: string): string[] =>
@@ -54,9 +54,9 @@ test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
   const sent = (...names: string[]) =>
     names.reduce((sum, name) => sum + gzipSync(built(`${name}.js`), { level: 9 }).length, 0);
-  assert.ok(sent("live", "live-heatmap") <= 42_000, "the code of a heatmap, gzipped");
-  assert.ok(sent("live-views") <= 80_500, "what the first other view adds, gzipped");
-  assert.ok(sent("widget") <= 118_900, "widget.js, of all views, gzipped");
+  assert.ok(sent("live", "live-heatmap") <= 43_600, "the code of a heatmap, gzipped");
+  assert.ok(sent("live-views") <= 83_400, "what the first other view adds, gzipped");
+  assert.ok(sent("widget") <= 123_000, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {
     assert.ok(built(`page-${view}.js`).length <= most, `page-${view}.js, so that an exported page stays below 250 kB`);
   }

@@ -135,6 +135,18 @@ def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
     )
 
 
+def show(page: Page, payload: Any, **traits: Any) -> None:
+    """Give a live page another picture of its kind, and wait until it is drawn."""
+    values = {**live_traits(payload, **traits), "_payload": base64.b64encode(encode(payload)).decode()}
+    page.evaluate(
+        """async (values) => {
+            host.set({ ...values, _revision: host.value("_revision") + 1 });
+            for (let i = 0; i < 2; i++) await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+        }""",
+        values,
+    )
+
+
 def darken(page: Page) -> None:
     """Make the host of a live page dark, as JupyterLab does when its theme is changed.
 

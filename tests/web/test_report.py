@@ -19,6 +19,7 @@ from tests.view_factory import (
     make_contrast,
     make_dashboard,
     make_explorer,
+    make_frontier,
     make_patch_map,
     make_table,
 )
@@ -268,6 +269,19 @@ def test_a_contrast_follows_and_is_followed(open_page: Open) -> None:
     pressed = two.get_by_role("button", pressed=True).filter(has_text=ids[1].partition("/")[2])
     expect(pressed).to_have_count(1)
     two.locator("button[aria-pressed=false]").filter(has_text="cats").first.click()
+    filled(one, "b")
+
+
+def test_a_frontier_follows_and_is_followed_in_its_open_report(open_page: Open) -> None:
+    frontier, heat = make_frontier(selected="topk, L0 24"), make_payload()
+    (report,) = (point.report for point in frontier.points if point.name == frontier.selected)
+    ids = [found.id for found in report.dense[:2]]
+    fields = [replace(own, id=name) for own, name in zip(heat.features[1:3], ids, strict=True)]
+    features = (heat.features[0], *fields)
+    _, one, two = linked_page(open_page, frontier, replace(heat, features=features, fill=features[0].id))
+    fill(one, "c")
+    expect(two.get_by_role("button", pressed=True).filter(has_text=ids[1].partition("/")[2])).to_have_count(1)
+    two.locator("button[aria-pressed=false]").filter(has_text=ids[0].partition("/")[2]).first.click()
     filled(one, "b")
 
 

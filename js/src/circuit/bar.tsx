@@ -1,11 +1,13 @@
 // The bar: how much is shown, find a node, the text that is explained, status, undo, full screen, menu.
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { count, percent, plural, probability } from "../format";
+import { percent, probability } from "../format";
 import { Menu } from "../parts/menu";
 import { Segments } from "../parts/segments";
 import { piled, plain } from "../signs";
 import { disabledReason } from "../view";
+import * as words from "../words/circuit";
+import * as common from "../words/common";
 import { type CircuitPayload, ERROR, FEATURE, labelOf, rowName, wordAt } from "./kinds";
 import type { CircuitView } from "./view";
 
@@ -18,9 +20,9 @@ export function Bar({ view, payload }: Props) {
   const { state } = view;
   const picker = useRef<HTMLInputElement>(null);
   const graphFile = {
-    label: state.file.value ? "Close the graph file" : "Open a graph file",
+    label: state.file.value ? words.closeFile : words.openFile,
     act: () => (state.file.value ? state.read() : picker.current?.click()),
-    off: state.file.value === null ? "needs Python" : "",
+    off: state.file.value === null ? words.needsPython : "",
   };
   // What the payload does not hold, Python has.
   const limit = state.live.value ? 1 : Math.max(0.05, payload.most_nodes);
@@ -28,34 +30,38 @@ export function Bar({ view, payload }: Props) {
     <>
       <div class="bar0 circuitbar">
         <Share
-          name="Nodes"
-          title="share of the influence on nodes"
+          name={words.nodesHead}
+          title={words.nodesShare}
           value={Math.min(limit, state.keepNodes.value)}
           most={limit}
           set={(value) => state.keep("keep_nodes", value)}
         />
         <Share
-          name="Edges"
-          title="share of the influence through edges"
+          name={words.edgesHead}
+          title={words.edgesShare}
           value={state.keepEdges.value}
           most={1}
           set={(value) => state.keep("keep_edges", value)}
         />
         <Share
-          name="Density"
-          title="features active at more of the tokens are hidden"
+          name={common.density}
+          title={words.densityMost}
           value={state.density.value}
           most={1}
           set={(value) => {
             state.density.value = value;
           }}
-          words={percent}
+          written={percent}
         />
         <Find view={view} payload={payload} />
         {payload.before && (
           <Segments
-            label="Which graph"
-            choices={["now", "before", "both"].map((value) => ({ value, label: value }))}
+            label={words.whichGraph}
+            choices={[
+              { value: "now", label: words.now },
+              { value: "before", label: words.before },
+              { value: "both", label: words.both },
+            ]}
             value={state.side.value}
             set={state.setSide}
           />
@@ -66,8 +72,8 @@ export function Bar({ view, payload }: Props) {
           <button
             type="button"
             class="btn bare"
-            title="Undo (Ctrl+Z)"
-            aria-label="Undo"
+            title={common.undoKeys}
+            aria-label={common.undo}
             disabled={!state.canUndo}
             onClick={() => state.undo(true)}
           >
@@ -76,8 +82,8 @@ export function Bar({ view, payload }: Props) {
           <button
             type="button"
             class="btn bare"
-            title="Redo (Ctrl+Shift+Z)"
-            aria-label="Redo"
+            title={common.redoKeys}
+            aria-label={common.redo}
             disabled={!state.canRedo}
             onClick={() => state.undo(false)}
           >
@@ -86,8 +92,8 @@ export function Bar({ view, payload }: Props) {
           <button
             type="button"
             class="btn bare"
-            title="Full screen (f)"
-            aria-label="Full screen"
+            title={words.fullScreenKey}
+            aria-label={words.fullScreen}
             aria-pressed={view.full.value}
             onClick={view.grow}
           >
@@ -96,13 +102,13 @@ export function Bar({ view, payload }: Props) {
               <path d="M6.5 1H10V4.5M10 1L1 10M1 6.5V10H4.5" />
             </svg>
           </button>
-          <Menu view={view} label="⋯" name="Menu" bare full more={["json"]} own={[graphFile]} />
+          <Menu view={view} label="⋯" name={common.menu} bare full more={["json"]} own={[graphFile]} />
           <input
             ref={picker}
             type="file"
             accept=".json"
             hidden
-            aria-label="Graph file"
+            aria-label={words.graphFile}
             onChange={({ currentTarget }) => {
               if (currentTarget.files?.[0]) state.read(currentTarget.files[0]);
               currentTarget.value = "";
@@ -121,10 +127,10 @@ interface ShareProps {
   value: number;
   most: number;
   set: (value: number) => void;
-  words?: (value: number) => string;
+  written?: (value: number) => string;
 }
 
-function Share({ name, title, value, most, set, words = probability }: ShareProps) {
+function Share({ name, title, value, most, set, written = probability }: ShareProps) {
   const least = 0.05;
   const part = (100 * (value - least)) / Math.max(1e-9, most - least);
   return (
@@ -139,11 +145,11 @@ function Share({ name, title, value, most, set, words = probability }: ShareProp
           step="0.01"
           value={value}
           aria-label={`${name}: ${title}`}
-          aria-valuetext={words(value)}
+          aria-valuetext={written(value)}
           onInput={(event) => set(Math.min(most, Number(event.currentTarget.value)))}
         />
       </span>
-      <span class="num">{words(value)}</span>
+      <span class="num">{written(value)}</span>
     </span>
   );
 }
@@ -155,7 +161,7 @@ function Prompt({ view }: { view: CircuitView }) {
     <div class="prompt">
       <textarea
         rows={1}
-        aria-label="Prompt"
+        aria-label={common.prompt}
         spellcheck={false}
         autocapitalize="off"
         value={state.prompt.value}
@@ -184,18 +190,23 @@ function Status({ view, payload }: Props) {
   if (reason) return <span class="sub status">{reason}</span>;
   const stop = (
     <button type="button" class="link" onClick={() => state.requests.cancel()}>
-      stop
+      {common.stop}
     </button>
   );
   if (busy.value && progress.value) {
     const { done, total, note } = progress.value;
     return (
       <span class="sub status">
-        {plain(note, 60) || "working"} {total > 0 && `${count(done)} of ${count(total)}`} · {stop}
+        {plain(note, 60) || words.working} {total > 0 && common.ofTotal(done, total)} · {stop}
       </span>
     );
   }
-  if (stale.value) return <span class="sub status">showing what was before your last edit · {stop}</span>;
+  if (stale.value)
+    return (
+      <span class="sub status">
+        {words.showingOld} · {stop}
+      </span>
+    );
   const shown = state.visible.value;
   if (!shown) return null;
   const { kind } = payload.nodes;
@@ -205,10 +216,10 @@ function Status({ view, payload }: Props) {
   const left = state.keepNodes.value > payload.most_nodes || payload.n_edges > payload.source.length;
   return (
     <span class={`sub status${left || payload.covered < 0.9995 ? "" : " calm"}`}>
-      {plural(of(FEATURE), "feature")} · {plural(of(ERROR), "error")} · {plural(shown.edges.length, "edge")}
-      {state.keepNodes.value > payload.most_nodes && ` · nodes of ${percent(payload.most_nodes)} of the influence`}
-      {payload.n_edges > payload.source.length && ` of the ${count(payload.source.length)} strongest`}
-      {payload.covered < 0.9995 && ` · ${percent(payload.covered)} of the influence`}
+      {common.features(of(FEATURE))} · {words.errors(of(ERROR))} · {words.edges(shown.edges.length)}
+      {state.keepNodes.value > payload.most_nodes && words.nodesOf(payload.most_nodes)}
+      {payload.n_edges > payload.source.length && words.ofStrongest(payload.source.length)}
+      {payload.covered < 0.9995 && words.ofInfluence(payload.covered)}
       {seconds > 0 && ` · ${seconds.toFixed(1)} s`}
     </span>
   );
@@ -223,14 +234,14 @@ function Find({ view, payload }: Props) {
   const query = useSignal("");
   const active = useSignal(0);
   const prefix = useRef(`node${++instances}-`).current;
-  const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const terms = query.value.toLowerCase().split(/\s+/).filter(Boolean);
   const { id, row, position, kind } = payload.nodes;
   const hits: number[] = [];
-  if (words.length > 0) {
+  if (terms.length > 0) {
     for (let n = 0; n < id.length && hits.length < 400; n++) {
       const label = labelOf(payload, state.marks.value.names, n);
       const text = `${label} ${id[n]} ${wordAt(payload, position[n] ?? 0)} ${rowName(payload, row[n])}`.toLowerCase();
-      if (words.every((word) => text.includes(word))) hits.push(n);
+      if (terms.every((term) => text.includes(term))) hits.push(n);
     }
     const side = state.sideNow();
     hits.sort((a, b) => (side.influence[b] ?? 0) - (side.influence[a] ?? 0));
@@ -248,9 +259,9 @@ function Find({ view, payload }: Props) {
         type="text"
         role="combobox"
         data-focus="find"
-        placeholder="Find a node"
-        aria-label="Find a node"
-        aria-expanded={words.length > 0}
+        placeholder={words.findNode}
+        aria-label={words.findNode}
+        aria-expanded={terms.length > 0}
         aria-autocomplete="list"
         aria-controls={`${prefix}list`}
         aria-activedescendant={hits.length ? `${prefix}${active.value}` : undefined}
@@ -275,7 +286,13 @@ function Find({ view, payload }: Props) {
         }}
       />
       <kbd>/</kbd>
-      <span class="pop hits" role="listbox" id={`${prefix}list`} aria-label="Nodes found" hidden={hits.length === 0}>
+      <span
+        class="pop hits"
+        role="listbox"
+        id={`${prefix}list`}
+        aria-label={words.nodesFound}
+        hidden={hits.length === 0}
+      >
         {hits.map((n, i) => (
           <span
             key={n}
@@ -296,7 +313,7 @@ function Find({ view, payload }: Props) {
           </span>
         ))}
       </span>
-      {words.length > 0 && hits.length === 0 && <span class="pop hits q">No node with these words.</span>}
+      {terms.length > 0 && hits.length === 0 && <span class="pop hits q">{words.noNodeFound}</span>}
     </span>
   );
 }

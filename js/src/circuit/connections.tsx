@@ -4,6 +4,8 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { change, percent } from "../format";
 import { Key } from "../parts/key";
 import { plain } from "../signs";
+import * as words from "../words/circuitpanels";
+import * as common from "../words/common";
 import { type CircuitPayload, ERROR, FEATURE, featureOf, GONE, LOGIT, labelOf, shareOf, wordAt } from "./kinds";
 import { detailOf } from "./told";
 import type { CircuitView } from "./view";
@@ -21,8 +23,8 @@ export function Connections({ view, payload }: Props) {
   const n = state.selected.value;
   if (n < 0) {
     return (
-      <section aria-label="Connections">
-        <p class="em">Click a node to see what flows into it and out of it.</p>
+      <section aria-label={words.connections}>
+        <p class="em">{words.clickNode}</p>
       </section>
     );
   }
@@ -32,7 +34,7 @@ export function Connections({ view, payload }: Props) {
   const name = id[n] ?? "";
   const gone = status[n] === GONE && state.side.value === "now";
   return (
-    <section aria-label="Connections">
+    <section aria-label={words.connections}>
       <div class="handhead">
         {slot !== undefined && <Key feature={{ slot }} hollow={state.edited.value.has(n)} />}
         <Name key={name} view={view} id={name} label={label} fixed={kind[n] === LOGIT} />
@@ -41,7 +43,7 @@ export function Connections({ view, payload }: Props) {
         {kind[n] === FEATURE && <span class="id">{plain(featureOf(name), 60)}</span>} {detailOf(state, n)}
       </div>
       {gone ? (
-        <p class="em">It is not in this graph; choose “before” to see it.</p>
+        <p class="em">{words.notInGraph}</p>
       ) : (
         <>
           <List view={view} payload={payload} n={n} into />
@@ -65,7 +67,7 @@ function Name({ view, id, label, fixed }: { view: CircuitView; id: string; label
     <input
       class="labelfield"
       data-focus="label"
-      aria-label="Name of this node"
+      aria-label={words.nodeName}
       maxLength={200}
       spellcheck={false}
       value={label}
@@ -101,10 +103,8 @@ function List({ view, payload, n, into }: Props & { n: number; into: boolean }) 
   return (
     <>
       <h3>
-        {into ? "Into it" : "Out of it"}{" "}
-        <span class="sub">
-          · {into ? `share of its input, ${percent(Math.min(1, covered))} here` : "share of what each receives"}
-        </span>
+        {into ? words.into : words.outOf}{" "}
+        <span class="sub">{into ? words.shareOfInput(percent(Math.min(1, covered))) : words.shareReceived}</span>
       </h3>
       <div class="cn">
         {shown.map(({ other, share }) => {
@@ -143,7 +143,7 @@ function List({ view, payload, n, into }: Props & { n: number; into: boolean }) 
       </div>
       {rows.length > FEW && (
         <button type="button" class="link more" aria-expanded={all.value} onClick={() => (all.value = !all.value)}>
-          {all.value ? "fewer" : `${Math.min(MANY, rows.length) - FEW} more`}
+          {all.value ? words.fewer : words.more(Math.min(MANY, rows.length) - FEW)}
         </button>
       )}
     </>
@@ -162,13 +162,12 @@ export function Acts({ view, payload, n }: Props & { n: number }) {
   const feature = payload.nodes.kind[n] === FEATURE;
   const target = payload.nodes.kind[n] === LOGIT;
   const undo = !target && numbers.every((m) => payload.nodes.kind[m] === LOGIT || state.edited.value.has(m));
-  const why = !state.live.value ? "needs a live model" : target ? "A target has no effect on anything." : "";
-  const several = ids.length > 1 ? ` ${ids.length}` : "";
+  const why = !state.live.value ? common.needsModel : target ? words.targetHasNoEffect : "";
   return (
     <>
       <div class="acts">
         <button type="button" class="btn" aria-pressed={pinned.includes(id)} onClick={view.pin}>
-          {pinned.includes(id) ? "Unpin" : `Pin${several}`}
+          {pinned.includes(id) ? words.unpin : words.pin(ids.length)}
         </button>
         <button
           type="button"
@@ -178,15 +177,15 @@ export function Acts({ view, payload, n }: Props & { n: number }) {
             grouping.value = !grouping.value;
           }}
         >
-          Group{several}
+          {words.group(ids.length)}
         </button>
         {own && (
           <button type="button" class="btn" onClick={() => state.group([id], "")}>
-            Ungroup
+            {words.ungroup}
           </button>
         )}
         <button type="button" class="btn" disabled={why !== ""} title={why} onClick={() => state.ablate(numbers)}>
-          {undo ? "Bring back" : `Ablate${several}`}
+          {undo ? words.bringBack : words.ablate(ids.length)}
         </button>
         {own && own.nodes.length > 1 && (
           <button
@@ -196,7 +195,7 @@ export function Acts({ view, payload, n }: Props & { n: number }) {
             title={why}
             onClick={() => state.ablate(own.nodes.flatMap((one) => state.number.value.get(one) ?? []))}
           >
-            Ablate group
+            {words.ablateGroup}
           </button>
         )}
         {feature && (
@@ -204,15 +203,15 @@ export function Acts({ view, payload, n }: Props & { n: number }) {
             type="button"
             class="btn"
             disabled={!state.live.value}
-            title={state.live.value ? "" : "needs a live model"}
+            title={state.live.value ? "" : common.needsModel}
             onClick={view.open}
           >
-            Dashboard
+            {common.dashboard}
           </button>
         )}
       </div>
       {grouping.value && <GroupForm view={view} ids={ids} groups={groups.map((group) => group.label)} />}
-      {!target && !state.live.value && <p class="sub">Ablating needs a live model.</p>}
+      {!target && !state.live.value && <p class="sub">{words.ablatingNeedsModel}</p>}
     </>
   );
 }
@@ -234,8 +233,8 @@ function GroupForm({ view, ids, groups }: { view: CircuitView; ids: string[]; gr
       <input
         ref={input}
         class="line"
-        aria-label="Name of the group"
-        placeholder="Name of the group"
+        aria-label={words.groupName}
+        placeholder={words.groupName}
         maxLength={200}
         spellcheck={false}
         onKeyDown={(event) => {
@@ -245,7 +244,7 @@ function GroupForm({ view, ids, groups }: { view: CircuitView; ids: string[]; gr
         }}
       />
       <button type="button" class="btn" onClick={() => take(input.current?.value ?? "")}>
-        OK
+        {words.ok}
       </button>
       {groups.map((label) => (
         <button key={label} type="button" class="btn" onClick={() => take(label)}>

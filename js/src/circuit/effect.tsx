@@ -1,9 +1,12 @@
 // What an ablation did: predicted by the graph beside measured in the model, with the band of the control; next tokens.
-import { change, plural, probability } from "../format";
+import { fill } from "../fill";
+import { probability } from "../format";
 import { Key } from "../parts/key";
 import { Segments } from "../parts/segments";
 import { linear, tickLabel } from "../scale";
 import { plain } from "../signs";
+import * as words from "../words/circuitpanels";
+import * as common from "../words/common";
 import type { CircuitPayload } from "./kinds";
 import { labelOf } from "./kinds";
 import type { CircuitView } from "./view";
@@ -23,13 +26,9 @@ export function Effect({ view, payload }: Props) {
   const { effect } = payload;
   if (!effect) {
     return (
-      <section aria-label="Effect">
-        <h3>Predicted and measured</h3>
-        <p class="em">
-          {state.edits.value.length > 0 || payload.edits
-            ? "The effect of this edit was not measured."
-            : "Ablate a node or a group: what the graph predicts stands beside what the model does."}
-        </p>
+      <section aria-label={common.effect}>
+        <h3>{words.predictedMeasured}</h3>
+        <p class="em">{state.edits.value.length > 0 || payload.edits ? words.notMeasured : words.ablateToCompare}</p>
       </section>
     );
   }
@@ -50,17 +49,20 @@ export function Effect({ view, payload }: Props) {
   const first = effect.nodes.map((id) => state.number.value.get(id) ?? -1).find((n) => state.slots.value.has(n));
   const slot = first === undefined ? undefined : state.slots.value.get(first);
   return (
-    <section aria-label="Effect">
+    <section aria-label={common.effect}>
       <h3 class="effecthead">
-        Ablate {slot !== undefined && <Key feature={{ slot }} hollow />} {plain(effect.label, 60)}
+        {fill(words.ablatedNode, {
+          key: slot !== undefined && <Key feature={{ slot }} hollow />,
+          label: plain(effect.label, 60),
+        })}
         {state.live.value && state.edits.value.length > 0 && (
           <button type="button" class="link" onClick={() => state.clear()}>
-            bring it back
+            {words.bringItBack}
           </button>
         )}
       </h3>
       <Segments
-        label="How the effect spreads"
+        label={words.howItSpreads}
         choices={effect.modes.map(({ mode: value }) => ({ value, label: value }))}
         value={mode.mode}
         set={(value) => {
@@ -72,9 +74,12 @@ export function Effect({ view, payload }: Props) {
         viewBox={`0 0 ${WIDTH} ${height + 34}`}
         width="100%"
         role="img"
-        aria-label={`Predicted and measured change, ${mode.mode}: ${effect.names
-          .map((name, i) => `${plain(name, 40)} ${change(mode.predicted[i] ?? 0)} and ${change(mode.measured[i] ?? 0)}`)
-          .join("; ")}`}
+        aria-label={words.changes(
+          mode.mode,
+          effect.names
+            .map((name, i) => words.changeOf(plain(name, 40), mode.predicted[i] ?? 0, mode.measured[i] ?? 0))
+            .join("; "),
+        )}
       >
         {effect.rows.map((id, i) => {
           const y = TOP + i * ROW + ROW / 2;
@@ -109,7 +114,7 @@ export function Effect({ view, payload }: Props) {
         })}
         <path class="ax" d={`M${x(0)} ${TOP}V${TOP + height}M${LEFT} ${TOP + height}H${WIDTH - 4}`} />
         <text x={0} y={TOP + height + 16}>
-          change
+          {words.changeAxis}
         </text>
         {axis.ticks.map((tick) => (
           <text key={tick} x={x(tick)} y={TOP + height + 16} text-anchor="middle">
@@ -119,15 +124,15 @@ export function Effect({ view, payload }: Props) {
         ))}
       </svg>
       <div class="legend">
-        <span>○ predicted by the graph</span>
-        <span>● measured</span>
+        <span>{words.predictedSign}</span>
+        <span>{words.measuredSign}</span>
         <span>
           <span class="sw1">
             <i class="band" />
           </span>
-          control: {plain(effect.control || plural(effect.n, "random circuit"), 120)}, seed {effect.seed}
+          {words.control(plain(effect.control || words.randomCircuits(effect.n), 120), effect.seed)}
         </span>
-        <span>1 prompt · error term {plain(effect.error, 20)}</span>
+        <span>{words.conditions(plain(effect.error, 20))}</span>
       </div>
     </section>
   );
@@ -137,33 +142,35 @@ const FEW = 5;
 
 /** Next tokens: bar now, tick before. */
 export function NextWords({ payload }: { payload: CircuitPayload }) {
-  const { words } = payload;
-  if (words.word.length === 0) return null;
-  const shown = words.word.slice(0, FEW);
+  const { words: next } = payload;
+  if (next.word.length === 0) return null;
+  const shown = next.word.slice(0, FEW);
   return (
-    <section aria-label="Next token" class="nextwords">
-      <h3>Next token {words.after && <span class="sub">· bar: with the edit, tick: before, grey: control</span>}</h3>
+    <section aria-label={common.nextToken} class="nextwords">
+      <h3>
+        {common.nextToken} {next.after && <span class="sub">{words.barsOfWords}</span>}
+      </h3>
       {shown.map((word, k) => {
-        const before = words.before[k] ?? 0;
-        const after = words.after ? (words.after[k] ?? 0) : before;
+        const before = next.before[k] ?? 0;
+        const after = next.after ? (next.after[k] ?? 0) : before;
         return (
           <div class="nw" key={k}>
             <span class="tk clip">{plain(word.trim() || word, 24)}</span>
             <span class="hb" aria-hidden="true">
-              {words.low && words.high && (
+              {next.low && next.high && (
                 <i
                   class="band"
                   style={{
-                    left: `${92 * (words.low[k] ?? 0)}%`,
-                    width: `${92 * ((words.high[k] ?? 0) - (words.low[k] ?? 0))}%`,
+                    left: `${92 * (next.low[k] ?? 0)}%`,
+                    width: `${92 * ((next.high[k] ?? 0) - (next.low[k] ?? 0))}%`,
                   }}
                 />
               )}
               <i class="ink" style={{ left: "0", width: `${92 * after}%` }} />
-              {words.after && <i class="tick" style={{ left: `${92 * before}%` }} />}
+              {next.after && <i class="tick" style={{ left: `${92 * before}%` }} />}
             </span>
             <span class="num i2">
-              {words.after ? `${probability(before)} → ${probability(after)}` : probability(before)}
+              {next.after ? `${probability(before)} → ${probability(after)}` : probability(before)}
             </span>
           </div>
         );

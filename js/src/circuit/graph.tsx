@@ -1,6 +1,7 @@
 // The sheet: layers by tokens, moved as a picture while a pointer drags it, drawn anew when it rests.
 import { untracked, useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import * as words from "../words/circuit";
 import { graphKey } from "./keys";
 import { shareOf, sideOf } from "./kinds";
 import { HOME, Mover } from "./mover";
@@ -186,8 +187,8 @@ export function Graph({ view }: { view: CircuitView }) {
           class={press.current && dragged.current ? "stage dragging" : "stage"}
           data-graph
           role="application"
-          aria-roledescription="graph"
-          aria-label={view.late.value ? view.summary() : "Attribution graph"}
+          aria-roledescription={words.graph}
+          aria-label={view.late.value ? view.summary() : words.attributionGraph}
           tabIndex={0}
           style={{ width: `${places.width * large}px`, height: `${places.height * large}px` }}
           onKeyDown={(event) => {

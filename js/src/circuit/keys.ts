@@ -3,25 +3,6 @@
 import { shareOf, sideOf } from "./kinds";
 import type { CircuitView } from "./view";
 
-/** Keys and what they do, for the help. */
-export const KEYS: readonly [string, string][] = [
-  ["← →", "the next node in the layer"],
-  ["↑ ↓", "along the strongest edge, up or down"],
-  ["Space", "pin, or let go"],
-  ["Shift+Space", "choose one more"],
-  ["g", "group what is chosen"],
-  ["l", "name the node"],
-  ["x", "ablate what is chosen, or bring it back"],
-  ["Enter", "open the feature's dashboard"],
-  ["/", "find a node"],
-  ["+ − 0", "zoom; Ctrl and the wheel"],
-  ["o", "now, before, both"],
-  ["f", "full screen"],
-  ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],
-  ["Esc", "let go"],
-  ["?", "this help"],
-];
-
 /** The neighbour of a node: beside it in its row, or along its strongest edge. */
 export function neighbour(view: CircuitView, key: string): number {
   const { state } = view;

@@ -1,6 +1,7 @@
 // Words and numbers of a circuit that all its parts share.
 import type { CircuitPayload, CircuitSide } from "../payloads";
 import { plain, special } from "../signs";
+import * as words from "../words/circuit";
 
 export type { CircuitPayload, CircuitSide } from "../payloads";
 
@@ -48,8 +49,8 @@ export function labelOf(payload: CircuitPayload, names: Record<string, string>, 
   if (own) return plain(own, 120);
   if (kind[n] === TOKEN) return wordAt(payload, position[n] ?? 0);
   const given = plain((label[n] ?? "").trim() || (label[n] ?? ""), 120);
-  if (kind[n] === LOGIT) return `logit ${given}`;
-  if (kind[n] === ERROR) return `error, ${rowName(payload, row[n])}`;
+  if (kind[n] === LOGIT) return words.logit(given);
+  if (kind[n] === ERROR) return words.errorIn(rowName(payload, row[n]));
   return given || plain(featureOf(name), 80);
 }
 
@@ -71,6 +72,9 @@ export interface Unit {
   grouped: boolean;
 }
 
+/** Before the name of a group in the key that its place is kept by; Python has the same. */
+const GROUP = "group ";
+
 /** What is pinned, in the order of the letters; members of a group stand together. */
 export function unitsOf(payload: CircuitPayload, marks: Marks): Unit[] {
   const place = new Map(payload.nodes.id.map((id, n) => [id, n]));
@@ -79,7 +83,7 @@ export function unitsOf(payload: CircuitPayload, marks: Marks): Unit[] {
   let letters = 0;
   for (const node of marks.pinned) {
     const own = group.get(node);
-    const key = own ? `group ${own.label}` : node;
+    const key = own ? `${GROUP}${own.label}` : node;
     const nodes = (own ? own.nodes : [node]).flatMap((id) => place.get(id) ?? []);
     const first = nodes[0];
     if (found.has(key) || first === undefined) continue;

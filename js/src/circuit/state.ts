@@ -4,6 +4,8 @@ import { CIRCUIT } from "../kinds/circuit";
 import type { Host } from "../mount";
 import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
+import * as said from "../words/circuit";
+import * as common from "../words/common";
 import { Steps } from "./history";
 import {
   type CircuitPayload,
@@ -327,8 +329,8 @@ export class CircuitState extends Picture<CircuitPayload> {
   async read(file?: File): Promise<void> {
     if (file && file.size > MOST_BYTES)
       this.requests.failure.value = {
-        what: "This file has more than 8 MB.",
-        todo: "Open it in Python: view.open_graph(path).",
+        what: said.fileTooLarge,
+        todo: said.openInPython,
       };
     else await this.#ask({ type: "import", text: (await file?.text()) ?? "", name: plain(file?.name ?? "", 80) });
   }
@@ -385,8 +387,8 @@ export class CircuitState extends Picture<CircuitPayload> {
         if (found && this.#ref === ref) this.opened.value = found;
       } catch {
         this.requests.failure.value = {
-          what: "The dashboard of this feature did not arrive.",
-          todo: "Open it again, or show view.dashboard in a cell.",
+          what: common.dashboardMissing,
+          todo: said.openAgain,
         };
       }
     }

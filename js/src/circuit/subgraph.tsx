@@ -1,9 +1,11 @@
 // What is pinned, as boxes: groups and single nodes between tokens and targets, with what flows between them.
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { change, plural, probability } from "../format";
+import { probability } from "../format";
 import { hue } from "../palette";
 import { plain } from "../signs";
+import { withoutLogit } from "../words/circuit";
+import * as words from "../words/circuitpanels";
 import { type CircuitPayload, LOGIT, sideOf, TOKEN, type Unit, wordAt } from "./kinds";
 import type { CircuitState } from "./state";
 import type { CircuitView } from "./view";
@@ -123,12 +125,12 @@ export function Subgraph({ view, payload }: Props) {
   const height = Math.max(120, ...placed.map(({ y }) => y + TALL + 8)) + 8;
   const put = (box: Box) => state.move(box.key, [box.x / COLUMN, box.y / ROW]);
   return (
-    <section aria-label="Pinned" class="sbx">
+    <section aria-label={words.pinned} class="sbx">
       <h3>
-        Pinned, in groups <Worth view={view} payload={payload} />
+        {words.pinnedInGroups} <Worth view={view} payload={payload} />
       </h3>
       {boxes.length === 0 ? (
-        <p class="em">Nothing is pinned. Select a node and press Space.</p>
+        <p class="em">{words.nothingPinned}</p>
       ) : (
         <>
           <div class="sbox">
@@ -137,7 +139,7 @@ export function Subgraph({ view, payload }: Props) {
               width="100%"
               style={{ "min-width": `${0.8 * width}px`, "max-width": `${1.15 * width}px` }}
               role="group"
-              aria-label={`${plural(state.units.value.length, "pinned part")}`}
+              aria-label={words.pinnedParts(state.units.value.length)}
             >
               {flows.map((flow) => (
                 <Arrow key={`${flow.from.key} ${flow.to.key}`} {...flow} />
@@ -192,7 +194,7 @@ function Arrow({ from, to, share }: Flow) {
         stroke-dasharray={share < 0 ? "5 3" : undefined}
         fill="none"
       >
-        <title>{`${from.label} to ${to.label}: ${change(share)} of its input`}</title>
+        <title>{words.flow(from.label, to.label, share)}</title>
       </path>
       <path class="head" d={`M${x2 - 8} ${y2 - 4}L${x2} ${y2}L${x2 - 8} ${y2 + 4}z`} />
     </g>
@@ -213,14 +215,14 @@ function BoxOf({ view, payload, box, grab, drag, drop, nudge }: BoxProps) {
   const first = box.nodes[0] ?? 0;
   const end = kind[first] === TOKEN || kind[first] === LOGIT;
   const side = state.sideNow();
-  const label = kind[first] === LOGIT && !box.grouped ? `${box.label.replace(/^logit /, "")}` : box.label;
+  const label = kind[first] === LOGIT && !box.grouped ? withoutLogit(box.label) : box.label;
   const note =
     kind[first] === TOKEN
-      ? `token ${position[first]}`
+      ? words.tokenAt(position[first] ?? 0)
       : kind[first] === LOGIT
         ? probability(side.probability[first] || side.weight[first] || 0)
         : box.grouped
-          ? plural(box.nodes.length, "node")
+          ? words.nodes(box.nodes.length)
           : `${position[first]} ${wordAt(payload, position[first] ?? 0)}`;
   const edited = box.nodes.some((n) => state.edited.value.has(n));
   const gone = box.nodes.every((n) => payload.nodes.status[n] === 3) && state.side.value === "now";
@@ -262,7 +264,7 @@ function BoxOf({ view, payload, box, grab, drag, drop, nudge }: BoxProps) {
       </text>
       <text x={11} y={33}>
         {note}
-        {edited ? " · ablated" : gone ? " · gone" : ""}
+        {edited ? words.ablated : gone ? words.gone : ""}
       </text>
     </g>
   );
@@ -277,17 +279,11 @@ function Worth({ view, payload }: Props) {
   const ids = new Set(now.map((n) => payload.nodes.id[n] ?? ""));
   const same = worth && worth.pinned.length === ids.size && worth.pinned.every((id) => ids.has(id));
   if (worth && same) {
-    return (
-      <span class="sub">
-        · it carries {probability(worth.faithfulness)} of the effect, what is left out carries{" "}
-        {probability(worth.completeness)}; {plural(worth.n, "random circuit")} of like size {probability(worth.low)} to{" "}
-        {probability(worth.high)}
-      </span>
-    );
+    return <span class="sub">{words.carries(worth)}</span>;
   }
   return state.live.value ? (
     <button type="button" class="link sub" onClick={() => state.measure()}>
-      measure what it carries
+      {words.measureWorth}
     </button>
   ) : null;
 }
@@ -306,9 +302,9 @@ function Proposals({ view }: { view: CircuitView }) {
   return (
     <div class="proposals">
       <button type="button" class="link" onClick={ask}>
-        propose groups
+        {words.proposeGroups}
       </button>
-      {found.value?.length === 0 && <span class="sub">none that holds together</span>}
+      {found.value?.length === 0 && <span class="sub">{words.noProposal}</span>}
       {found.value?.map((group) => (
         <button
           key={group.nodes.join()}
@@ -319,7 +315,7 @@ function Proposals({ view }: { view: CircuitView }) {
             found.value = (found.value ?? []).filter((one) => one !== group);
           }}
         >
-          {plain(group.label, 40)}: {plural(group.nodes.length, "node")}, stability {probability(group.stability)}
+          {words.proposal(plain(group.label, 40), group.nodes.length, group.stability)}
         </button>
       ))}
     </div>

@@ -2,6 +2,8 @@
 import { useSignal } from "@preact/signals";
 import { activation, probability, signed } from "../format";
 import { plain } from "../signs";
+import { added, gone } from "../words/circuit";
+import * as words from "../words/circuitpanels";
 import { type CircuitPayload, ERROR, FEATURE, GONE, labelOf, NEW, rowName, shareOf, wordAt } from "./kinds";
 import type { CircuitView } from "./view";
 
@@ -16,7 +18,7 @@ export function NodeTable({ view, payload }: { view: CircuitView; payload: Circu
         open.value = (event.currentTarget as HTMLDetailsElement).open;
       }}
     >
-      <summary>Nodes as a table</summary>
+      <summary>{words.nodesAsTable}</summary>
       {open.value && <Rows view={view} payload={payload} />}
     </details>
   );
@@ -42,17 +44,17 @@ function Rows({ view, payload }: { view: CircuitView; payload: CircuitPayload })
     <table>
       <thead>
         <tr>
-          <th scope="col">node</th>
-          <th scope="col">token</th>
-          <th scope="col">layer</th>
+          <th scope="col">{words.columnNode}</th>
+          <th scope="col">{words.columnToken}</th>
+          <th scope="col">{words.columnLayer}</th>
           <th scope="col" class="num">
-            influence
+            {words.columnInfluence}
           </th>
           <th scope="col" class="num">
-            activation
+            {words.columnActivation}
           </th>
-          <th scope="col">strongest edge</th>
-          <th scope="col">change</th>
+          <th scope="col">{words.columnStrongest}</th>
+          <th scope="col">{words.columnChange}</th>
         </tr>
       </thead>
       <tbody>
@@ -70,7 +72,7 @@ function Rows({ view, payload }: { view: CircuitView; payload: CircuitPayload })
             <td class="num">{probability(side.influence[n] ?? 0)}</td>
             <td class="num">{kind[n] === FEATURE ? activation(side.activation[n] ?? 0) : ""}</td>
             <td>{plain(strongest(n), 80)}</td>
-            <td>{payload.before ? (status[n] === NEW ? "new" : status[n] === GONE ? "gone" : "") : ""}</td>
+            <td>{payload.before ? (status[n] === NEW ? added : status[n] === GONE ? gone : "") : ""}</td>
           </tr>
         ))}
       </tbody>

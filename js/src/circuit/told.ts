@@ -1,7 +1,7 @@
 // A circuit graph in words.
-import { activation, percent, plural, probability } from "../format";
 import type { CircuitPayload } from "../payloads";
 import { plain } from "../signs";
+import * as words from "../words/circuit";
 import { CHANGED, ERROR, FEATURE, GONE, LOGIT, labelOf, NEW, rowName, shareOf, wordAt } from "./kinds";
 import type { CircuitState } from "./state";
 
@@ -10,17 +10,14 @@ export function summaryOf(state: CircuitState, payload: CircuitPayload): string 
   const shown = state.visible.value;
   const places = payload.nodes;
   const n = shown ? places.kind.reduce((sum, kind, i) => sum + (kind <= 1 && shown.nodes[i] ? 1 : 0), 0) : 0;
-  const parts = [
-    `Attribution graph of “${plain(payload.prompt, 120)}” by layer and token`,
-    `${plural(n, "node")}, ${plural(shown?.edges.length ?? 0, "edge")}`,
-  ];
+  const parts = [words.graphOf(plain(payload.prompt, 120)), words.nodesAndEdges(n, shown?.edges.length ?? 0)];
   const path = strongest(state, payload);
   if (path.length > 1)
-    parts.push(`strongest path ${path.map((one) => labelOf(payload, state.marks.value.names, one)).join(", ")}`);
+    parts.push(words.strongestPath(path.map((one) => labelOf(payload, state.marks.value.names, one)).join(", ")));
   const pinned = state.units.value.map(({ label }) => label);
-  if (pinned.length) parts.push(`pinned ${pinned.slice(0, 8).join(", ")}`);
-  if (payload.edits) parts.push(`under ${plain(payload.edits, 120)}`);
-  return `${parts.join("; ")}. Arrow keys walk, question mark lists the keys.`;
+  if (pinned.length) parts.push(words.pinned(pinned.slice(0, 8).join(", ")));
+  if (payload.edits) parts.push(words.under(plain(payload.edits, 120)));
+  return `${parts.join("; ")}. ${words.howToWalk}`;
 }
 
 /** From a token to the target of greatest weight, each time by the strongest raising edge. */
@@ -52,13 +49,13 @@ export function detailOf(state: CircuitState, n: number): string {
   const side = state.sideNow();
   const parts = [`${position[n]} ${wordAt(payload, position[n] ?? 0)}`];
   if (kind[n] === FEATURE || kind[n] === ERROR) parts.unshift(rowName(payload, row[n]));
-  if (kind[n] === FEATURE) parts.push(`activation ${activation(side.activation[n] ?? 0)}`);
-  parts.push(`influence ${probability(side.influence[n] ?? 0)}`);
-  if (kind[n] === FEATURE) parts.push(`at ${percent(density[n] ?? 0)} of the tokens`);
+  if (kind[n] === FEATURE) parts.push(words.active(side.activation[n] ?? 0));
+  parts.push(words.influential(side.influence[n] ?? 0));
+  if (kind[n] === FEATURE) parts.push(words.activeAt(density[n] ?? 0));
   if (payload.before && kind[n] !== LOGIT) {
-    const was = `was ${probability(payload.before.influence[n] ?? 0)}`;
-    const words: Record<number, string> = { [CHANGED]: was, [NEW]: "new", [GONE]: "gone" };
-    const said = words[status[n] ?? 0];
+    const was = words.was(payload.before.influence[n] ?? 0);
+    const news: Record<number, string> = { [CHANGED]: was, [NEW]: words.added, [GONE]: words.gone };
+    const said = news[status[n] ?? 0];
     if (said) parts.push(said);
   }
   return parts.join(" · ");

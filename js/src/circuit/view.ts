@@ -2,8 +2,8 @@
 import { type Signal, signal } from "@preact/signals";
 import { CHARTS } from "../css/charts";
 import css from "../css/circuit.css";
-import { plural } from "../format";
 import { type BaseView, makeBaseView } from "../view";
+import * as words from "../words/circuit";
 import { FEATURE, featureOf, labelOf } from "./kinds";
 import type { CircuitState } from "./state";
 import { detailOf, summaryOf } from "./told";
@@ -73,7 +73,7 @@ export function makeView(state: CircuitState, root: HTMLElement, ended: AbortSig
     pin: () => {
       const ids = view.chosen();
       if (ids.length) state.pin(ids);
-      view.said.value = `${plural(state.marks.value.pinned.length, "node")} pinned.`;
+      view.said.value = words.nowPinned(state.marks.value.pinned.length);
     },
     ablate: () => {
       if (state.live.value) state.ablate(view.chosen().flatMap((one) => state.number.value.get(one) ?? []));

@@ -1,5 +1,6 @@
 // What edits of features do to an activation: `saewidgets/interventions` in the page.
 import type { Edit } from "../model";
+import * as words from "../words/engine";
 import { addRow, type Dictionary, decode, encode, lengthOf, scaleAt } from "./dictionary";
 import { Refusal } from "./refusal";
 import { copy, norm, row, type Tensor } from "./tensors";
@@ -17,8 +18,8 @@ export function featureOf(dictionaries: readonly Dictionary[], id: string): { di
   const dictionary = dictionaries.find(({ key }) => key === id.slice(0, slash));
   const index = Number(id.slice(slash + 1));
   if (!dictionary || !/^\d{1,9}$/.test(id.slice(slash + 1)) || index >= dictionary.encoder.rows) {
-    const known = dictionaries.map(({ key, encoder }) => `${key} (0 to ${encoder.rows - 1})`).join(", ");
-    throw new Refusal(`There is no feature ${id}.`, `Loaded: ${known || "none"}.`);
+    const known = dictionaries.map(({ key, encoder }) => words.indices(key, encoder.rows - 1)).join(", ");
+    throw new Refusal(words.noFeature(id), words.loaded(known));
   }
   return { dictionary, index };
 }
@@ -30,11 +31,11 @@ export function check(dictionaries: readonly Dictionary[], edits: readonly Edit[
     const found = featureOf(dictionaries, edit.feature);
     const { key } = found.dictionary;
     if ((errors.get(key) ?? edit.error) !== edit.error) {
-      throw new Refusal(`Edits on ${key} both keep and drop its error term.`, "Choose one for all of them.");
+      throw new Refusal(words.errorBothWays(key), words.chooseOne);
     }
     errors.set(key, edit.error);
     const last = Math.max(-1, ...(edit.positions ?? []));
-    if (last >= tokens) throw new Refusal(`Position ${last} is outside the prompt.`, `It has ${tokens} tokens.`);
+    if (last >= tokens) throw new Refusal(words.positionOutside(last), words.promptLength(tokens));
     return { edit, ...found };
   });
 }

@@ -5,6 +5,7 @@ import { HEATMAP } from "../kinds/heatmap";
 import { PageModel } from "../page";
 import type { Control } from "../payloads";
 import { viewed } from "../viewed";
+import * as words from "../words/engine";
 import { bands, N_CONTROLS } from "./control";
 import { featureOf } from "./edits";
 import { History } from "./history";
@@ -25,7 +26,6 @@ interface Step {
 /** Lets the browser draw and take keys. */
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 const VIEW = ["site", "fill", "selection"] as const;
-const NO_PYTHON = "Copy the code and run it in a notebook.";
 
 export class LiveModel extends PageModel {
   readonly #load: () => Engine;
@@ -72,7 +72,7 @@ export class LiveModel extends PageModel {
         this.#reply(id, { features: search(this.engine, String(query ?? ""), String(site ?? "")) });
       else if (type === "cancel") this.#cancel(id);
       else if (type === "save" && format === "sae") this.#reply(id, { format, name: "heatmap.sae" }, [this.#file()]);
-      else throw new Refusal(`This page cannot make a file of type ${format ?? type}.`, NO_PYTHON);
+      else throw new Refusal(words.noSuchFile(String(format ?? type)), words.copyTheCode);
     } catch (error) {
       this.#fail(id, error);
     }
@@ -155,15 +155,15 @@ export class LiveModel extends PageModel {
   }
 
   /** The bands, with a pause between forwards; `null` when something newer is wanted. */
-  async #control({ request, base, steps, positions, words }: Answer, id: unknown, ticket: number) {
+  async #control({ request, base, steps, positions, words: ids }: Answer, id: unknown, ticket: number) {
     const { model, dictionaries } = this.engine;
-    const work = bands(model, dictionaries, base, steps, positions, words, request.seed);
+    const work = bands(model, dictionaries, base, steps, positions, ids, request.seed);
     for (;;) {
       await pause();
       if (ticket !== this.#newest) return null;
       const { done, value } = work.next();
       if (done) return value as Control;
-      this.emit("msg:custom", { type: "progress", id, done: value, total: 2 * N_CONTROLS, note: "control" }, []);
+      this.emit("msg:custom", { type: "progress", id, done: value, total: 2 * N_CONTROLS, note: words.control }, []);
     }
   }
 
@@ -213,4 +213,4 @@ export class LiveModel extends PageModel {
 const describe = (error: unknown): { what: string; todo: string } =>
   error instanceof Refusal
     ? { what: error.what, todo: error.todo }
-    : { what: `Unexpected ${error}.`, todo: "The picture is the last good one." };
+    : { what: words.unexpected(String(error)), todo: words.lastGood };

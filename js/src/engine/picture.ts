@@ -5,9 +5,9 @@ import type { Dictionary } from "./dictionary";
 import { check, featureOf, type Step } from "./edits";
 import type { Engine } from "./read";
 import { activation, divergence, logProbabilities, type Run, record, type Seen } from "./run";
+import { codeOf, multipleOf, type Shown, wordsOf } from "./said";
 import { greatest, row } from "./tensors";
 import { tokensOf, wordOf } from "./text";
-import { codeOf, multipleOf, type Shown, wordsOf } from "./words";
 
 const N_STRONGEST = 8;
 const N_LIKELY = 8;

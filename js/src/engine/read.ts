@@ -1,5 +1,6 @@
 // The data that a page carries -> model, tokenizer and dictionaries. Nothing is read before its place was checked.
 import type { Edit } from "../model";
+import * as words from "../words/engine";
 import type { Dictionary } from "./dictionary";
 import type { Layer, Llama } from "./llama";
 import { Refusal } from "./refusal";
@@ -43,7 +44,7 @@ export function read(data: Header, weights: Uint8Array): Engine {
   const tensors = new Map(data.tensors.map((entry) => [entry.name, tensor(entry, weights)]));
   const find = (name: string): Tensor => {
     const found = tensors.get(name);
-    if (!found) throw new Refusal(`This page lacks the weights ${name}.`, "Export it again.");
+    if (!found) throw new Refusal(words.weightsMissing(name), words.exportAgain);
     return found;
   };
   const vector = (name: string): Float32Array => find(name).data;
@@ -100,7 +101,7 @@ function tensor({ name, dtype, shape, offset }: Header["tensors"][number], weigh
   const length = rows * columns;
   const size = dtype === "float16" ? 2 : 4;
   if (offset % 8 || offset + length * size > weights.byteLength) {
-    throw new Refusal(`The weights ${name} lie outside the page.`, "Export it again.");
+    throw new Refusal(words.weightsOutside(name), words.exportAgain);
   }
   const at = weights.byteOffset + offset;
   const data =

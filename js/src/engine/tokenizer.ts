@@ -1,4 +1,5 @@
 // Byte-level byte-pair encoding (Sennrich et al. 2016, Radford et al. 2019), as the tokenizers library does it.
+import * as words from "../words/engine";
 import { Refusal } from "./refusal";
 
 export interface TokenizerData {
@@ -49,7 +50,7 @@ export class Tokenizer {
 
   /** Ids of a prompt. Throws a `Refusal` where Python raises. */
   encode(text: string, context: number): number[] {
-    if (text === "") throw new Refusal("The prompt is empty.", "Type at least one character.");
+    if (text === "") throw new Refusal(words.emptyPrompt, words.typeSomething);
     const { first, last, prepend } = this.data;
     // Through UTF-8, where lone surrogates become U+FFFD.
     const clean = new TextDecoder("utf-8", { ignoreBOM: true }).decode(utf8.encode(text));
@@ -62,10 +63,10 @@ export class Tokenizer {
     ids.push(...last);
     if (prepend !== null && ids[0] !== prepend) ids.unshift(prepend);
     if (ids.length <= (prepend === null ? 0 : 1)) {
-      throw new Refusal("The prompt has no token this model knows.", "Type something else.");
+      throw new Refusal(words.noKnownToken, words.typeOther);
     }
     if (ids.length > context) {
-      throw new Refusal(`${ids.length} tokens; this model reads ${context}.`, "Shorten the prompt.");
+      throw new Refusal(words.tooLong(ids.length, context), words.shorten);
     }
     return ids;
   }

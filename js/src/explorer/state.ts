@@ -7,8 +7,10 @@ import type { Host } from "../mount";
 import { PageModel } from "../page";
 import type { ExplorerPayload, Payload } from "../payloads";
 import { type AnyModel, type Followed, Picture, words } from "../picture";
+import { runTheCellAgain } from "../words/common";
+import * as said from "../words/explorer";
 
-export const PRESETS = ["researcher", "lecture", "compare"];
+export const PRESETS = ["researcher", "lecture", "compare"] as const;
 export const SIDES: readonly Side[] = ["before", "after", "both"];
 export const [NARROWEST, WIDEST] = [0.12, 0.76];
 const KINDS: Readonly<Record<string, string>> = {
@@ -110,7 +112,7 @@ export class ExplorerState extends Picture<ExplorerPayload> {
   /** Why a preset cannot be chosen, "" where it can. */
   why(preset: string): string {
     const there = this.live.value || this.payload.value?.panels.some(({ kind }) => kind === "compare");
-    return preset === "compare" && !there ? "A page has no model: save it while it compares." : "";
+    return preset === "compare" && !there ? said.compareNeedsModel : "";
   }
 
   turn(by: number, n: number): void {
@@ -127,8 +129,9 @@ export class ExplorerState extends Picture<ExplorerPayload> {
     this.feature.value = typeof feature === "string" ? feature : (payload?.feature ?? "");
     const opened = model.get("opened");
     this.opened.value = typeof opened === "boolean" ? opened : (payload?.opened ?? false);
-    const preset = words(model.get("preset")) || (payload?.preset ?? "");
-    this.preset.value = PRESETS.includes(preset) && !this.why(preset) ? preset : "researcher";
+    const wanted = words(model.get("preset")) || (payload?.preset ?? "");
+    const preset = PRESETS.find((known) => known === wanted) ?? "researcher";
+    this.preset.value = this.why(preset) ? "researcher" : preset;
     const side = words(model.get("side")) || (payload?.side ?? "");
     this.side.value = SIDES.find((known) => known === side) ?? "after";
     const widths = model.get("widths") ?? payload?.widths;
@@ -173,8 +176,7 @@ export class ExplorerState extends Picture<ExplorerPayload> {
         const model = await this.host.getModel(words(ref));
         if (this.#refs[name] === ref) this.#have(name, model);
       } catch {
-        const todo = "Run the cell again.";
-        this.requests.failure.value = { what: `The panel “${name}” did not arrive.`, todo };
+        this.requests.failure.value = { what: said.panelMissing(name), todo: runTheCellAgain };
       }
     }
   }

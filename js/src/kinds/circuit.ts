@@ -2,6 +2,7 @@
 import { type Kind, PayloadError, rowsOf } from "../decode";
 import type { CircuitPayload } from "../payloads";
 import { CIRCUIT_PAYLOAD } from "../records";
+import * as said from "../words/circuit";
 
 function checkCircuit({
   nodes,
@@ -27,10 +28,10 @@ function checkCircuit({
     for (const values of Object.values(own)) rowsOf("side", values, n);
   }
   for (const ends of [source, target])
-    for (const end of ends) if (end >= n) throw new PayloadError("An edge names no node.");
+    for (const end of ends) if (end >= n) throw new PayloadError(said.edgeNamesNoNode);
   for (let i = 0; i < n; i++) {
     const [row, position] = [nodes.row[i] as number, nodes.position[i] as number];
-    if (row >= rows.length || position >= columns.length) throw new PayloadError("A node stands outside the graph.");
+    if (row >= rows.length || position >= columns.length) throw new PayloadError(said.nodeOutside);
   }
   for (const mode of effect?.modes ?? [])
     for (const values of [mode.predicted, mode.measured, mode.low, mode.high, mode.direction_low, mode.direction_high])

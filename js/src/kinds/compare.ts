@@ -2,6 +2,7 @@
 import { isSize, type Kind, PayloadError, rowsOf } from "../decode";
 import type { ComparePayload } from "../payloads";
 import { COMPARE_PAYLOAD } from "../records";
+import { noSuchPair } from "../words/compare";
 import { checkPredictions } from "./heatmap";
 
 function checkCompare({ left_token, right_token, same, features, predictions, control, pair }: ComparePayload): void {
@@ -10,7 +11,7 @@ function checkCompare({ left_token, right_token, same, features, predictions, co
   rowsOf("features", features.indptr, n + 1);
   for (const values of [features.right, features.a, features.b, features.cosine])
     rowsOf("features", values, features.left.length);
-  if (!isSize(pair)) throw new PayloadError("There is no such pair.");
+  if (!isSize(pair)) throw new PayloadError(noSuchPair);
   if (predictions) checkPredictions(predictions, control);
 }
 

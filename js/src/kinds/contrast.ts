@@ -2,6 +2,7 @@
 import { isSize, type Kind, PayloadError, rowsOf } from "../decode";
 import type { ContrastPayload } from "../payloads";
 import { CONTRAST_PAYLOAD } from "../records";
+import * as said from "../words/contrast";
 
 function checkContrast({ positive, negative, bottleneck }: ContrastPayload): void {
   if (!bottleneck) return;
@@ -13,7 +14,7 @@ function checkContrast({ positive, negative, bottleneck }: ContrastPayload): voi
   for (const values of [accuracy, low, high, control]) rowsOf("accuracy", values, corrected.length);
   if (!correction) return;
   const { prompt, values, words, before, after } = correction;
-  if (!isSize(prompt) || prompt >= n) throw new PayloadError("The correction is of no prompt.");
+  if (!isSize(prompt) || prompt >= n) throw new PayloadError(said.correctionMissesPrompt);
   for (const one of [values, correction.scores]) rowsOf("concepts", one, concepts.length);
   for (const one of [before, after, correction.low, correction.high]) rowsOf("words", one, words.length);
 }

@@ -1,11 +1,13 @@
 // The payload of a heatmap.
 import { isSize, type Kind, PayloadError, rowsOf } from "../decode";
 import { type Control, HEATMAP_PAYLOAD, type HeatmapPayload, type Predictions } from "../payloads";
+import * as common from "../words/common";
+import * as words from "../words/file";
 
 export function checkPredictions({ positions, token, before, after }: Predictions, control: Control | null): void {
   for (const matrix of [token, before, after, control?.low ?? null, control?.high ?? null]) {
     if (matrix && (matrix.rows !== positions.length || matrix.columns !== token.columns)) {
-      throw new PayloadError("The predictions are of unequal shape.");
+      throw new PayloadError(words.predictionsUnequal);
     }
   }
 }
@@ -29,7 +31,7 @@ export function checkHeatmap(payload: HeatmapPayload): void {
   }
   for (const feature of payload.features) {
     rows.push([feature.id, feature.values, length], [feature.id, feature.after, length]);
-    if (!isSize(feature.slot)) throw new PayloadError("A feature has no slot.");
+    if (!isSize(feature.slot)) throw new PayloadError(common.slotMissing);
   }
   checkPredictions(payload.predictions, payload.control);
   for (const [name, values, expected] of rows) rowsOf(name, values, expected);

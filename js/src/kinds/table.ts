@@ -2,19 +2,20 @@
 import { isSize, type Kind, PayloadError, rowsOf } from "../decode";
 import type { FeatureTablePayload, TableRows } from "../payloads";
 import { FEATURE_TABLE_PAYLOAD, TABLE_ROWS } from "../records";
+import * as words from "../words/table";
 import { checkHistogram } from "./histogram";
 
-function checkRows({ index, label, words, values, known, bars, order, start }: TableRows): void {
+function checkRows({ index, label, words: tokens, values, known, bars, order, start }: TableRows): void {
   rowsOf("label", label, index.length);
   rowsOf("known", known, values.data.length);
-  const even = index.length ? words.length % index.length === 0 : words.length === 0;
+  const even = index.length ? tokens.length % index.length === 0 : tokens.length === 0;
   if (!even || values.rows !== index.length || bars.rows !== index.length || !isSize(order) || !isSize(start))
-    throw new PayloadError("The rows of the table are of unequal length.");
+    throw new PayloadError(words.unequalRows);
 }
 
 function checkTable({ statistics, rows, charts, points }: FeatureTablePayload): void {
   checkRows(rows);
-  if (rows.values.columns !== statistics.length) throw new PayloadError("The rows have other columns than the table.");
+  if (rows.values.columns !== statistics.length) throw new PayloadError(words.otherColumns);
   for (const { name, all, fit } of charts) {
     checkHistogram(name, all);
     rowsOf(name, fit, all.counts.length);

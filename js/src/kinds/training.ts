@@ -2,6 +2,7 @@
 import { isSize, type Kind, PayloadError, rowsOf } from "../decode";
 import type { TrainingPayload } from "../payloads";
 import { TRAINING_PAYLOAD } from "../records";
+import * as common from "../words/common";
 import { checkHistogram } from "./histogram";
 
 function checkTraining(payload: TrainingPayload): void {
@@ -9,7 +10,7 @@ function checkTraining(payload: TrainingPayload): void {
   rowsOf("changed_to", payload.changed_to, payload.changed_at.length);
   checkHistogram("density", payload.density);
   for (const { id, slot, passages } of payload.features) {
-    if (!isSize(slot)) throw new PayloadError("A feature has no slot.");
+    if (!isSize(slot)) throw new PayloadError(common.slotMissing);
     for (const passage of passages) rowsOf(id, passage.values, passage.text.length);
   }
 }

@@ -4,14 +4,16 @@ import { percent, probability } from "../format";
 import type { ContrastFeature, ContrastPayload } from "../payloads";
 import { plain } from "../signs";
 import type { ContrastView } from "../views/contrast";
+import * as common from "../words/common";
+import * as words from "../words/contrast";
 
 type Key = "auroc" | "frequency_positive" | "frequency_negative" | "mean_positive" | "mean_negative";
 const COLUMNS: readonly [Key, string, (f: ContrastFeature) => number][] = [
-  ["auroc", "AUROC", (f) => Math.abs(f.auroc - 0.5)],
-  ["frequency_positive", "active in positive", (f) => f.frequency_positive],
-  ["frequency_negative", "active in negative", (f) => f.frequency_negative],
-  ["mean_positive", "mean in positive", (f) => f.mean_positive],
-  ["mean_negative", "mean in negative", (f) => f.mean_negative],
+  ["auroc", words.auroc, (f) => Math.abs(f.auroc - 0.5)],
+  ["frequency_positive", words.activeInPositive, (f) => f.frequency_positive],
+  ["frequency_negative", words.activeInNegative, (f) => f.frequency_negative],
+  ["mean_positive", words.meanInPositive, (f) => f.mean_positive],
+  ["mean_negative", words.meanInNegative, (f) => f.mean_negative],
 ];
 const FEW = 12;
 
@@ -48,13 +50,13 @@ export function Apart({ view, payload }: { view: ContrastView; payload: Contrast
     </th>
   );
   return (
-    <section class="measures" aria-label="Features">
+    <section class="measures" aria-label={words.ofFeatures}>
       <div class="across">
         <table class="apart">
           <thead>
             <tr>
-              <th scope="col">feature</th>
-              <td class="tracks">0 · higher in negative · 0.5 · in positive · 1</td>
+              <th scope="col">{words.feature}</th>
+              <td class="tracks">{words.tracks}</td>
               {COLUMNS.map(head)}
             </tr>
           </thead>
@@ -64,7 +66,7 @@ export function Apart({ view, payload }: { view: ContrastView; payload: Contrast
                 <th scope="row">
                   <input
                     type="checkbox"
-                    aria-label={`choose ${plain(f.id, 60)}`}
+                    aria-label={words.choose(plain(f.id, 60))}
                     checked={chosen.includes(f.id)}
                     disabled={!state.live.value}
                     onChange={() => state.toggle(f.id)}
@@ -72,7 +74,7 @@ export function Apart({ view, payload }: { view: ContrastView; payload: Contrast
                   <button type="button" aria-pressed={state.feature.value === f.id} onClick={() => state.look(f.id)}>
                     <span class="id">{plain(f.id, 60)}</span> <span class="lab">{plain(f.label, 60)}</span>
                   </button>
-                  {f.confound && <b class="flag">follows {plain(f.confound, 60)}</b>}
+                  {f.confound && <b class="flag">{words.follows(plain(f.confound, 60))}</b>}
                 </th>
                 <td class="tracks">
                   <div class="track" aria-hidden="true">
@@ -99,12 +101,16 @@ export function Apart({ view, payload }: { view: ContrastView; payload: Contrast
       <p class="sub">
         {rows.length > FEW && (
           <button type="button" class="link" onClick={() => (all.value = !all.value)}>
-            {all.value ? "show fewer" : `show ${rows.length - FEW} more`}
+            {all.value ? common.showFewer : common.showMore(rows.length - FEW)}
           </button>
         )}{" "}
-        grey: control, 0.5 ± {probability(band)}: any feature under {payload.n_shuffles} shuffles of the labels ±{" "}
-        {probability(payload.shuffled)}, of {payload.n_random} random
-        {payload.n_random === 1 ? " dictionary" : " dictionaries"} ± {probability(payload.random)}; line: 95 %
+        {words.greyBand({
+          band,
+          shuffles: payload.n_shuffles,
+          shuffled: payload.shuffled,
+          dictionaries: payload.n_random,
+          random: payload.random,
+        })}
       </p>
     </section>
   );

@@ -1,12 +1,14 @@
 // Beside the examples: how strongly a feature fires, what it writes, and which features are near it.
 import { useSignal } from "@preact/signals";
 import { peakOf } from "../cells";
-import { activation, count, probability, share, signed, significant } from "../format";
+import { probability, signed } from "../format";
 import { hue } from "../palette";
 import type { FeatureDashboardPayload, RelatedFeature, Word } from "../payloads";
 import { type Axis, logarithmic, tickLabel } from "../scale";
 import { plain } from "../signs";
 import type { DashboardView } from "../views/featuredashboard";
+import * as common from "../words/common";
+import * as words from "../words/dashboard";
 import { Plot } from "./plot";
 import { shown as word } from "./predictions";
 
@@ -21,16 +23,16 @@ export function Aside({ view, payload }: Props) {
     <div class="aside">
       {payload.histogram.counts.length > 0 && <Strength view={view} payload={payload} />}
       {payload.written_note ? (
-        <section aria-label="What it writes">
-          <h3>Promotes, suppresses</h3>
+        <section aria-label={common.whatItWrites}>
+          <h3>{words.promotesSuppresses}</h3>
           <p class="sub">{plain(payload.written_note, 300)}</p>
         </section>
       ) : (
         <Written payload={payload} />
       )}
-      <Related title="Near it in the decoder" note="cosine" features={payload.near} open={open} />
-      <Related title="Fires together with" note="Jaccard" features={payload.together} open={open} />
-      <Related title="Look-alikes in other dictionaries" note="Jaccard" features={payload.alike} open={open} named />
+      <Related title={words.near} note={words.cosine} features={payload.near} open={open} />
+      <Related title={words.together} note={words.jaccard} features={payload.together} open={open} />
+      <Related title={words.alike} note={words.jaccard} features={payload.alike} open={open} named />
     </div>
   );
 }
@@ -53,22 +55,19 @@ function Strength({ view, payload }: Props) {
   const high = edges[n] ?? 2;
   const x: Axis = { ...logarithmic(low, high, 6), low, high };
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
-  const describe = (bar: number) =>
-    `${significant(edges[bar] ?? 0, 2)} to ${significant(edges[bar + 1] ?? 0, 2)}: ${count(counts[bar] ?? 0)} tokens`;
+  const describe = (bar: number) => words.barOf(edges[bar] ?? 0, edges[bar + 1] ?? 0, counts[bar] ?? 0);
   const values = payload.live?.features[0]?.values ?? [];
   const here = Math.abs(values[view.state.selection.value] ?? 0);
   // Where the token in view is silent, the greatest of the text.
   const shown = here || Math.abs(values[peakOf(values)] ?? 0);
   const at = cursor.value;
   return (
-    <section aria-label="How strongly" class={hue(payload.slot)}>
+    <section aria-label={words.strength} class={hue(payload.slot)}>
       <h3>
-        How strongly{" "}
+        {words.strength}{" "}
         <span class="sub">
           ·{" "}
-          {at !== null && at < n
-            ? describe(at)
-            : `density ${share(payload.n_active / Math.max(1, payload.n_tokens))}, half octaves, log count`}
+          {at !== null && at < n ? describe(at) : words.strengthNote(payload.n_active / Math.max(1, payload.n_tokens))}
         </span>
       </h3>
       <div class="strength">
@@ -78,7 +77,7 @@ function Strength({ view, payload }: Props) {
           tickX={tickLabel}
           tickY={tickLabel}
           height={96}
-          summary={`Activations in half octaves, most at ${describe(counts.indexOf(most))}`}
+          summary={words.strengthSummary(describe(counts.indexOf(most)))}
           points={n}
           cursor={cursor}
           describe={describe}
@@ -106,7 +105,7 @@ function Strength({ view, payload }: Props) {
               {shown >= low && (
                 <Here
                   x={Math.min(frame.x(shown), frame.width)}
-                  words={`${here ? "here" : "max"} ${activation(shown)}`}
+                  text={here ? words.here(shown) : words.max(shown)}
                   bottom={frame.height}
                 />
               )}
@@ -119,13 +118,13 @@ function Strength({ view, payload }: Props) {
 }
 
 /** The line at the value of the token in view. */
-function Here({ x, words, bottom }: { x: number; words: string; bottom: number }) {
+function Here({ x, text, bottom }: { x: number; text: string; bottom: number }) {
   const left = x > 90;
   return (
     <g>
       <line class="here-line" x1={x} x2={x} y1={0} y2={bottom} />
       <text class="here-word" x={left ? x - 5 : x + 5} y={8} text-anchor={left ? "end" : "start"}>
-        {words}
+        {text}
       </text>
     </g>
   );
@@ -134,24 +133,27 @@ function Here({ x, words, bottom }: { x: number; words: string; bottom: number }
 function Written({ payload: { promoted, suppressed, skew, kurtosis } }: { payload: FeatureDashboardPayload }) {
   if (promoted.length === 0 && suppressed.length === 0) return null;
   const most = Math.max(1e-9, ...[...promoted, ...suppressed].map(({ value }) => Math.abs(value)));
-  const shape = skew !== null && kurtosis !== null ? ` Skew ${signed(skew, 1)}, kurtosis ${signed(kurtosis, 1)}.` : "";
+  const shape = skew !== null && kurtosis !== null ? words.shape(skew, kurtosis) : "";
   return (
-    <section aria-label="What it writes">
+    <section aria-label={common.whatItWrites}>
       <div class="two">
-        <Side title="Promotes" words={promoted} most={most} />
-        <Side title="Suppresses" words={suppressed} most={most} />
+        <Side title={words.promotes} tokens={promoted} most={most} />
+        <Side title={words.suppresses} tokens={suppressed} most={most} />
       </div>
-      <p class="sub how">Decoder through the unembedding, final norm applied.{shape}</p>
+      <p class="sub how">
+        {words.throughUnembedding}
+        {shape}
+      </p>
     </section>
   );
 }
 
-function Side({ title, words, most }: { title: string; words: Word[]; most: number }) {
+function Side({ title, tokens, most }: { title: string; tokens: Word[]; most: number }) {
   return (
     <div>
       <h3>{title}</h3>
       <div class="ls">
-        {words.map(({ text, value }, i) => (
+        {tokens.map(({ text, value }, i) => (
           <div class="lsrow" key={i}>
             <span class="tk clip">{word(text)}</span>
             <span class="hb" aria-hidden="true">
@@ -188,7 +190,7 @@ function Related({ title, note, features, open, named = false }: RelatedProps) {
             type="button"
             class="lsrow"
             disabled={!open}
-            title={open ? `open ${plain(id, 80)}` : plain(id, 80)}
+            title={open ? words.open(plain(id, 80)) : plain(id, 80)}
             onClick={() => open?.(id)}
           >
             <span class={label ? "clip" : "id clip"}>

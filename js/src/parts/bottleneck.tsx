@@ -1,9 +1,11 @@
 // A concept bottleneck: scores of every prompt, sliders that set concepts while the model runs, what correcting buys.
 import { useSignal } from "@preact/signals";
-import { plural, probability } from "../format";
+import { fill } from "../fill";
+import { probability } from "../format";
 import type { ContrastBottleneck, ContrastPayload } from "../payloads";
 import { plain } from "../signs";
 import type { ContrastView } from "../views/contrast";
+import * as words from "../words/contrast";
 import { LineChart } from "./linechart";
 import { PredictionRows } from "./predictions";
 import { Slider } from "./slider";
@@ -18,13 +20,13 @@ export function Bottleneck({ view, payload, made }: Props) {
   const cursor = useSignal<number | null>(null);
   const { measures, corrected, accuracy, low, high, control, concepts, held } = made;
   const n = held.reduce((sum, one) => sum + one, 0);
-  const ends = [...low].map((value, i) => `${probability(value)} to ${probability(high[i] ?? 0)}`);
+  const ends = [...low].map((value, i) => words.fromTo(value, high[i] ?? 0));
   return (
     <>
       <div class="grid halves">
-        <section aria-label="Accuracy">
+        <section aria-label={words.accuracy}>
           <h3>
-            Accuracy <span class="sub">· {plural(n, "held-out prompt")}</span>
+            {words.accuracy} <span class="sub">· {words.heldOutPrompts(n)}</span>
           </h3>
           <table>
             <tbody>
@@ -42,11 +44,11 @@ export function Bottleneck({ view, payload, made }: Props) {
         </section>
         <div>
           <LineChart
-            title="Accuracy by corrected concepts"
-            unit="concept"
+            title={words.accuracyByCorrected}
+            unit={words.concept}
             lines={[
-              { name: "corrected", values: accuracy },
-              { name: "control", values: control },
+              { name: words.corrected, values: accuracy },
+              { name: words.control, values: control },
             ]}
             steps={corrected}
             end={concepts.length}
@@ -55,7 +57,7 @@ export function Bottleneck({ view, payload, made }: Props) {
             write={probability}
             marks={[]}
           />
-          <p class="sub">95 %: {ends.join("; ")} · control: as many concepts of another prompt</p>
+          <p class="sub">{words.intervals(ends.join("; "))}</p>
         </div>
       </div>
       <div class="grid halves">
@@ -71,21 +73,21 @@ function Scores({ view: { state }, payload, made }: Props) {
   const { concepts, readers, scores, answers, held } = made;
   const { example } = state.now;
   return (
-    <section aria-label="Concept scores">
+    <section aria-label={words.conceptScores}>
       <h3>
-        Concept scores <span class="sub">· choose a prompt to set its concepts</span>
+        {words.conceptScores} <span class="sub">· {words.choosePrompt}</span>
       </h3>
       <div class="rowsbox" tabIndex={0}>
         <table class="scores">
           <thead>
             <tr>
-              <th scope="col">prompt</th>
+              <th scope="col">{words.prompt}</th>
               {concepts.map((name, k) => (
                 <th key={k} scope="col" class="num" title={plain(readers[k] ?? "", 600)}>
                   {plain(name, 24)}
                 </th>
               ))}
-              <th scope="col">answer</th>
+              <th scope="col">{words.answer}</th>
             </tr>
           </thead>
           <tbody>
@@ -108,7 +110,7 @@ function Scores({ view: { state }, payload, made }: Props) {
                 ))}
                 <td>
                   {plain(answers[i] ?? "", 24)}
-                  {held[i] === 1 && <span class="sub"> held out</span>}
+                  {held[i] === 1 && <span class="sub"> {words.heldOut}</span>}
                 </td>
               </tr>
             ))}
@@ -124,9 +126,9 @@ function Corrected({ view: { state }, payload, made }: Props) {
   const { concepts, scores, answers, correction: one } = made;
   const { example, corrected } = state.now;
   const prompt = prompts[example];
-  if (prompt === undefined) return <p class="sub">No prompt is chosen.</p>;
+  if (prompt === undefined) return <p class="sub">{words.noPromptChosen}</p>;
   return (
-    <section aria-label="Intervention">
+    <section aria-label={words.intervention}>
       <h3>{plain(prompt, 200)}</h3>
       {concepts.map((name, k) => {
         const read = scores.data[example * concepts.length + k] ?? 0;
@@ -136,7 +138,7 @@ function Corrected({ view: { state }, payload, made }: Props) {
             <span class="clip">{plain(name, 40)}</span>
             <Slider
               slot={k}
-              label={`Concept ${plain(name, 40)}`}
+              label={words.conceptOf(plain(name, 40))}
               value={value}
               spoken={probability(value)}
               middle={0.5}
@@ -151,7 +153,10 @@ function Corrected({ view: { state }, payload, made }: Props) {
       {one && one.prompt === example ? (
         <>
           <p>
-            answer: {plain(answers[example] ?? "", 24)} → <b>{plain(one.answer, 24)}</b>
+            {fill(words.answers, {
+              before: plain(answers[example] ?? "", 24),
+              after: <b>{plain(one.answer, 24)}</b>,
+            })}
           </p>
           <PredictionRows
             edited
@@ -163,15 +168,16 @@ function Corrected({ view: { state }, payload, made }: Props) {
             }))}
           />
           <p class="sub">
-            tick: before · bar: with the concepts set · grey: random features of like density. KL {probability(one.kl)},
-            random features and directions up to {probability(one.kl_control)}:{" "}
-            {one.kl > one.kl_control ? "more than every control" : <b>no more than a control does</b>}. 1 prompt, error
-            kept, free propagation.
+            {fill(words.effect, {
+              kl: probability(one.kl),
+              control: probability(one.kl_control),
+              verdict: one.kl > one.kl_control ? words.moreThanControls : <b>{words.noMoreThanControl}</b>,
+            })}
           </p>
           <div class="card">{plain(one.code, 4000)}</div>
         </>
       ) : (
-        <p class="sub">Move a slider: the model is run with the concept set.</p>
+        <p class="sub">{words.moveSlider}</p>
       )}
     </section>
   );

@@ -4,6 +4,8 @@ import { effectStep } from "../palette";
 import type { PatchBlock, PatchMapPayload, PatchRegion } from "../payloads";
 import { asText, drawAll, plain } from "../signs";
 import type { PatchView } from "../views/patchmap";
+import * as common from "../words/common";
+import * as words from "../words/patchmap";
 
 const ROW = 26;
 const TOP = 44;
@@ -17,7 +19,7 @@ export const cellOf = (node: string, position: number): string => `${node}:${pos
 export function placeName({ kind, name, columns, labels, nodes }: PatchBlock, column: number): string {
   if (kind === "heads") return plain((nodes[column] ?? "").replace(".", " "), 40);
   if (kind === "features") return plain(`${nodes[column]}${labels[column] ? ` ${labels[column]}` : ""}`, 80);
-  return `${plain(name, 40)}, layer ${plain(columns[column] ?? "", 12)}`;
+  return words.inLayer(plain(name, 40), plain(columns[column] ?? "", 12));
 }
 
 /** Where a cell stands: block, column, position. */
@@ -36,11 +38,15 @@ export function find(payload: PatchMapPayload, cell: string): { block: PatchBloc
 const width = (payload: PatchMapPayload): number =>
   payload.blocks.reduce((n, block) => n + block.columns.length, 0) > 8 ? 38 : 46;
 
-const SUM: Record<string, string> = { streams: "sum per layer", heads: "sum per head", features: "sum per feature" };
+const SUM: Record<string, string> = {
+  streams: words.sumPerLayer,
+  heads: words.sumPerHead,
+  features: words.sumPerFeature,
+};
 
 /** What is added up: the whole prompt, then each region. */
 export const regionsOf = (payload: PatchMapPayload): PatchRegion[] => [
-  { name: SUM[payload.show] ?? "sum", positions: Uint32Array.from(payload.tokens.text, (_, t) => t) },
+  { name: SUM[payload.show] ?? words.sum, positions: Uint32Array.from(payload.tokens.text, (_, t) => t) },
   ...payload.regions,
 ];
 
@@ -80,12 +86,12 @@ export function CellMap({ view, payload }: { view: PatchView; payload: PatchMapP
       class="pm"
       role="slider"
       tabIndex={0}
-      aria-label={`Restored share of ${plain(payload.target, 60)} by token and place. Arrow keys choose a cell.`}
+      aria-label={words.shareByTokenAndPlace(plain(payload.target, 60))}
       aria-readonly="true"
       aria-valuemin={0}
       aria-valuemax={Math.max(0, names.length - 1)}
       aria-valuenow={here?.at ?? 0}
-      aria-valuetext={here ? inWords(payload, state.cell.value) : "no cell is chosen"}
+      aria-valuetext={here ? inWords(payload, state.cell.value) : words.noCellChosen}
       onKeyDown={(event) => {
         if (!move(view, payload, event)) return;
         event.preventDefault();
@@ -105,7 +111,7 @@ export function CellMap({ view, payload }: { view: PatchView; payload: PatchMapP
               {payload.tokens.ids[t] !== payload.corrupt_tokens.ids[t] && (
                 <span class="q">
                   {" "}
-                  ← {payload.corruption === "noise" ? "noise" : plain((others[t] ?? "").trim(), 40)}
+                  ← {payload.corruption === "noise" ? words.noise : plain((others[t] ?? "").trim(), 40)}
                 </span>
               )}
             </span>
@@ -266,11 +272,11 @@ export function inWords(payload: PatchMapPayload, cell: string): string {
   const { block, column, at } = found;
   const token = drawAll(payload.tokens).map(asText)[at] ?? "";
   const i = at * block.values.columns + column;
-  const where = `${placeName(block, column)}, at ${plain(token.trim() || token, 24)}`;
-  if (!block.measured.data[i]) return `${where}: not measured`;
+  const where = words.placeAt(placeName(block, column), plain(token.trim() || token, 24));
+  if (!block.measured.data[i]) return words.notMeasured(where);
   const [low, high] = [block.low.data[i] ?? 0, block.high.data[i] ?? 0];
-  const control = block.band === null ? "control: reading …" : `its control ${signed(low, 2)} to ${signed(high, 2)}`;
-  return `${where}: ${probability(block.values.data[i] ?? 0)} restored, ${control}`;
+  const control = block.band === null ? common.controlReading : words.itsControl(signed(low, 2), signed(high, 2));
+  return words.cellRestored(where, probability(block.values.data[i] ?? 0), control);
 }
 
 /** Arrow keys go from cell to cell, Home and End to the first and last column. */

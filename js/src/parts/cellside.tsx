@@ -1,8 +1,11 @@
 // The chosen cell: what it restores, the predictions before and after, its heads, and the path from it.
-import { plural, probability, signed } from "../format";
+import { fill } from "../fill";
+import { probability, signed } from "../format";
 import type { PatchDetail, PatchMapPayload, PatchPath } from "../payloads";
 import { asText, drawAll, plain } from "../signs";
 import type { PatchView } from "../views/patchmap";
+import * as common from "../words/common";
+import * as words from "../words/patchmap";
 import { cellOf, find, placeName } from "./cellmap";
 import { PredictionRows } from "./predictions";
 
@@ -15,49 +18,49 @@ export function CellSide({ view, payload }: Props) {
   const { state } = view;
   const cell = state.cell.value;
   const found = find(payload, cell);
-  if (!found) return <p class="sub">{payload.blocks.length ? "Choose a cell to patch it." : ""}</p>;
+  if (!found) return <p class="sub">{payload.blocks.length ? words.chooseACell : ""}</p>;
   const { block, column, at } = found;
   const value = block.values.data[at * block.values.columns + column] ?? 0;
   const detail = payload.details.find((one) => cellOf(one.node, one.position) === cell);
   const beyond = block.band !== null && Math.abs(value) > block.band;
   const live = state.live.value;
+  const control = block.band === null ? common.controlReading : words.controlWithin(probability(block.band));
   return (
     <div class="cellside">
       <h3>
-        {placeName(block, column)}, at <Token payload={payload} at={at} />
-        {detail && <span class="sub"> · patched live</span>}
+        {fill(words.placeAtToken, {
+          place: placeName(block, column),
+          token: <Token payload={payload} at={at} />,
+        })}
+        {detail && <span class="sub"> {words.patchedLive}</span>}
       </h3>
       <Restored
         value={value}
         beyond={beyond}
         known={block.band !== null}
-        rest={`${block.band === null ? "control: reading …" : `control ± ${probability(block.band)}`} · ${plural(payload.n_prompts, "prompt")}`}
+        rest={`${control} · ${common.prompts(payload.n_prompts)}`}
       />
-      {detail ? (
-        <Patched detail={detail} />
-      ) : (
-        <p class="sub">{live ? "patching …" : "This picture has no predictions of this cell."}</p>
-      )}
+      {detail ? <Patched detail={detail} /> : <p class="sub">{live ? words.patching : words.noPredictions}</p>}
       {detail && detail.parts.length > 0 && <Heads detail={detail} />}
       <div class="acts">
         {state.pathing.value ? (
           <>
-            <span class="sub">Choose the cell that takes it, or</span>
+            <span class="sub">{words.chooseReceiver}</span>
             <button type="button" class="btn" onClick={() => state.arrive("logits")}>
-              the prediction
+              {words.thePrediction}
             </button>
             <button type="button" class="btn" onClick={() => state.begin()}>
-              stop
+              {common.stop}
             </button>
           </>
         ) : (
           <button type="button" class="btn" disabled={!live} onClick={() => state.begin()}>
-            Patch a path from here
+            {words.patchAPath}
           </button>
         )}
         {detail && detail.parts.length > 0 && (
           <button type="button" class="btn" disabled={!live} onClick={() => state.open(cellOf(best(detail), at))}>
-            Open {plain(best(detail).replace(".", " "), 24)}
+            {words.openHead(plain(best(detail).replace(".", " "), 24))}
           </button>
         )}
       </div>
@@ -71,9 +74,9 @@ function Restored({ value, beyond, known, rest }: { value: number; beyond: boole
   return (
     <>
       <div class="big">
-        <span class={beyond ? "b" : "q"}>{probability(value)}</span> <span class="sub">restored · {rest}</span>
+        <span class={beyond ? "b" : "q"}>{probability(value)}</span> <span class="sub">{words.restored(rest)}</span>
       </div>
-      {known && !beyond && <p class="sub">No more than a control does.</p>}
+      {known && !beyond && <p class="sub">{words.noMoreThanControl}</p>}
     </>
   );
 }
@@ -84,19 +87,19 @@ function Token({ payload, at }: { payload: PatchMapPayload; at: number }) {
 }
 
 function Patched({ detail }: { detail: PatchDetail }) {
-  const { words, before, after, before_low, before_high } = detail;
+  const { before, after, before_low, before_high } = detail;
   return (
     <>
       <PredictionRows
         edited
-        rows={words.map((text, k) => ({
+        rows={detail.words.map((text, k) => ({
           text,
           before: before[k] ?? 0,
           now: after[k] ?? 0,
           control: [before_low[k] ?? 0, before_high[k] ?? 0],
         }))}
       />
-      <p class="sub">tick: corrupt · bar: patched · grey: control</p>
+      <p class="sub">{words.marks}</p>
     </>
   );
 }
@@ -117,9 +120,9 @@ function Heads({ detail: { parts, part_values, part_band } }: { detail: PatchDet
   const x = (value: number) => `${(100 * (value - low)) / (high - low)}%`;
   const long = (a: number, b: number) => `${(100 * Math.abs(a - b)) / (high - low)}%`;
   return (
-    <section aria-label="By head">
+    <section aria-label={words.byHead}>
       <h3>
-        By head <span class="sub">· control ± {probability(part_band)}</span>
+        {words.byHead} <span class="sub">· {words.controlWithin(probability(part_band))}</span>
       </h3>
       {parts.map((name, i) => {
         const value = values[i] ?? 0;
@@ -144,17 +147,14 @@ function Path({ payload, path }: { payload: PatchMapPayload; path: PatchPath }) 
   const end = (node: string, at: number) => {
     const found = find(payload, cellOf(node, at));
     const place = found ? placeName(found.block, found.column) : plain(node, 40);
-    return at < 0 ? (
-      "the prediction"
-    ) : (
-      <>
-        {place}, at <Token payload={payload} at={at} />
-      </>
-    );
+    return at < 0
+      ? words.thePrediction
+      : fill(words.placeAtToken, { place, token: <Token payload={payload} at={at} /> });
   };
   const beyond = Math.abs(path.restored) > Math.max(Math.abs(path.low), Math.abs(path.high));
+  const control = words.controlBetween(signed(path.low, 2), signed(path.high, 2));
   return (
-    <section aria-label="Path">
+    <section aria-label={words.path}>
       <h3>
         {end(path.sender, path.sender_position)} → {end(path.receiver, path.receiver_position)}
       </h3>
@@ -162,7 +162,7 @@ function Path({ payload, path }: { payload: PatchMapPayload; path: PatchPath }) 
         value={path.restored}
         beyond={beyond}
         known
-        rest={`control ${signed(path.low, 2)} to ${signed(path.high, 2)} · ${plural(payload.n_prompts, "prompt")}`}
+        rest={`${control} · ${common.prompts(payload.n_prompts)}`}
       />
       <p class="sub">{plain(path.propagation.replaceAll("_", " "), 80)}</p>
     </section>

@@ -4,6 +4,7 @@ import { factor, signed } from "../format";
 import type { FeatureDashboardPayload } from "../payloads";
 import { plain } from "../signs";
 import type { DashboardView } from "../views/featuredashboard";
+import * as words from "../words/heatmap";
 import { Slider } from "./slider";
 
 interface Props {
@@ -31,15 +32,15 @@ export function Changer({ view, payload }: Props) {
     const unit = payload.maximum || payload.live?.features[0]?.maximum || 1;
     return (
       <span class="scaler">
-        {link("scale", () => switchTo(false))}
+        {link(words.scale, () => switchTo(false))}
         <Slider
           disabled={state.off !== ""}
           slot={payload.slot}
-          label="Added to the feature"
+          label={words.addedToFeature}
           value={steer / unit}
           middle={0}
           half={2}
-          spoken={`${signed(steer, 1, true)} at every token`}
+          spoken={words.atEveryToken(signed(steer, 1, true))}
           set={(value, dragging) => state.change(1, value * unit, dragging)}
         />
         <span class="sub num factor">{steer === 0 ? "+0" : signed(steer, 1, true)}</span>
@@ -48,15 +49,15 @@ export function Changer({ view, payload }: Props) {
   }
   // A page has no slider to ask: it says what was done.
   const done = state.live.value ? "" : plain(payload.live?.features[0]?.edit ?? "", 40);
-  const spoken = done || (scale === 0 ? "ablated" : factor(scale));
+  const spoken = done || (scale === 0 ? words.ablated : factor(scale));
   return (
     <span class="scaler">
-      {link(scale === 0 ? "restore" : "ablate", () => state.change(scale === 0 ? 1 : 0, 0, false))}
-      {link("steer", () => switchTo(true))}
+      {link(scale === 0 ? words.restore : words.ablate, () => state.change(scale === 0 ? 1 : 0, 0, false))}
+      {link(words.steer, () => switchTo(true))}
       <Slider
         disabled={state.off !== ""}
         slot={payload.slot}
-        label="Factor of the feature"
+        label={words.factorOfFeature}
         value={scale}
         spoken={spoken}
         set={(value, dragging) => state.change(value, 0, dragging)}

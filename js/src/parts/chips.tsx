@@ -1,12 +1,15 @@
 // Mixer rows: letter, label, slider from 0 to 2 with a notch at 1, what is done, greatest value before and after.
 import { peakOf } from "../cells";
-import { activation, factor, plural } from "../format";
+import { fill } from "../fill";
+import { activation, factor } from "../format";
 import { sliderOf } from "../model";
 import { letter } from "../palette";
 import type { ChosenFeature } from "../payloads";
 import { searchHere } from "../search";
 import { plain } from "../signs";
 import { disabledReason, type View } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/heatmap";
 import { Key } from "./key";
 import { SearchBox } from "./search";
 import { Segments } from "./segments";
@@ -17,7 +20,7 @@ function Values({ feature }: { feature: ChosenFeature }) {
   const at = peakOf(feature.values);
   const before = activation(feature.values[at] ?? 0);
   const after = feature.after ? activation(feature.after[at] ?? 0) : before;
-  const title = `greatest in this text, at token ${at}`;
+  const title = words.greatestAt(at);
   if (before === after) return <span title={title}>{before}</span>;
   return (
     <span title={title}>
@@ -32,15 +35,16 @@ export function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
   const local = state.local.value.includes(feature);
   const off = disabledReason(state) !== "";
   const name = plain(feature.label || feature.id);
-  const done = wanted === null ? plain(feature.edit, 60) : wanted === 0 ? "ablate" : factor(wanted);
+  const key = letter(feature.slot);
+  const done = wanted === null ? plain(feature.edit, 60) : wanted === 0 ? words.ablate : factor(wanted);
   return (
-    <div class="mx" role="group" aria-label={`Feature ${letter(feature.slot)}, ${name}`}>
+    <div class="mx" role="group" aria-label={words.featureNamed(key, name)}>
       <button
         type="button"
         class="keybutton"
         aria-pressed={state.fill.value === feature.id}
-        aria-label={`Fill with ${letter(feature.slot)}`}
-        title="fill the tokens with this feature"
+        aria-label={words.fillWith(key)}
+        title={words.fillTokens}
         onClick={() => state.setFill(feature.id)}
       >
         <Key feature={feature} hollow={wanted === 0} />
@@ -50,16 +54,16 @@ export function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
           {name}
         </div>
         {feature.label && <div class="id clip">{plain(feature.id)}</div>}
-        {local && <div class="id clip">where among the strongest</div>}
+        {local && <div class="id clip">{words.amongStrongest}</div>}
       </div>
       {wanted === null ? (
         <div class="words">{done}</div>
       ) : (
         <Slider
           slot={feature.slot}
-          label={`Factor of ${letter(feature.slot)}`}
+          label={words.factorOf(key)}
           value={wanted}
-          spoken={wanted === 0 ? "ablate" : factor(wanted)}
+          spoken={wanted === 0 ? words.ablate : factor(wanted)}
           disabled={off}
           set={(to, dragging) => state.setSlider(feature.id, to, dragging)}
         />
@@ -68,15 +72,13 @@ export function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
         type="button"
         class="num did"
         disabled={off || local}
-        title={wanted === 1 ? "ablate" : "undo this edit"}
+        title={wanted === 1 ? words.ablate : words.undoThisEdit}
         aria-label={
-          wanted === 1
-            ? `${done}, Ablate ${letter(feature.slot)}`
-            : `${wanted === null ? "reset" : done}, Reset ${letter(feature.slot)}`
+          wanted === 1 ? words.ablateFeature(done, key) : words.resetFeature(wanted === null ? words.reset : done, key)
         }
         onClick={() => state.setSlider(feature.id, wanted === 1 ? 0 : 1)}
       >
-        {wanted === null ? "reset" : done}
+        {wanted === null ? words.reset : done}
       </button>
       <div class="num i2 vals">
         <Values feature={feature} />
@@ -85,8 +87,8 @@ export function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
         type="button"
         class="x"
         disabled={off && !local}
-        aria-label={`Remove ${letter(feature.slot)}, ${name}`}
-        title="remove"
+        aria-label={words.removeFeature(key, name)}
+        title={words.remove}
         onClick={() => state.removeFeature(feature.id)}
       >
         ×
@@ -106,16 +108,14 @@ function Empty({ view }: { view: View }) {
   const take = () => state.addFeatures(top.map((index) => `${site?.key}/${index}`));
   return (
     <p class="em">
-      No feature chosen. Press <kbd>/</kbd> to search
-      {top.length > 0 && (
-        <>
-          , or{" "}
+      {fill(top.length > 0 ? words.noneChosenOrTake : words.noneChosen, {
+        key: <kbd>/</kbd>,
+        take: (
           <button type="button" class="link" onClick={take}>
-            take the three strongest
+            {words.takeStrongest}
           </button>
-        </>
-      )}
-      .
+        ),
+      })}
     </p>
   );
 }
@@ -130,12 +130,13 @@ export function Features({ view }: { view: View }) {
   const term = state.live.value ? errorTerm : state.payload.value?.context.error === "dropped" ? "dropped" : "kept";
   const off = disabledReason(state);
   return (
-    <section aria-label={`Features and edits${view.state.place}`}>
+    <section aria-label={`${words.featuresAndEdits}${view.state.place}`}>
       <h3>
-        Features and edits{" "}
+        {words.featuresAndEdits}{" "}
         <span class="sub">
-          · {n === 0 ? "no edits" : plural(n, "edit")} · error term {term}
-          {hidden > 0 && ` · ${hidden} on features not shown`}
+          · {n === 0 ? words.noEdits : words.edits(n)} ·{" "}
+          {term === "kept" ? words.errorTermKept : words.errorTermDropped}
+          {hidden > 0 && ` · ${words.onHidden(hidden)}`}
         </span>
       </h3>
       {features.length === 0 && state.payload.value && !state.requests.busy.value && <Empty view={view} />}
@@ -146,16 +147,12 @@ export function Features({ view }: { view: View }) {
       </div>
       <div class="add">
         <SearchBox view={view} here={(text) => searchHere(state, text)} />
-        <fieldset
-          class="bare"
-          disabled={off !== ""}
-          title={off || "what becomes of the dictionary's error term under the edits"}
-        >
+        <fieldset class="bare" disabled={off !== ""} title={off || words.whatBecomesOfErrorTerm}>
           <Segments
-            label="Error term"
+            label={common.errorTermHead}
             choices={[
-              { value: "kept", label: "error kept" },
-              { value: "dropped", label: "dropped" },
+              { value: "kept", label: common.errorKept },
+              { value: "dropped", label: words.dropped },
             ]}
             value={term}
             set={(value) => state.setErrorTerm(value === "dropped" ? "dropped" : "kept")}

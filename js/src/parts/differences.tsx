@@ -1,8 +1,11 @@
 // What differs at the selected pair of tokens: next tokens and KL both ways, then features. Tick: A, bar: B.
-import { activation, interval, plural, probability } from "../format";
+import { fill } from "../fill";
+import { activation, interval, probability } from "../format";
 import type { ComparePayload } from "../payloads";
 import { plain } from "../signs";
 import type { CompareView } from "../views/compare";
+import * as common from "../words/common";
+import * as words from "../words/compare";
 import { PredictionRows, rowOf, shown } from "./predictions";
 
 interface Props {
@@ -21,15 +24,15 @@ export function Differences({ view, payload }: Props) {
   return (
     <>
       <div class="sides">
-        <section aria-label="Next token">
+        <section aria-label={common.nextToken}>
           <h3>
-            Next token after {after} <span class="sub">· tick: A, bar: B</span>
+            {fill(common.nextTokenAfter, { token: after })} <span class="sub">{words.tickAndBar}</span>
           </h3>
           <Next payload={payload} at={at} busy={view.state.requests.busy.value} />
         </section>
-        <section aria-label="Features that differ">
+        <section aria-label={words.featuresThatDiffer}>
           <h3>
-            Features <span class="sub">· tick: A, bar: B · activation A → B</span>
+            {words.features} <span class="sub">{words.tickBarActivation}</span>
           </h3>
           <Features view={view} payload={payload} at={at} />
         </section>
@@ -42,7 +45,7 @@ export function Differences({ view, payload }: Props) {
 function Next({ payload, at, busy }: { payload: ComparePayload; at: number; busy: boolean }) {
   const { predictions, control, controlled, kl_back } = payload;
   const row = predictions ? rowOf(predictions.positions, at) : -1;
-  if (!predictions || row < 0) return <p class="sub">{busy ? "reading …" : "No predictions to compare here."}</p>;
+  if (!predictions || row < 0) return <p class="sub">{busy ? common.reading : words.noPredictions}</p>;
   const { token, before, vocabulary } = predictions;
   const value = (matrix: { data: Float32Array } | null, k: number) => matrix?.data[row * token.columns + k] ?? 0;
   const range = (matrix: { data: Float32Array }) => interval(matrix.data[2 * row] ?? 0, matrix.data[2 * row + 1] ?? 0);
@@ -63,14 +66,18 @@ function Next({ payload, at, busy }: { payload: ComparePayload; at: number; busy
         }))}
       />
       <div class="kl">
-        {kl(controlled !== 0, predictions.kl?.[row], "nats KL, A to B")}
-        {kl(controlled !== 1, kl_back?.[row], "B to A")}
+        {kl(controlled !== 0, predictions.kl?.[row], words.klAToB)}
+        {kl(controlled !== 1, kl_back?.[row], words.klBToA)}
       </div>
       {control && (
         <div class="sub">
-          control: the edits of {controlled ? "B" : "A"} on {plural(control.n, "random feature")}{" "}
-          {range(control.kl_features)}, in random directions {range(control.kl_directions)} nats KL{" "}
-          {controlled ? "A to B · band: those features" : "B to A"}
+          {words.controlOf(
+            controlled ? "B" : "A",
+            common.randomFeatures(control.n),
+            range(control.kl_features),
+            range(control.kl_directions),
+            controlled ? words.controlAToB : words.controlBToA,
+          )}
         </div>
       )}
     </>
@@ -81,7 +88,7 @@ function Features({ view, payload, at }: Props & { at: number }) {
   const { indptr, left, right, a, b, cosine } = payload.features;
   const [start, end] = [indptr[at] ?? 0, indptr[at + 1] ?? 0];
   if (start >= end) {
-    const why = payload.match === "none" ? "Not one by one: two dictionaries." : "No feature differs at this pair.";
+    const why = payload.match === "none" ? words.twoDictionaries : words.noFeatureDiffers;
     return <p class="sub">{why}</p>;
   }
   const labels = new Map(payload.labels.map(({ id, label }) => [id, label]));
@@ -100,7 +107,13 @@ function Features({ view, payload, at }: Props & { at: number }) {
         return (
           <div class="tfr" key={i}>
             <div class="who">
-              <button type="button" class="plus" aria-label={`Add ${name || one}`} title="add a lane" onClick={add}>
+              <button
+                type="button"
+                class="plus"
+                aria-label={words.add(name || one)}
+                title={common.addLane}
+                onClick={add}
+              >
                 +
               </button>
               <span class="clip" title={name}>
@@ -110,7 +123,7 @@ function Features({ view, payload, at }: Props & { at: number }) {
               {payload.match === "cosine" && (
                 <span class="id">
                   {" "}
-                  ≈ {right[i]} <span class="sub">cos {probability(cosine[i] ?? 0)}</span>
+                  ≈ {right[i]} <span class="sub">{words.cosine(probability(cosine[i] ?? 0))}</span>
                 </span>
               )}
             </div>

@@ -1,12 +1,14 @@
 // What each strength does: effect, KL from the base, perplexity, and what is bought with how much; controls as a band.
 import type { Signal } from "@preact/signals";
-import { chance, plural, significant } from "../format";
+import { chance, significant } from "../format";
 import { hue } from "../palette";
 import type { Doses, SteeringPayload } from "../payloads";
 import { type Axis, linear, logarithmic, nearest, range, tickLabel } from "../scale";
 import { plain } from "../signs";
 import { disabledReason } from "../view";
 import type { SteeringView } from "../views/steering";
+import * as common from "../words/common";
+import * as words from "../words/steering";
 import { Choose } from "./choose";
 import { type Frame, Plot } from "./plot";
 import { strength } from "./steers";
@@ -16,9 +18,9 @@ type Point = readonly [number, number];
 
 const HEIGHT = 110;
 const PROPAGATIONS = [
-  { value: "free", label: "free propagation" },
-  { value: "frozen_attention", label: "attention to the prompt frozen" },
-  { value: "direct", label: "direct effect, along the base text" },
+  { value: "free", label: common.free },
+  { value: "frozen_attention", label: words.attentionToPromptFrozen },
+  { value: "direct", label: words.directAlongBase },
 ];
 
 interface Props {
@@ -54,10 +56,10 @@ export function DoseCharts({ view, payload }: Props) {
   const moved = sliders.find(({ value, middle }) => value !== middle) ?? sliders[0];
   const target = (
     <label class="i2 target">
-      Effect: probability of
+      {words.effectLabel}
       <input
         type="text"
-        aria-label="Words that count as the effect"
+        aria-label={words.wordsOfTheEffect}
         spellcheck={false}
         autocomplete="off"
         disabled={off !== ""}
@@ -72,7 +74,7 @@ export function DoseCharts({ view, payload }: Props) {
     </span>
   ) : (
     <Choose
-      label="How the effect travels in the curves"
+      label={words.howItTravels}
       choices={PROPAGATIONS}
       value={state.draft.value.propagation}
       set={(propagation) => state.want({ propagation })}
@@ -89,9 +91,9 @@ export function DoseCharts({ view, payload }: Props) {
   const features = doses.effect.rows - 1 - doses.n_directions;
   const one = { payload, doses, tint, cursor: state.cursor, middle: moved.middle };
   return (
-    <section aria-label="Dose and response">
+    <section aria-label={words.doseAndResponse}>
       <div class="legend verdict">
-        {verdict && <b class={verdict.startsWith("No") ? "q" : ""}>{plain(verdict)}</b>}
+        {verdict && <b class={verdict.startsWith(words.verdictNo) ? "q" : ""}>{plain(verdict)}</b>}
         <span class="sp" />
         {travel}
         {target}
@@ -99,17 +101,24 @@ export function DoseCharts({ view, payload }: Props) {
       <div class="four">
         <Against
           {...one}
-          title="Effect"
-          note="probability a token"
+          title={common.effect}
+          note={words.probabilityPerToken}
           values={doses.effect}
           base={doses.base_effect}
           write={chance}
         />
-        <Against {...one} title="KL from base" note="nats a token" values={doses.kl} base={0} write={significant} />
         <Against
           {...one}
-          title="Perplexity"
-          note={payload.propagation === "direct" ? "of the base text, log" : "unedited model, log"}
+          title={words.klFromBase}
+          note={words.natsPerToken}
+          values={doses.kl}
+          base={0}
+          write={significant}
+        />
+        <Against
+          {...one}
+          title={words.perplexityHead}
+          note={payload.propagation === "direct" ? words.ofBaseTextLog : words.uneditedModelLog}
           values={doses.perplexity}
           base={doses.base_perplexity}
           write={significant}
@@ -121,13 +130,19 @@ export function DoseCharts({ view, payload }: Props) {
         {doses.effect.rows > 1 && (
           <span>
             <span class="sw1 bandkey" />
-            control band: {plural(doses.n_directions, "random direction")} of the same norm
-            {features > 0 && `, ${plural(features, "random feature")} of like density`}
+            {features > 0
+              ? words.controlBandOfBoth(doses.n_directions, features)
+              : words.controlBand(doses.n_directions)}
           </span>
         )}
         <span>
-          {plural(doses.n_prompts, "prompt")}, {plural(doses.n_texts, "text")}
-          {doses.n_texts < doses.n_planned && ` of ${doses.n_planned}`} of {plural(doses.n_tokens, "token")}
+          {words.measuredOn(
+            doses.n_prompts,
+            doses.n_texts < doses.n_planned
+              ? words.textsOfPlanned(doses.n_texts, doses.n_planned)
+              : words.texts(doses.n_texts),
+            doses.n_tokens,
+          )}
         </span>
       </div>
     </section>
@@ -174,7 +189,7 @@ function Against({
   const bands = Array.from(strengths, (_, k) => band(values, k));
   const describe = (k: number) => {
     const [low, high] = bands[k] ?? [Number.NaN, Number.NaN];
-    const controls = Number.isFinite(low) ? `, controls ${write(low)} to ${write(high)}` : "";
+    const controls = Number.isFinite(low) ? words.controlsBetween(write(low), write(high)) : "";
     return `${strength(payload.mode, strengths[k] as number)}: ${write(own[k]?.[1] ?? 0)}${controls}`;
   };
   const edge = (end: 0 | 1) => bands.flatMap((pair, k): Point[] => (pair ? [[strengths[k] as number, pair[end]]] : []));
@@ -191,7 +206,7 @@ function Against({
         tickX={tickLabel}
         tickY={tickLabel}
         height={HEIGHT}
-        summary={`${title} against strength; without edits ${write(base)}`}
+        summary={words.againstStrength(title, write(base))}
         points={n}
         cursor={cursor}
         describe={describe}
@@ -236,8 +251,8 @@ function Bought({ payload, doses, tint, cursor, middle }: ChartProps) {
       : [];
   const own = line(0, 1);
   const lines = [
-    { name: "random direction", points: line(1, 1 + n_directions), style: "l2" },
-    { name: "random feature", points: line(1 + n_directions, effect.rows), style: "l1" },
+    { name: words.randomDirection, points: line(1, 1 + n_directions), style: "l2" },
+    { name: words.randomFeature, points: line(1 + n_directions, effect.rows), style: "l1" },
   ].filter(({ points }) => points.length);
   const here = Math.max(0, picks.indexOf(nearest(strengths, payload.now))) + 1;
   const at = own[Math.min(here, own.length - 1)] ?? [0, 0];
@@ -247,7 +262,7 @@ function Bought({ payload, doses, tint, cursor, middle }: ChartProps) {
     <div class="chart">
       <div class="charthead">
         <h3>
-          Bought with <span class="sub">effect against KL</span>
+          {words.boughtWith} <span class="sub">{words.effectAgainstKl}</span>
         </h3>
       </div>
       <Plot
@@ -256,10 +271,10 @@ function Bought({ payload, doses, tint, cursor, middle }: ChartProps) {
         tickX={tickLabel}
         tickY={tickLabel}
         height={HEIGHT}
-        summary="Effect against KL from the base; top left is better"
+        summary={words.topLeftIsBetter}
         points={strengths.length}
         cursor={cursor}
-        describe={(k) => `effect ${chance(effect.data[k] as number)} for ${significant(kl.data[k] as number)} nats`}
+        describe={(k) => words.effectForNats(chance(effect.data[k] as number), significant(kl.data[k] as number))}
         find={(frame, px) => {
           const gaps = Array.from(strengths, (_, k) => Math.abs(frame.x(kl.data[k] as number) - px));
           return gaps.indexOf(Math.min(...gaps));

@@ -1,6 +1,8 @@
 // Editing in place: a hidden text area takes keys, pastes and input methods; the strip draws its text, caret and selection.
 import { piled } from "../signs";
 import type { View } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/heatmap";
 import type { Lines } from "./lines";
 import { node } from "./token";
 
@@ -23,8 +25,8 @@ export class Editor {
     lines.tabIndex = 0;
     lines.dataset.strip = "";
     lines.setAttribute("role", "listbox");
-    lines.setAttribute("aria-label", "Tokens of the prompt");
-    area.setAttribute("aria-label", "Prompt");
+    lines.setAttribute("aria-label", common.tokensOfPrompt);
+    area.setAttribute("aria-label", common.prompt);
     area.tabIndex = -1;
     area.spellcheck = false;
     area.setAttribute("autocapitalize", "off");
@@ -46,8 +48,7 @@ export class Editor {
   open(offset: number): void {
     const { area, view } = this;
     if (piled(view.state.draft.value.prompt)) {
-      const what = "This text has a pile of combining marks that a browser cannot edit.";
-      view.state.requests.failure.value = { what, todo: "Set the prompt in Python." };
+      view.state.requests.failure.value = { what: words.cannotEditMarks, todo: words.setPromptInPython };
       return;
     }
     if (!view.editing.value) area.value = view.state.draft.value.prompt;

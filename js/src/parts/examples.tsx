@@ -1,10 +1,13 @@
 // Where a feature fires: a concordance, by interval of activation with its share, the strongest, or at random.
 import { useSignal } from "@preact/signals";
-import { count, MINUS, share } from "../format";
+import { fill } from "../fill";
+import { MINUS, share } from "../format";
 import type { ExampleGroup, FeatureDashboardPayload } from "../payloads";
 import { tickLabel } from "../scale";
 import { plain } from "../signs";
 import type { DashboardView } from "../views/featuredashboard";
+import * as common from "../words/common";
+import * as words from "../words/dashboard";
 import { type Effect, PassageRow } from "./passages";
 import { shown } from "./predictions";
 import { Segments } from "./segments";
@@ -12,12 +15,6 @@ import { Segments } from "./segments";
 export const GROUPS = ["interval", "top", "random"];
 /** Examples of a group that are shown at first. */
 const FEW = 8;
-const NAMES: Readonly<Record<string, string>> = { interval: "by interval", top: "top", random: "random" };
-const NOTES: Readonly<Record<string, string>> = {
-  interval: "drawn uniformly from each interval",
-  top: "the strongest, one per document",
-  random: "drawn uniformly from all tokens where it fires",
-};
 
 /** "2 – 4", with a minus where it is below 0. */
 export function boundsOf({ low, high, negative }: ExampleGroup): string {
@@ -37,33 +34,31 @@ export function Examples({ view, payload, few = 0 }: Props & { few?: number }) {
   const groups = payload.groups.filter(({ kind }) => kind === state.kind.value);
   if (n_tokens === 0) {
     return (
-      <section aria-label="Where it fires">
-        <h3>Where it fires</h3>
-        <p class="em">No atlas: give one, as in sw.FeatureDashboard(scope, feature, atlas=atlas).</p>
+      <section aria-label={common.whereItFires}>
+        <h3>{common.whereItFires}</h3>
+        <p class="em">{words.noAtlas}</p>
       </section>
     );
   }
   if (n_active === 0) {
     return (
-      <section aria-label="Where it fires">
-        <h3>Where it fires</h3>
+      <section aria-label={common.whereItFires}>
+        <h3>{common.whereItFires}</h3>
         <p class="em">
-          It never fired on {count(n_tokens)} tokens.
-          {nearest_live && (
-            <>
-              {" "}
-              The nearest feature that does:{" "}
-              <button
-                type="button"
-                class="link"
-                disabled={!state.live.value}
-                onClick={() => state.open(nearest_live.id)}
-              >
-                {plain(nearest_live.label || nearest_live.id, 80)}
-              </button>
-              .
-            </>
-          )}
+          {words.neverFired(n_tokens)}
+          {nearest_live &&
+            fill(words.nearestLive, {
+              feature: (
+                <button
+                  type="button"
+                  class="link"
+                  disabled={!state.live.value}
+                  onClick={() => state.open(nearest_live.id)}
+                >
+                  {plain(nearest_live.label || nearest_live.id, 80)}
+                </button>
+              ),
+            })}
         </p>
       </section>
     );
@@ -71,7 +66,7 @@ export function Examples({ view, payload, few = 0 }: Props & { few?: number }) {
   if (few > 0) {
     const strongest = payload.groups.find(({ kind }) => kind === "top") ?? payload.groups[0];
     return (
-      <section key={payload.id} aria-label="Where it fires" class="few">
+      <section key={payload.id} aria-label={common.whereItFires} class="few">
         {strongest?.passages.slice(0, few).map((passage, i) => (
           <PassageRow key={i} passage={passage} feature={payload} position={strongest.positions[i]} />
         ))}
@@ -79,19 +74,17 @@ export function Examples({ view, payload, few = 0 }: Props & { few?: number }) {
     );
   }
   return (
-    <section aria-label="Where it fires">
+    <section aria-label={common.whereItFires}>
       <div class="dbar firing">
-        <h3>Where it fires</h3>
+        <h3>{common.whereItFires}</h3>
         <Segments
-          label="Examples"
-          choices={kinds.map((value) => ({ value, label: NAMES[value] ?? value }))}
+          label={words.examples}
+          choices={kinds.map((value) => ({ value, label: words.groups[value] ?? value }))}
           value={state.kind.value}
           set={state.show}
         />
         <span class="sp" />
-        <span class="sub">
-          {count(n_active)} of {count(n_tokens)} tokens
-        </span>
+        <span class="sub">{words.active(n_active, n_tokens)}</span>
       </div>
       <p class="sub fires-on">
         {fires_on.slice(0, 5).map(({ text, value }, i) => (
@@ -111,7 +104,7 @@ export function Examples({ view, payload, few = 0 }: Props & { few?: number }) {
           measure={state.off ? undefined : state.effect}
         />
       ))}
-      <p class="sub how">{NOTES[state.kind.value]}</p>
+      <p class="sub how">{words.groupNotes[state.kind.value]}</p>
     </section>
   );
 }
@@ -146,7 +139,7 @@ function Group({ group, payload, first, measure }: GroupProps) {
       ))}
       {more > 0 && (
         <button type="button" class="link sub" onClick={() => (all.value = !all.value)}>
-          {all.value ? "show fewer" : `show ${count(more)} more`}
+          {all.value ? common.showFewer : common.showMore(more)}
         </button>
       )}
     </div>

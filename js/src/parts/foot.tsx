@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { plain } from "../signs";
 import { type BaseView, disabledReason } from "../view";
+import * as common from "../words/common";
 import { CopyCode, Menu } from "./menu";
 
 interface Props {
@@ -29,7 +30,7 @@ export function Foot({ view, editable = false, children }: Props) {
       {reason && <span>{reason}</span>}
       <span class="sp" />
       <CopyCode view={view} />
-      <Menu view={view} label="Save figure" name="Save figure" />
+      <Menu view={view} label={common.saveFigure} name={common.saveFigure} />
     </div>
   );
 }

@@ -4,6 +4,7 @@ import type { Draw, Host } from "../mount";
 import type { Payload } from "../payloads";
 import type { AnyModel, Picture } from "../picture";
 import { type BaseView, makeBaseView } from "../view";
+import * as common from "../words/common";
 import { Help, type Keys } from "./help";
 import { Edge } from "./status";
 
@@ -28,7 +29,7 @@ const keyOf = (view: BaseView, keys: Keys, own?: OwnKey) => (event: KeyboardEven
   const { tagName, type } = event.composedPath()[0] as HTMLInputElement;
   const typing = tagName === "TEXTAREA" || (tagName === "INPUT" && type !== "range");
   const has = (name: string) => keys.some(([key]) => key === name);
-  const undoes = has("Ctrl Z") && (event.ctrlKey || event.metaKey) && state.live.value;
+  const undoes = has(common.undoText[0]) && (event.ctrlKey || event.metaKey) && state.live.value;
   if (own?.(event, typing)) {
     // Done.
   } else if (undoes && !typing && event.key.toLowerCase() === "z")

@@ -1,6 +1,7 @@
 // The keys, on one sheet.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { BaseView } from "../view";
+import * as common from "../words/common";
 
 /** Keys and what they do. */
 export type Keys = readonly (readonly [string, string])[];
@@ -23,21 +24,21 @@ export function Help({ view, keys, note }: Props) {
   }, [open]);
   if (!open) return null;
   return (
-    <div class="pop help" role="dialog" aria-label="Keyboard">
-      <h3>Keyboard</h3>
+    <div class="pop help" role="dialog" aria-label={common.keyboard}>
+      <h3>{common.keyboard}</h3>
       <dl>
-        {keys.map(([keys, words]) => (
+        {keys.map(([keys, does]) => (
           <div key={keys}>
             <dt>
               <kbd>{keys}</kbd>
             </dt>
-            <dd>{words}</dd>
+            <dd>{does}</dd>
           </div>
         ))}
       </dl>
       {note && <p class="sub">{note}</p>}
       <button type="button" class="btn" ref={close} onClick={() => (view.help.value = false)}>
-        Close
+        {common.close}
       </button>
     </div>
   );

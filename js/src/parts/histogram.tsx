@@ -1,8 +1,9 @@
 // Bars between edges, linear or by decades; a cursor reads one bar.
 import { useSignal } from "@preact/signals";
-import { count, share, significant } from "../format";
+import { share, significant } from "../format";
 import type { Histogram as Counts } from "../payloads";
 import { linear, niceStep, shareLabel, tickLabel } from "../scale";
+import * as words from "../words/frame";
 import { Plot } from "./plot";
 
 interface Props {
@@ -38,10 +39,10 @@ export function Histogram({ title, note, counts: { edges, counts, log }, from }:
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
   const y = linear(0, Math.max(1, most), 3);
   const describe = (bar: number) =>
-    `${edgeLabel(edges[bar] as number, log)} to ${edgeLabel(edges[bar + 1] as number, log)}: ${count(counts[bar] as number)}`;
+    words.bar(edgeLabel(edges[bar] as number, log), edgeLabel(edges[bar + 1] as number, log), counts[bar] as number);
   const total = counts.reduce((a, b) => a + b, 0);
   const top = counts.indexOf(most);
-  const summary = n > 0 ? `${title}: ${count(total)} features, most at ${describe(top)}` : `${title}: nothing yet`;
+  const summary = n > 0 ? words.mostAt(title, total, describe(top)) : words.nothingYet(title);
   const at = cursor.value;
   return (
     <div class="chart">

@@ -5,6 +5,8 @@ import type { KeptRun, SteeringPayload } from "../payloads";
 import { plain } from "../signs";
 import { disabledReason } from "../view";
 import type { SteeringView } from "../views/steering";
+import * as common from "../words/common";
+import * as words from "../words/steering";
 
 interface Props {
   view: SteeringView;
@@ -32,11 +34,11 @@ export function KeptRuns({ view, payload }: Props) {
     });
   if (off && payload.kept.length === 0) return null;
   return (
-    <section aria-label="Kept runs" class="kept">
+    <section aria-label={words.keptRuns} class="kept">
       <h3>
-        Kept runs{" "}
+        {words.keptRuns}{" "}
         <button type="button" class="btn" disabled={!ready} onClick={() => state.tell({ type: "keep" })}>
-          Keep this one
+          {words.keepThisOne}
         </button>
       </h3>
       {payload.kept.length > 0 && (
@@ -44,14 +46,14 @@ export function KeptRuns({ view, payload }: Props) {
           <table>
             <thead>
               <tr>
-                <th>strength</th>
-                <th class="num">seed</th>
-                <th class="num">effect</th>
-                <th class="num">KL</th>
-                <th class="num">perplexity</th>
-                <th>text</th>
+                <th>{words.strengthColumn}</th>
+                <th class="num">{common.seed}</th>
+                <th class="num">{words.effect}</th>
+                <th class="num">{words.kl}</th>
+                <th class="num">{words.perplexity}</th>
+                <th>{words.textColumn}</th>
                 <th>
-                  <span class="hear">actions</span>
+                  <span class="hear">{words.actions}</span>
                 </th>
               </tr>
             </thead>
@@ -72,7 +74,7 @@ export function KeptRuns({ view, payload }: Props) {
                         open.value = open.value === run ? null : run;
                       }}
                     >
-                      {plain(run.text, open.value === run ? 20_000 : 200) || "no text"}
+                      {plain(run.text, open.value === run ? 20_000 : 200) || words.noText}
                     </button>
                   </td>
                   <td class="num">
@@ -80,8 +82,8 @@ export function KeptRuns({ view, payload }: Props) {
                       type="button"
                       class="x"
                       disabled={off || (payload.messages.length > 0 && run.prompt !== payload.prompt)}
-                      title="back to this run"
-                      aria-label={`Back to run ${i + 1}`}
+                      title={words.back}
+                      aria-label={words.backToRun(i + 1)}
                       onClick={() => restore(run)}
                     >
                       ↺
@@ -90,8 +92,8 @@ export function KeptRuns({ view, payload }: Props) {
                       type="button"
                       class="x"
                       disabled={off}
-                      title="drop"
-                      aria-label={`Drop run ${i + 1}`}
+                      title={words.drop}
+                      aria-label={words.dropRun(i + 1)}
                       onClick={() => state.tell({ type: "drop", index: i })}
                     >
                       ×

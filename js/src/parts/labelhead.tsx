@@ -2,11 +2,14 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { plural, probability } from "../format";
+import { fill } from "../fill";
+import { probability } from "../format";
 import type { FeatureDashboardPayload, LabelMeter } from "../payloads";
 import { plain } from "../signs";
 import { disabledReason } from "../view";
 import type { DashboardView } from "../views/featuredashboard";
+import * as common from "../words/common";
+import * as words from "../words/dashboard";
 import { Key } from "./key";
 
 interface Props {
@@ -22,12 +25,10 @@ export function LabelHead({ view, payload, children }: Props & { children?: Comp
         {children}
       </Label>
       {measured && (
-        <section aria-label="Does the label hold?">
+        <section aria-label={words.doesItHold}>
           <h3>
-            Does the label hold?{" "}
-            <span class="sub">
-              · 95 % interval, <i class="chance" aria-hidden="true" /> random feature
-            </span>
+            {words.doesItHold}{" "}
+            <span class="sub">{fill(words.meterLegend, { mark: <i class="chance" aria-hidden="true" /> })}</span>
           </h3>
           {payload.meters.map((meter) => (
             <Meter key={meter.name} meter={meter} />
@@ -49,7 +50,7 @@ function Label({ view, payload, children }: Props & { children?: ComponentChildr
         {editing.value ? (
           <Field view={view} payload={payload} done={() => (editing.value = false)} />
         ) : (
-          <h2>{payload.label ? plain(payload.label, 300) : <span class="q">no label yet</span>}</h2>
+          <h2>{payload.label ? plain(payload.label, 300) : <span class="q">{common.noLabelYet}</span>}</h2>
         )}
       </div>
       <div class="sub under-label">
@@ -59,12 +60,12 @@ function Label({ view, payload, children }: Props & { children?: ComponentChildr
       <div class="dbar acts">
         {!editing.value && (
           <button type="button" class="btn" disabled={off !== ""} title={off} onClick={() => (editing.value = true)}>
-            {payload.label ? "Edit label" : "Write a label"}
+            {payload.label ? words.editLabel : words.writeLabel}
           </button>
         )}
         {payload.label && payload.n_active > 0 && state.off === "" && (
           <button type="button" class="btn" disabled={state.quiz.value !== null} onClick={() => state.judge()}>
-            Judge it blind
+            {words.judge}
           </button>
         )}
         {children}
@@ -91,7 +92,7 @@ function Field({ view, payload, done }: Props & { done: () => void }) {
     <input
       ref={field}
       class="labelfield"
-      aria-label="Label"
+      aria-label={words.label}
       maxLength={2000}
       defaultValue={payload.label}
       onKeyDown={key}
@@ -104,7 +105,7 @@ function Meter({ meter: { name, score, random, n } }: { meter: LabelMeter }) {
   const x = (value: number) => `${Math.min(100, Math.max(0, value * 100))}%`;
   const { value, low, high } = score;
   return (
-    <div class="meter" title={plural(n, "item")}>
+    <div class="meter" title={words.items(n)}>
       <div>{plain(name, 30)}</div>
       <div class="track" aria-hidden="true">
         {random !== null && <i class="base" style={{ left: x(random) }} />}
@@ -118,7 +119,7 @@ function Meter({ meter: { name, score, random, n } }: { meter: LabelMeter }) {
             [{probability(low)}, {probability(high)}]
           </span>
         )}
-        {random !== null && <span class="hear">, random feature {probability(random)}</span>}
+        {random !== null && <span class="hear">{words.randomScore(random)}</span>}
       </div>
     </div>
   );

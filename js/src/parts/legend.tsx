@@ -3,6 +3,7 @@ import { activation, probability } from "../format";
 import { fillOf } from "../look";
 import { letter, ramp } from "../palette";
 import type { View } from "../view";
+import * as words from "../words/heatmap";
 
 export function Legend({ view, merged, long }: { view: View; merged: boolean; long: boolean }) {
   const { state } = view;
@@ -17,8 +18,7 @@ export function Legend({ view, merged, long }: { view: View; merged: boolean; lo
     <div class="legend main">
       {fill.maximum > 0 && (
         <span>
-          fill: {fill.slot === null ? "" : `${letter(fill.slot)}, `}
-          {fill.name} 0
+          {words.fillOf(fill.slot === null ? fill.name : `${letter(fill.slot)}, ${fill.name}`)}
           <span class="sw1">
             {[1, 2, 3, 4, 5, 6, 7].map((n) => (
               <i key={n} class={ramp(fill.slot, n)} />
@@ -27,11 +27,11 @@ export function Legend({ view, merged, long }: { view: View; merged: boolean; lo
           {end}
         </span>
       )}
-      {features.length > 0 && !long && <span>lanes {letters}: bar height, each to its own maximum</span>}
-      {edited && features.length > 0 && !long && <span>hollow: removed by the edit</span>}
-      {edited && features.length > 0 && <span>{long ? "dotted line" : "dot"}: token changed</span>}
-      {long && <span>rail: the greatest of each slice</span>}
-      {merged && <span>top edge: before</span>}
+      {features.length > 0 && !long && <span>{words.lanes(letters)}</span>}
+      {edited && features.length > 0 && !long && <span>{words.hollowRemoved}</span>}
+      {edited && features.length > 0 && <span>{long ? words.dottedLineChanged : words.dotChanged}</span>}
+      {long && <span>{words.railGreatest}</span>}
+      {merged && <span>{words.topEdgeBefore}</span>}
     </div>
   );
 }

@@ -1,8 +1,9 @@
 // Curves over the steps: the first in ink, the others by their dash; all charts of a view share one cursor.
 import type { Signal } from "@preact/signals";
-import { count, plural } from "../format";
 import { type Axis, linear, logarithmic, nearest, place, range, tickLabel } from "../scale";
 import { plain } from "../signs";
+import * as common from "../words/common";
+import * as words from "../words/frame";
 import { type Frame, Plot } from "./plot";
 
 export interface Line {
@@ -55,7 +56,7 @@ export function LineChart({
   title,
   lines,
   steps,
-  unit = "step",
+  unit = words.step,
   end,
   log,
   cursor,
@@ -69,12 +70,18 @@ export function LineChart({
   const at = cursor.value === null || cursor.value >= n ? n - 1 : cursor.value;
   const value = (line: Line) => (n > 0 ? write(line.values[at] as number) : "–");
   const describe = (point: number) =>
-    `${unit} ${count(steps[point] as number)}: ${lines.map((line) => `${plain(line.name, 40)} ${write(line.values[point] as number)}`).join(", ")}`;
+    `${words.at(unit, steps[point] as number)}: ${lines.map((line) => `${plain(line.name, 40)} ${write(line.values[point] as number)}`).join(", ")}`;
   const first = lines[0];
   const summary =
     n > 0 && first
-      ? `${title}: from ${write(first.values[0] as number)} to ${write(first.values[n - 1] as number)} in ${plural(steps[n - 1] as number, unit)}`
-      : `${title}: no ${unit}s yet`;
+      ? words.fromTo(
+          title,
+          write(first.values[0] as number),
+          write(first.values[n - 1] as number),
+          steps[n - 1] as number,
+          unit,
+        )
+      : words.noneYet(title, unit);
   return (
     <div class="chart">
       <div class="charthead">
@@ -93,7 +100,7 @@ export function LineChart({
           </span>
         ))}
         <span class="sub where">
-          {cursor.value !== null && n > 0 ? `${unit} ${count(steps[at] as number)}` : log ? "log" : ""}
+          {cursor.value !== null && n > 0 ? words.at(unit, steps[at] as number) : log ? common.log : ""}
         </span>
       </div>
       <Plot

@@ -1,11 +1,13 @@
 // The box to type into: the text itself is coloured, for a mirror with the fills lies under a text area without ink.
 import { useRef } from "preact/hooks";
 import { type Cell, cellsOf, cellsOfDraft, peakOf } from "../cells";
+import { fill } from "../fill";
 import { activation } from "../format";
 import { hue, ramp, step } from "../palette";
 import type { ChosenFeature, FeatureDashboardPayload, HeatmapPayload } from "../payloads";
 import { asText, piled, plain } from "../signs";
 import type { DashboardView } from "../views/featuredashboard";
+import * as words from "../words/dashboard";
 import { Changer } from "./changer";
 
 /** The token that ends at a caret before character `offset`, or holds it. */
@@ -33,8 +35,10 @@ export function LiveText({ view, payload }: Props) {
     if (at >= 0) state.select(at);
   };
   return (
-    <section aria-label="Try your own text">
-      <h3>Try your own text {!off && <span class="sub">· live</span>}</h3>
+    <section aria-label={words.tryText}>
+      <h3>
+        {words.tryText} {!off && <span class="sub">{words.live}</span>}
+      </h3>
       <div class={off ? "box off" : "box"}>
         <div class="mirrored" hidden={off !== "" && !text}>
           <div class="mirror" aria-hidden="true">
@@ -49,10 +53,10 @@ export function LiveText({ view, payload }: Props) {
           {!off && !piled(text) && (
             <textarea
               ref={area}
-              aria-label="Your own text"
+              aria-label={words.ownText}
               spellcheck={false}
               autocapitalize="off"
-              placeholder="Type a text to see the feature in it."
+              placeholder={words.typeText}
               value={text}
               onInput={(event) => state.type(event.currentTarget.value)}
               onKeyUp={caret}
@@ -89,13 +93,13 @@ function Mirror({ cells, text, slot, feature, full }: MirrorProps) {
         if (!piece) return null;
         const before = token > 0 ? (feature.values[token] ?? 0) : 0;
         const now = token > 0 ? ((feature.after ?? feature.values)[token] ?? 0) : 0;
-        const fill = ramp(slot, step(now, maximum));
-        const gone = before > 0 && !fill;
+        const tint = ramp(slot, step(now, maximum));
+        const gone = before > 0 && !tint;
         const gap = /^\s*/.exec(piece)?.[0] ?? "";
         return (
           <span key={i}>
             {gap}
-            <span class={fill ? `lt filled ${fill}` : gone ? `lt gone ${hue(slot)}` : "lt"}>
+            <span class={tint ? `lt filled ${tint}` : gone ? `lt gone ${hue(slot)}` : "lt"}>
               {piece.slice(gap.length)}
             </span>
           </span>
@@ -126,23 +130,13 @@ function Under({ view, payload, live, feature }: UnderProps) {
     const after = feature.after ? activation(feature.after[token] ?? 0) : before;
     return before === after ? before : `${before} → ${after}`;
   };
+  const said = (token: number) => ({ value: value(token), token: <span class="tk">{word(token)}</span> });
   const here = state.selection.value;
   return (
     <div class="under-text">
       <span class="sub">
-        {fires ? (
-          <>
-            max {value(at)} at <span class="tk">{word(at)}</span>
-          </>
-        ) : (
-          "it does not fire here"
-        )}
-        {here !== at && fires && (
-          <>
-            {" "}
-            · {value(here)} at <span class="tk">{word(here)}</span>
-          </>
-        )}
+        {fires ? fill(words.mostAt, said(at)) : words.silent}
+        {here !== at && fires && fill(words.alsoAt, said(here))}
       </span>
       <span class="sp" />
       <Changer view={view} payload={payload} />

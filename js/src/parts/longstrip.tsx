@@ -5,6 +5,8 @@ import { stripKey } from "../commands";
 import { changedAt, fillClass, fillOf } from "../look";
 import { piled } from "../signs";
 import type { View } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/heatmap";
 import { LongText } from "./long";
 import { Rail } from "./rail";
 import { Segments } from "./segments";
@@ -106,10 +108,10 @@ export function LongStrip({ view }: { view: View }) {
       <div class="longhead">
         {edited && (
           <Segments
-            label="Show"
+            label={words.show}
             choices={[
-              { value: "before", label: "before" },
-              { value: "after", label: "after" },
+              { value: "before", label: words.before },
+              { value: "after", label: words.after },
             ]}
             value={which.value}
             set={(value) => (which.value = value)}
@@ -127,7 +129,7 @@ export function LongStrip({ view }: { view: View }) {
         <textarea
           class="longbox strip"
           ref={area}
-          aria-label="Prompt"
+          aria-label={common.prompt}
           spellcheck={false}
           value={state.draft.value.prompt}
           onInput={(event) => state.want({ prompt: event.currentTarget.value }, true)}
@@ -140,7 +142,7 @@ export function LongStrip({ view }: { view: View }) {
           data-strip=""
           tabIndex={0}
           role="group"
-          aria-label="Tokens of the prompt"
+          aria-label={common.tokensOfPrompt}
           onPointerMove={hover}
           onPointerDown={(event) => event.pointerType === "touch" && hover(event)}
           onPointerLeave={(event) => {

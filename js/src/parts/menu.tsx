@@ -2,6 +2,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { BaseView } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/frame";
 
 const FORMATS = ["html", "svg", "png", "pdf", "sae"] as const;
 type Format = (typeof FORMATS)[number] | "json" | "ipynb";
@@ -38,7 +40,7 @@ export async function save(view: BaseView, format: Format): Promise<void> {
     download(view, `${state.name}.sae`, TYPES.sae, state.content());
     return;
   }
-  view.said.value = `Saving ${format}`;
+  view.said.value = words.saving(format);
   try {
     const { result, buffers } = await state.requests.ask({ type: "save", format });
     const name = String((result as { name?: unknown } | null)?.name ?? `${state.name}.${format}`).replace(
@@ -46,7 +48,7 @@ export async function save(view: BaseView, format: Format): Promise<void> {
       "_",
     );
     download(view, name, TYPES[format], buffers[0] as BlobPart);
-    view.said.value = `Saved ${name}`;
+    view.said.value = words.saved(name);
   } catch (failure) {
     state.requests.failure.value = failure as { what: string; todo: string };
   }
@@ -66,7 +68,7 @@ async function copyCode(view: BaseView): Promise<void> {
     document.execCommand("copy");
     area.remove();
   }
-  view.said.value = "Code copied";
+  view.said.value = words.codeCopied;
 }
 
 export interface Item {
@@ -77,25 +79,25 @@ export interface Item {
 
 function items(view: BaseView, full: boolean, more: readonly Format[], own: readonly Item[]): Item[] {
   const { state } = view;
-  const why = state.live.value ? "" : "needs a live model";
+  const why = state.live.value ? "" : common.needsModel;
   const code = {
-    label: "Copy code",
+    label: words.copyCode,
     act: () => copyCode(view),
-    off: state.payload.value?.context.code ? "" : "no code",
+    off: state.payload.value?.context.code ? "" : words.noCode,
   };
   const files = [...FORMATS, ...more].map((format) => ({
-    label: `Save as ${format.toUpperCase()}`,
+    label: words.saveAs(format.toUpperCase()),
     act: () => save(view, format),
     off: format === "sae" ? "" : why,
   }));
-  const help = { label: "Keyboard", act: () => (view.help.value = true), off: "" };
+  const help = { label: common.keyboard, act: () => (view.help.value = true), off: "" };
   return full ? [code, ...own, ...files, help] : files;
 }
 
 export function CopyCode({ view }: { view: BaseView }) {
   return view.state.payload.value?.context.code ? (
     <button type="button" class="plain" onClick={() => copyCode(view)}>
-      Copy code
+      {words.copyCode}
     </button>
   ) : null;
 }

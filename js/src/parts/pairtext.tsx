@@ -4,6 +4,7 @@ import type { PatchMapPayload, Tokens } from "../payloads";
 import { piled } from "../signs";
 import { disabledReason } from "../view";
 import type { PatchView } from "../views/patchmap";
+import * as words from "../words/patchmap";
 
 export function PairText({ view, payload }: { view: PatchView; payload: PatchMapPayload }) {
   const { state } = view;
@@ -12,7 +13,7 @@ export function PairText({ view, payload }: { view: PatchView; payload: PatchMap
     const text = state[name].value;
     return (
       <>
-        <span class="sub">{name}</span>
+        <span class="sub">{name === "clean" ? words.clean : words.corrupt}</span>
         <div class="mirrored">
           <div class="mirror" aria-hidden={!off}>
             {cellsOfDraft(cellsOf(tokens), payload[name], text).map(({ token, start, end }, i) => {
@@ -32,7 +33,7 @@ export function PairText({ view, payload }: { view: PatchView; payload: PatchMap
           </div>
           {!off && !piled(text) && (
             <textarea
-              aria-label={`${name === "clean" ? "Clean" : "Corrupted"} prompt`}
+              aria-label={name === "clean" ? words.cleanPrompt : words.corruptedPrompt}
               spellcheck={false}
               autocapitalize="off"
               value={text}
@@ -55,7 +56,7 @@ export function PairText({ view, payload }: { view: PatchView; payload: PatchMap
       {noise && (
         <>
           <span class="sub" />
-          <span class="sub">noise: the corrupted run is the clean prompt with noise where the two differ</span>
+          <span class="sub">{words.whereNoiseIs}</span>
         </>
       )}
     </div>

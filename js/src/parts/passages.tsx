@@ -1,10 +1,11 @@
 // Contexts in which a feature fires, as a concordance: peaks in one column, so that patterns read downwards.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { activation, signed } from "../format";
+import { activation } from "../format";
 import { ramp, step } from "../palette";
 import type { FormingFeature, Passage } from "../payloads";
 import { draw, plain } from "../signs";
+import * as words from "../words/dashboard";
 import { Key } from "./key";
 
 /** How a feature fills tokens: its colour, and what counts as full. */
@@ -82,15 +83,14 @@ export function PassageRow({ passage, feature, position, measure }: RowProps) {
     const found = effect.value;
     const change = found?.change[at];
     if (!found || change === undefined) return "";
-    const band = `${signed(found.low[at] ?? 0, 2, true)} to ${signed(found.high[at] ?? 0, 2, true)}`;
-    return `; ablated, the next token ${signed(change, 2, true)} nats (random features ${band})`;
+    return words.ablated(change, found.low[at] ?? 0, found.high[at] ?? 0);
   };
   const tokens = (from: number, to: number) =>
     text.slice(from, to).map((word, i) => {
       const at = from + i;
       const value = values[at] as number;
       const title =
-        position === undefined ? undefined : `${small(value)} at position ${position + at - peak}${owed(at)}`;
+        position === undefined ? undefined : words.atPosition(small(value), position + at - peak) + owed(at);
       const fill = ramp(feature.slot, step(value, feature.maximum));
       const far = Math.abs(at - peak) > NEAR;
       return <Token key={at} text={word} fill={fill} title={title} far={far} first={at === Math.max(0, peak - NEAR)} />;
@@ -114,7 +114,7 @@ export function Passages({ feature }: { feature: FormingFeature }) {
       <div class="who">
         <Key feature={feature} /> <span class="id clip">{plain(feature.id, 60)}</span>
       </div>
-      {feature.passages.length === 0 && <p class="sub">fires nowhere here</p>}
+      {feature.passages.length === 0 && <p class="sub">{words.firesNowhere}</p>}
       {feature.passages.map((passage, i) => (
         <PassageRow key={i} passage={passage} feature={feature} />
       ))}

@@ -3,6 +3,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Axis, place } from "../scale";
+import * as words from "../words/frame";
 
 /** From values to px. */
 export interface Frame {
@@ -97,7 +98,7 @@ export function Plot({ x, y, tickX, tickY, nameX, height = 130, summary, ...rest
       aria-valuemin={0}
       aria-valuemax={Math.max(0, points - 1)}
       aria-valuenow={Math.max(0, here)}
-      aria-valuetext={points > 0 ? describe(here) : "no points yet"}
+      aria-valuetext={points > 0 ? describe(here) : words.noPoints}
       onKeyDown={key}
       onPointerMove={move}
       onPointerDown={move}

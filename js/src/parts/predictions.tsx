@@ -1,10 +1,13 @@
 // Next-token predictions after the selected token: bar after, tick before, grey band control, KL with its controls.
 import type { ReadonlySignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { change, interval, plural, probability } from "../format";
+import { fill } from "../fill";
+import { change, interval, probability } from "../format";
 import type { HeatmapPayload } from "../payloads";
 import type { Requests } from "../requests";
 import { asText, draw, plain } from "../signs";
+import * as common from "../words/common";
+import * as words from "../words/heatmap";
 
 /** What predictions are drawn from: a heatmap, or the text in a dashboard's box. */
 export interface Predicting {
@@ -98,15 +101,15 @@ export function NextToken({ view, few = MOST }: { view: { state: Predicting }; f
   const { predictions, control } = payload;
   const head = (
     <h3>
-      Next token after <span class="tk">{shown(payload.tokens.text[token] ?? "")}</span>{" "}
-      {predictions.after && <span class="sub">· bar: after, tick: before</span>}
+      {fill(common.nextTokenAfter, { token: <span class="tk">{shown(payload.tokens.text[token] ?? "")}</span> })}{" "}
+      {predictions.after && <span class="sub">· {words.barAfterTickBefore}</span>}
     </h3>
   );
   if (row < 0) {
     return (
-      <section aria-label="Next token">
+      <section aria-label={common.nextToken}>
         {head}
-        <p class="sub">{state.live.value ? "reading …" : "This picture has no predictions after this token."}</p>
+        <p class="sub">{state.live.value ? common.reading : words.noPredictions}</p>
       </section>
     );
   }
@@ -115,7 +118,7 @@ export function NextToken({ view, few = MOST }: { view: { state: Predicting }; f
   const after = predictions.after ?? predictions.before;
   const rows = Array.from({ length: Math.min(few, predictions.token.columns) }, (_, k) => k);
   return (
-    <section aria-label="Next token">
+    <section aria-label={common.nextToken}>
       {head}
       <PredictionRows
         edited={predictions.after !== null}
@@ -146,20 +149,18 @@ function Divergence({ view, row }: { view: { state: Predicting }; row: number })
             <span class="sw1">
               <i class="band" />
             </span>
-            control: {plural(control.n, "random feature")}, same edit
+            {words.controlSameEdit(control.n)}
           </span>
         </div>
       )}
       <div class="kl">
         <span>
-          <b>{probability(kl)}</b> <span class="sub">nats KL</span>
+          <b>{probability(kl)}</b> <span class="sub">{common.natsKl}</span>
         </span>
         {control ? (
-          <span class="sub">
-            control: features {range(control.kl_features)}, directions {range(control.kl_directions)}
-          </span>
+          <span class="sub">{words.controlRanges(range(control.kl_features), range(control.kl_directions))}</span>
         ) : (
-          <span class="sub">{view.state.requests.busy.value ? "control: reading …" : ""}</span>
+          <span class="sub">{view.state.requests.busy.value ? common.controlReading : ""}</span>
         )}
       </div>
     </>

@@ -1,20 +1,16 @@
 // Judging a label blind: one question after the other, the key stays in Python; the score stands among the meters.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { probability } from "../format";
 import { plain } from "../signs";
 import type { DashboardView } from "../views/featuredashboard";
+import * as common from "../words/common";
+import * as words from "../words/dashboard";
 
 /** A sheet as Python sends it. */
 export interface Quiz {
   label: string;
   questions: { kind: string; text: string }[];
 }
-
-const ASKS: Readonly<Record<string, string>> = {
-  detection: "Is the feature active somewhere in this text?",
-  fuzzing: "Is it active on the tokens between << and >>, and not on others?",
-};
 
 export function Judge({ view, quiz }: { view: DashboardView; quiz: Quiz }) {
   const { state } = view;
@@ -41,32 +37,35 @@ export function Judge({ view, quiz }: { view: DashboardView; quiz: Quiz }) {
     event.stopPropagation();
   };
   return (
-    <section class="quiz" aria-label="Judge it blind" tabIndex={-1} ref={box} onKeyDown={key}>
+    <section class="quiz" aria-label={words.judge} tabIndex={-1} ref={box} onKeyDown={key}>
       <div class="dbar">
-        <h3>Judge it blind</h3>
+        <h3>{words.judge}</h3>
         <span class="sub">
-          {question ? `${at + 1} of ${quiz.questions.length}` : "done"} · said to mean “{plain(quiz.label, 80)}”
+          {words.saidToMean(
+            question ? words.questionOf(at + 1, quiz.questions.length) : words.done,
+            plain(quiz.label, 80),
+          )}
         </span>
         <span class="sp" />
         <button type="button" class="plain" onClick={() => (state.quiz.value = null)}>
-          {question ? "stop" : "close"}
+          {question ? common.stop : words.close}
         </button>
       </div>
       {question ? (
         <>
-          <p>{ASKS[question.kind]}</p>
+          <p>{words.asks[question.kind]}</p>
           <blockquote class="tk" aria-live="polite">
             {plain(question.text, 2000)}
           </blockquote>
           <div class="dbar acts">
             <button type="button" class="btn" onClick={() => answer(true)}>
-              Yes <kbd>y</kbd>
+              {words.yes} <kbd>y</kbd>
             </button>
             <button type="button" class="btn" onClick={() => answer(false)}>
-              No <kbd>n</kbd>
+              {words.no} <kbd>n</kbd>
             </button>
             <button type="button" class="plain" onClick={() => answer(null)}>
-              skip
+              {words.skip}
             </button>
           </div>
         </>
@@ -79,5 +78,4 @@ export function Judge({ view, quiz }: { view: DashboardView; quiz: Quiz }) {
 
 /** "detection 0.90 (10 questions)". */
 export const scored = (scores: { name: string; value: number; n: number }[]): string =>
-  scores.map(({ name, value, n }) => `${plain(name, 40)} ${probability(value)}, ${n} answers`).join(" · ") +
-  ". Guessing gives 0.50.";
+  words.guessing(scores.map(({ name, value, n }) => words.score(plain(name, 40), value, n)).join(" · "));

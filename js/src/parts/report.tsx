@@ -1,17 +1,19 @@
 // What a report says of a dictionary: numbers beside their baselines, two histograms, odd features, definitions, card.
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { count, plural, quantity, share, significant } from "../format";
+import { quantity, share, significant } from "../format";
 import type { DictionaryReportPayload, Estimate, ListedFeature, Measure } from "../payloads";
 import { plain } from "../signs";
+import * as common from "../words/common";
+import * as words from "../words/report";
 import { Histogram } from "./histogram";
 
 /** Features of a list that are shown at first. */
 const FEW = 12;
 const MANY = 40;
 const BETTER: ReadonlyMap<string, string> = new Map([
-  ["lower", "lower is better"],
-  ["higher", "higher is better"],
+  ["lower", words.lowerIsBetter],
+  ["higher", words.higherIsBetter],
 ]);
 
 /** Measures by group, both in order. */
@@ -87,16 +89,16 @@ function Measures({ report }: { report: DictionaryReportPayload }) {
   const { baselines } = report;
   const here = read.value;
   return (
-    <section class="measures" aria-label="Measures">
+    <section class="measures" aria-label={words.measures}>
       <table onPointerLeave={() => (read.value = null)}>
         <thead>
           <tr>
             <th scope="col">
-              <span class="hear">measure</span>
+              <span class="hear">{words.measure}</span>
             </th>
             <td class="tracks" />
             <th scope="col" class="num">
-              this
+              {words.thisDictionary}
             </th>
             <th scope="col" class="num own-column">
               95 %
@@ -136,7 +138,7 @@ function Measures({ report }: { report: DictionaryReportPayload }) {
             {here.window && ` · ${plain(here.window, 100)}`}
           </>
         ) : (
-          <span class="tracks-key">dot: this dictionary, line: its interval, hollow marks: the baselines</span>
+          <span class="tracks-key">{words.tracksKey}</span>
         )}
       </p>
     </section>
@@ -164,7 +166,7 @@ function List({ title, note, features, total, feature, choose }: ListProps) {
       <h3>
         {title} <span class="sub">· {note}</span>
       </h3>
-      {total === 0 && <p class="sub">none</p>}
+      {total === 0 && <p class="sub">{words.none}</p>}
       <ul class="listed">
         {told.slice(0, Math.max(FEW, most)).map(({ id, label, density, note }) => (
           <li key={id}>
@@ -196,10 +198,10 @@ function List({ title, note, features, total, feature, choose }: ListProps) {
       <p class="more">
         {more > 0 && (
           <button type="button" class="link" onClick={() => (all.value = !all.value)}>
-            {all.value ? "show fewer" : `show ${count(more)} more`}
+            {all.value ? common.showFewer : common.showMore(more)}
           </button>
         )}
-        {total > features.length && <span class="sub"> {count(total - features.length)} are not listed</span>}
+        {total > features.length && <span class="sub"> {words.notListed(total - features.length)}</span>}
       </p>
     </section>
   );
@@ -226,7 +228,7 @@ function Definitions({ measures }: { measures: Measure[] }) {
           <dt>{plain(name, 60)}</dt>
           <dd>
             {plain([definition, mask, window, BETTER.get(better)].filter(Boolean).join(" · "), 600) ||
-              "no definition given"}
+              words.noDefinition}
           </dd>
         </div>
       ))}
@@ -239,10 +241,7 @@ export function ReportTitle({ report }: { report: DictionaryReportPayload }) {
   return (
     <div class="title">
       <h2>{plain(report.name, 80)}</h2>
-      <span class="sub">
-        {plain(report.architecture, 40)} · {plural(report.width, "feature")} · activations in {plain(report.scale, 60)}{" "}
-        scale
-      </span>
+      <span class="sub">{words.about(plain(report.architecture, 40), report.width, plain(report.scale, 60))}</span>
     </div>
   );
 }
@@ -260,35 +259,35 @@ export function Report({ report, feature, choose }: Props) {
       <Measures report={report} />
       <div class="grid halves">
         <Histogram
-          title="Density"
-          note={`share of tokens, log; ${count(report.density.outside)} dead`}
+          title={common.density}
+          note={words.densityNote(report.density.outside)}
           counts={report.density}
           from={{
             edge: Math.log10(Math.max(1e-9, report.dense_from)),
-            word: `dense: over ${share(report.dense_from)}`,
+            word: words.denseFrom(report.dense_from),
           }}
         />
-        <Histogram title="Nearest decoder row" note="greatest cosine with another" counts={report.neighbours} />
+        <Histogram title={words.nearestRow} note={words.greatestCosine} counts={report.neighbours} />
       </div>
       <div class="grid halves">
         <List
-          title={`${count(report.n_dead)} dead`}
-          note="never fired"
+          title={words.dead(report.n_dead)}
+          note={words.neverFired}
           features={report.dead}
           total={report.n_dead}
           {...lists}
         />
         <List
-          title={`${count(report.n_dense)} dense`}
-          note={`fire on more than ${share(report.dense_from)} of tokens`}
+          title={words.dense(report.n_dense)}
+          note={words.fireOnMore(report.dense_from)}
           features={report.dense}
           total={report.n_dense}
           {...lists}
         />
       </div>
-      <Fold title="Definitions">{() => <Definitions measures={report.measures} />}</Fold>
+      <Fold title={words.definitions}>{() => <Definitions measures={report.measures} />}</Fold>
       {report.card && (
-        <Fold title="Load card">
+        <Fold title={words.loadCard}>
           {() => (
             <div class="card">
               {report.card.split("\n").map((line, i) => (

@@ -4,11 +4,13 @@ import { quantity } from "../format";
 import type { Estimate, FrontierPayload, FrontierPoint } from "../payloads";
 import { type Axis, linear, logarithmic, range, tickLabel } from "../scale";
 import { plain } from "../signs";
+import * as words from "../words/frame";
 import { type Frame, Plot } from "./plot";
 import { intervalOf } from "./report";
 
 export const DICTIONARY = "dictionary";
-export const BASELINES = ["pca", "random", "frozen decoder"] as const;
+type BaselineKind = keyof typeof words.baselines;
+export const BASELINES = Object.keys(words.baselines) as BaselineKind[];
 /** What is drawn upwards, by its key. */
 export const nameOf = (payload: FrontierPayload, y: string): string =>
   y === "CE" ? plain(payload.ce_name, 40) : "FVU";
@@ -131,8 +133,8 @@ export function Scatter({ payload, y, log, selected, choose }: Props) {
       }}
     >
       <div class="charthead">
-        <h3>{name} against L0</h3>
-        <span class="sub">{at ? inWords(at, name) : y === "CE" ? "top left is better" : "bottom left is better"}</span>
+        <h3>{words.againstL0(name)}</h3>
+        <span class="sub">{at ? inWords(at, name) : y === "CE" ? words.topLeft : words.bottomLeft}</span>
       </div>
       <Plot
         x={axis.x}
@@ -140,7 +142,7 @@ export function Scatter({ payload, y, log, selected, choose }: Props) {
         tickX={tickLabel}
         tickY={tickLabel}
         height={300}
-        summary={`${name} against L0 of ${own.length} dictionaries, ${front.length} on the frontier. Arrow keys read them, Enter opens one.`}
+        summary={words.frontier(name, own.length, front.length)}
         points={shown.length}
         cursor={cursor}
         describe={(i) => (shown[i] ? inWords(shown[i], name) : "")}
@@ -176,7 +178,7 @@ export function Scatter({ payload, y, log, selected, choose }: Props) {
           </>
         )}
       </Plot>
-      <div class="sub namex">L0, active features a token {log ? "(log)" : ""} →</div>
+      <div class="sub namex">{words.l0Axis(log ? words.logarithmic : "")}</div>
     </div>
   );
 }
@@ -218,7 +220,7 @@ function Baseline({ kind, points, frame }: { kind: string; points: readonly Plac
 const family = (kind: string): string => kind.split(" ")[0] ?? "";
 
 /** The line of a baseline and its name, for the legend. */
-export function BaselineKey({ kind }: { kind: string }) {
+export function BaselineKey({ kind }: { kind: BaselineKind }) {
   return (
     <>
       <svg aria-hidden="true" class="dash" width="28" height="8">
@@ -226,7 +228,7 @@ export function BaselineKey({ kind }: { kind: string }) {
           <path d="M0 4h28" />
         </g>
       </svg>
-      {kind === "pca" ? "PCA" : kind}
+      {words.baselines[kind]}
     </>
   );
 }

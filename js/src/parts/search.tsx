@@ -4,6 +4,8 @@ import { useRef } from "preact/hooks";
 import type { Requests } from "../requests";
 import { type Found, merge } from "../search";
 import { plain } from "../signs";
+import * as common from "../words/common";
+import * as words from "../words/heatmap";
 
 const WAIT = 120;
 let instances = 0;
@@ -56,7 +58,7 @@ export function SearchBox({ view, here }: Props) {
     if (!hit) return;
     state.addFeatures([hit.id]);
     look("");
-    view.said.value = `Added ${plain(hit.label || hit.id)}`;
+    view.said.value = words.added(plain(hit.label || hit.id));
   };
   const key = (event: KeyboardEvent & { currentTarget: HTMLInputElement }) => {
     event.stopPropagation();
@@ -78,8 +80,8 @@ export function SearchBox({ view, here }: Props) {
       <input
         type="text"
         role="combobox"
-        placeholder="Add a feature: number or words"
-        aria-label="Add a feature: number or words"
+        placeholder={common.addFeature}
+        aria-label={common.addFeature}
         aria-expanded={open.value}
         aria-autocomplete="list"
         aria-controls={`${prefix}list`}
@@ -97,7 +99,7 @@ export function SearchBox({ view, here }: Props) {
         class="pop hits"
         role="listbox"
         id={`${prefix}list`}
-        aria-label="Features found"
+        aria-label={words.featuresFound}
         hidden={!open.value || none}
       >
         {hits.value.map((hit, i) => (
@@ -117,7 +119,7 @@ export function SearchBox({ view, here }: Props) {
           </span>
         ))}
       </span>
-      {none && <span class="pop hits q">No feature with this number or these words.</span>}
+      {none && <span class="pop hits q">{words.noneFound}</span>}
     </span>
   );
 }

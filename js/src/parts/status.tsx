@@ -1,11 +1,12 @@
 // One line that says whether the picture is true: counts, progress with a stop, stale, disabled. Its height is reserved.
 import type { ComponentChildren } from "preact";
-import { count, plural } from "../format";
 import { plain } from "../signs";
 import { type BaseView, disabledReason, type View } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/frame";
 
 function left(seconds: number): string {
-  return seconds > 0 && Number.isFinite(seconds) ? ` · ${count(Math.ceil(seconds))} s left` : "";
+  return seconds > 0 && Number.isFinite(seconds) ? ` · ${words.secondsLeft(Math.ceil(seconds))}` : "";
 }
 
 const started = new WeakMap<object, number>();
@@ -13,9 +14,9 @@ const started = new WeakMap<object, number>();
 export function Status({ view }: { view: View }) {
   const payload = view.state.payload.value;
   return (
-    <Working view={view} stale="showing the text before your last edit">
-      {payload && plural(payload.tokens.text.length, "token")}
-      {payload && payload.context.milliseconds > 0 && ` · ${count(payload.context.milliseconds)} ms`}
+    <Working view={view} stale={words.staleText}>
+      {payload && common.tokens(payload.tokens.text.length)}
+      {payload && payload.context.milliseconds > 0 && ` · ${words.milliseconds(payload.context.milliseconds)}`}
     </Working>
   );
 }
@@ -29,7 +30,7 @@ interface WorkingProps {
 }
 
 /** Why nothing can be asked, how far the work is, that the picture is stale; at rest its children. */
-export function Working({ view, stale: words, children }: WorkingProps) {
+export function Working({ view, stale: shown, children }: WorkingProps) {
   const { state } = view;
   const { stale, busy, progress } = state.requests;
   const reason = state.live.value ? disabledReason(state) : "";
@@ -38,7 +39,7 @@ export function Working({ view, stale: words, children }: WorkingProps) {
   else if (!started.has(state)) started.set(state, performance.now());
   const stop = (
     <button type="button" class="link" onClick={() => state.requests.cancel()}>
-      stop
+      {common.stop}
     </button>
   );
   if (progress.value && busy.value) {
@@ -46,8 +47,8 @@ export function Working({ view, stale: words, children }: WorkingProps) {
     const passed = (performance.now() - (started.get(state) ?? 0)) / 1000;
     return (
       <span class="sub status">
-        {plain(note, 80) || "working"}
-        {total > 0 && ` ${count(done)} of ${count(total)}`}
+        {plain(note, 80) || words.working}
+        {total > 0 && ` ${common.ofTotal(done, total)}`}
         {done > 0 && passed > 2 && left((passed * (total - done)) / done)}
         {" · "}
         {stop}
@@ -57,11 +58,11 @@ export function Working({ view, stale: words, children }: WorkingProps) {
   if (stale.value) {
     return (
       <span class="sub status">
-        {words} · {stop}
+        {shown} · {stop}
       </span>
     );
   }
-  return <span class="sub status">{state.payload.value ? children : busy.value ? "working" : ""}</span>;
+  return <span class="sub status">{state.payload.value ? children : busy.value ? words.working : ""}</span>;
 }
 
 /** The top edge: solid while refining, dashed while stale. Takes no room. */

@@ -4,6 +4,7 @@ import type { Edit } from "../model";
 import { letter } from "../palette";
 import { plain } from "../signs";
 import type { View } from "../view";
+import * as words from "../words/steering";
 import { Segments } from "./segments";
 
 /** Strengths beyond this are no steering any more. */
@@ -28,16 +29,16 @@ export function Steer({ view }: { view: View }) {
     const error = errorTerm === "kept" ? "keep" : "drop";
     const edit: Edit = { kind: "steer", feature: id, value, positions: here.value ? [at] : null, error };
     state.want({ edits: [...edits.filter((other) => other.feature !== id), edit] });
-    view.said.value = `Steered by ${value}`;
+    view.said.value = words.steeredBy(value);
   };
   return (
-    <section aria-label="Steer" style={{ "margin-top": "12px" }}>
+    <section aria-label={words.steer} style={{ "margin-top": "12px" }}>
       <h3>
-        Steer <span class="sub">· adds to the activation of a feature, in its units</span>
+        {words.steer} <span class="sub">{words.addsInItsUnits}</span>
       </h3>
       <div class="add" style={{ "align-items": "center" }}>
         <Segments
-          label="Feature to steer"
+          label={words.featureToSteer}
           choices={features.map((feature) => ({
             value: feature.id,
             label: letter(feature.slot),
@@ -49,7 +50,7 @@ export function Steer({ view }: { view: View }) {
         <span class="seg choose">
           <input
             type="number"
-            aria-label="Strength"
+            aria-label={words.strength}
             aria-invalid={!fits}
             step="0.5"
             min={-MOST}
@@ -66,10 +67,10 @@ export function Steer({ view }: { view: View }) {
           />
         </span>
         <Segments
-          label="Tokens to steer"
+          label={words.tokensToSteer}
           choices={[
-            { value: "all", label: "all tokens" },
-            { value: "here", label: `token ${at} ${token}`.trim() },
+            { value: "all", label: words.allTokens },
+            { value: "here", label: words.tokenAt(at, token).trim() },
           ]}
           value={here.value ? "here" : "all"}
           set={(choice) => {
@@ -77,7 +78,7 @@ export function Steer({ view }: { view: View }) {
           }}
         />
         <button type="button" class="btn" disabled={!fits} onClick={steer}>
-          Steer
+          {words.steer}
         </button>
       </div>
     </section>

@@ -5,6 +5,7 @@ import type { SteeringPayload, SteeringSlider } from "../payloads";
 import { plain } from "../signs";
 import { disabledReason } from "../view";
 import type { SteeringView } from "../views/steering";
+import * as words from "../words/steering";
 import { Key } from "./key";
 import { SearchBox } from "./search";
 import { Slider } from "./slider";
@@ -27,13 +28,13 @@ export function Steers({ view, payload }: Props) {
   const live = disabledReason(state) === "";
   const lower = (text: string) => text.toLowerCase();
   return (
-    <section aria-label="Sliders" class="steers">
+    <section aria-label={words.sliders} class="steers">
       <div class="rows">
         {rows.map((slider) => (
           <Row key={slider.id} view={view} slider={slider} mode={payload.mode} value={wanted.get(slider.id) ?? 0} />
         ))}
       </div>
-      {rows.length === 0 && <p class="em">The base alone: add a feature to steer with.</p>}
+      {rows.length === 0 && <p class="em">{words.baseAlone}</p>}
       {live && (
         <div class="add">
           <SearchBox
@@ -46,7 +47,7 @@ export function Steers({ view, payload }: Props) {
           />
           {payload.offers.length > 0 && (
             <span class="sub offers">
-              strong in the prompt:
+              {words.strongInPrompt}
               {payload.offers.map(({ id, label }) => (
                 <button key={id} type="button" class="link" onClick={() => state.addFeatures([id])}>
                   {plain(label || id, 40)}
@@ -84,7 +85,7 @@ function Row({ view, slider, mode, value }: RowProps) {
       </div>
       <Slider
         slot={slot}
-        label={`Strength of ${letter(slot)}`}
+        label={words.strengthOf(letter(slot))}
         value={(value - middle) / half}
         middle={0}
         half={1}
@@ -94,14 +95,14 @@ function Row({ view, slider, mode, value }: RowProps) {
       />
       <div class="num">{said}</div>
       <div class="sub hide-s">
-        {mode === "additive" && share > 0 && `of residual norm ${signed(Math.abs(value) * share, 2)}`}
+        {mode === "additive" && share > 0 && words.ofResidualNorm(signed(Math.abs(value) * share, 2))}
       </div>
       <button
         type="button"
         class="x"
         disabled={off}
-        aria-label={`Remove ${letter(slot)}`}
-        title="remove"
+        aria-label={words.removeFeature(letter(slot))}
+        title={words.remove}
         onClick={() => state.remove(id)}
       >
         ×

@@ -1,6 +1,7 @@
 // Undo and redo.
 import type { Payload } from "../payloads";
 import type { Picture } from "../picture";
+import * as common from "../words/common";
 
 export function Steps({ state }: { state: Picture<Payload> }) {
   const button = (type: "undo" | "redo", sign: string, name: string, title: string, depth: number) => (
@@ -17,8 +18,8 @@ export function Steps({ state }: { state: Picture<Payload> }) {
   );
   return (
     <>
-      {button("undo", "↶", "Undo", "Undo (Ctrl+Z)", state.undoDepth.value)}
-      {button("redo", "↷", "Redo", "Redo (Ctrl+Shift+Z)", state.redoDepth.value)}
+      {button("undo", "↶", common.undo, common.undoKeys, state.undoDepth.value)}
+      {button("redo", "↷", common.redo, common.redoKeys, state.redoDepth.value)}
     </>
   );
 }

@@ -7,6 +7,7 @@ import { fillOf, lookAt } from "../look";
 import type { HeatmapState, Side } from "../model";
 import { hue, letter } from "../palette";
 import type { View } from "../view";
+import * as words from "../words/heatmap";
 import { Editor } from "./editor";
 import { Lines } from "./lines";
 import { type Look, laneSize } from "./token";
@@ -175,10 +176,10 @@ export function Strip({ view }: { view: View }) {
       onKeyDown={key}
       onClick={choose}
     >
-      <Margin view={view} text={edited ? "before" : side === "after" ? "after" : ""} lanes={lanes} />
+      <Margin view={view} text={edited ? words.before : side === "after" ? words.after : ""} lanes={lanes} />
       <div class="strip" ref={top} />
-      {edited && <Margin view={view} text="after" lanes={lanes} />}
-      {edited && <div class="strip" ref={bottom} role="listbox" aria-label="Tokens after the edits" />}
+      {edited && <Margin view={view} text={words.after} lanes={lanes} />}
+      {edited && <div class="strip" ref={bottom} role="listbox" aria-label={words.tokensAfter} />}
     </div>
   );
 }

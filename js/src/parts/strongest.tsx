@@ -1,10 +1,13 @@
 // The strongest features at the selected token: bar after, tick before, "+" adds a lane.
 import { useSignal } from "@preact/signals";
+import { fill } from "../fill";
 import { activation, count, percent } from "../format";
 import { hue } from "../palette";
 import type { SiteView } from "../payloads";
 import { asText, draw, plain } from "../signs";
 import type { View } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/heatmap";
 import { Key } from "./key";
 
 const FEW = 6;
@@ -60,22 +63,19 @@ export function Strongest({ view }: { view: View }) {
   const rows = all.value ? entries : entries.slice(0, FEW);
   const most = Math.max(1e-9, ...entries.map((entry) => Math.max(entry.before, entry.after)));
   const x = (value: number) => `${Math.min(100, Math.max(0, (FULL * value) / most))}%`;
-  const error = site.error[token] ?? 0;
+  const text = plain(asText(draw(payload.tokens.text[token] ?? "", payload.tokens.kind[token] === 1 ? 1 : 0)), 40);
+  const active = site.active_after?.[token] ?? site.active[token] ?? 0;
   const now = site.error_after?.[token];
+  const error = percent(site.error[token] ?? 0) + (now === undefined ? "" : ` → ${percent(now)}`);
   return (
-    <section class="strongest" aria-label="Strongest features">
+    <section class="strongest" aria-label={words.strongest}>
       <h3>
-        Strongest at token {count(token)}{" "}
-        <span class="tk">
-          {plain(asText(draw(payload.tokens.text[token] ?? "", payload.tokens.kind[token] === 1 ? 1 : 0)), 40)}
-        </span>{" "}
+        {fill(words.strongestAt, { at: count(token), token: <span class="tk">{text}</span> })}{" "}
         <span class="sub">
-          · {plain(site.key)} · {count(site.active_after?.[token] ?? site.active[token] ?? 0)} of {count(site.width)}{" "}
-          active · error {percent(error)}
-          {now !== undefined && ` → ${percent(now)}`} of norm
+          · {plain(site.key)} · {words.activeAndError(active, site.width, error)}
         </span>
       </h3>
-      {entries.length === 0 && <p class="sub">No features are listed at this token.</p>}
+      {entries.length === 0 && <p class="sub">{words.noneListed}</p>}
       <div class="tf">
         {rows.map((entry) => (
           <Row key={entry.index} view={view} site={site} entry={entry} x={x} edited={site.strongest_after !== null} />
@@ -83,7 +83,7 @@ export function Strongest({ view }: { view: View }) {
       </div>
       {entries.length > FEW && (
         <button type="button" class="link more" onClick={() => (all.value = !all.value)}>
-          {all.value ? "fewer" : `${count(entries.length - FEW)} more`}
+          {all.value ? words.fewer : words.more(entries.length - FEW)}
         </button>
       )}
     </section>
@@ -121,7 +121,7 @@ function Row({
           <button
             type="button"
             class="keybutton"
-            aria-label={`Fill with ${name || id}`}
+            aria-label={words.fillWith(name || id)}
             onClick={() => state.setFill(id)}
           >
             <Key feature={chosen} hollow={chosen.scale === 0} />
@@ -130,8 +130,8 @@ function Row({
           <button
             type="button"
             class="plus"
-            aria-label={`Add ${name || id}`}
-            title="add a lane"
+            aria-label={words.add(name || id)}
+            title={common.addLane}
             onClick={() => state.addFeatures([id])}
           >
             +

@@ -3,6 +3,8 @@ import { siteParts, siteWith } from "../commands";
 import { letter } from "../palette";
 import { plain } from "../signs";
 import type { View } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/frame";
 import { Choose } from "./choose";
 import { Menu } from "./menu";
 import { Segments } from "./segments";
@@ -25,11 +27,11 @@ export function Site({ view }: { view: View }) {
   const Layers = layers.length > MAX_BUTTONS ? Choose : Segments;
   return (
     <>
-      <span class="i2">Site</span>
-      <Choose label="Stream" choices={streams} value={here.stream} set={(stream) => set({ stream })} />
+      <span class="i2">{words.site}</span>
+      <Choose label={words.stream} choices={streams} value={here.stream} set={(stream) => set({ stream })} />
       {layers.length > 0 && (
         <Layers
-          label="Layer"
+          label={words.layer}
           choices={layers.map((value) => ({ value, label: value }))}
           value={here.layer}
           set={(layer) => set({ layer })}
@@ -37,8 +39,8 @@ export function Site({ view }: { view: View }) {
       )}
       {names.length > 1 && (
         <Segments
-          label="Dictionary"
-          choices={names.map((value) => ({ value, label: value ? `@${plain(value, 40)}` : "main" }))}
+          label={words.dictionary}
+          choices={names.map((value) => ({ value, label: value ? `@${plain(value, 40)}` : words.main }))}
           value={here.name}
           set={(name) => set({ name })}
         />
@@ -52,13 +54,13 @@ function Fill({ view }: { view: View }) {
   const feature = state.features.value.find((other) => other.id === state.focused.value);
   const choices = [
     ...(feature ? [{ value: feature.id, label: letter(feature.slot), title: plain(feature.label || feature.id) }] : []),
-    { value: "error", label: "error", title: "share of the activation that the dictionary misses" },
-    { value: "surprise", label: "surprise", title: "−log p of each token, nats" },
+    { value: "error", label: words.error, title: words.errorTitle },
+    { value: "surprise", label: words.surprise, title: words.surpriseTitle },
   ];
   return (
     <span class="fillbar">
-      <span class="i2">Fill</span>
-      <Segments label="Fill" choices={choices} value={state.fill.value} set={state.setFill} />
+      <span class="i2">{words.fill}</span>
+      <Segments label={words.fill} choices={choices} value={state.fill.value} set={state.setFill} />
     </span>
   );
 }
@@ -73,7 +75,7 @@ export function Toolbar({ view }: { view: View }) {
       <Status view={view} />
       <span class="steps">
         <Steps state={state} />
-        <Menu view={view} label="⋯" name="Menu" bare full />
+        <Menu view={view} label="⋯" name={common.menu} bare full />
       </span>
     </div>
   );

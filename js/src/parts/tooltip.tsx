@@ -1,8 +1,9 @@
 // Value, position, id of the token under the pointer; it moves nothing and takes no clicks.
-import { activation, count, percent, probability } from "../format";
+import { activation, percent, probability } from "../format";
 import { letter } from "../palette";
 import { asText, draw, plain } from "../signs";
 import type { View } from "../view";
+import * as words from "../words/heatmap";
 
 /** What is said of a token, for the tooltip and for a screen reader. */
 export function describe(view: View, token: number): { head: string; values: string[] } {
@@ -19,13 +20,13 @@ export function describe(view: View, token: number): { head: string; values: str
     `${write(before ?? 0)}${after === undefined ? "" : ` → ${write(after)}`}`;
   const site = state.siteView.value;
   if (fill.value === "error" && site)
-    values.unshift(`error ${pair(site.error[token], site.error_after?.[token], percent)}`);
+    values.unshift(words.errorOf(pair(site.error[token], site.error_after?.[token], percent)));
   if (fill.value === "surprise") {
-    values.unshift(`surprise ${pair(payload.surprise[token], payload.surprise_after?.[token], probability)} nats`);
+    values.unshift(words.surpriseOf(pair(payload.surprise[token], payload.surprise_after?.[token], probability)));
   }
   const text = plain(asText(draw(payload.tokens.text[token] ?? "", payload.tokens.kind[token] === 1 ? 1 : 0)), 60);
   return {
-    head: `${text || "part of a character"} · token ${count(token)} · id ${payload.tokens.ids[token] ?? 0}`,
+    head: words.tokenAndId(text || words.partOfCharacter, token, payload.tokens.ids[token] ?? 0),
     values,
   };
 }

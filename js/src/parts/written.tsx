@@ -1,16 +1,18 @@
 // The texts beside each other: filled by the features, underlined where they differ from the base, with their numbers.
-import { activation, chance, count, probability, significant } from "../format";
+import { fill } from "../fill";
+import { activation, chance, probability, significant } from "../format";
 import { letter, ramp, step } from "../palette";
 import type { SteeringPayload, WrittenText } from "../payloads";
 import { drawAll, plain } from "../signs";
 import { type BaseView, disabledReason } from "../view";
 import type { SteeringState } from "../views/steering";
+import * as words from "../words/steering";
 import { Segments } from "./segments";
 
 const NAMES: ReadonlyMap<string, string> = new Map([
-  ["base", "Base"],
-  ["steered", "Steered"],
-  ["frozen", "Attention frozen"],
+  ["base", words.base],
+  ["steered", words.steered],
+  ["frozen", words.attentionFrozen],
 ]);
 
 interface Props {
@@ -51,10 +53,10 @@ export function Columns({ view, payload, panel = false }: Props) {
               <Column payload={payload} text={control} busy={state.working} panel={panel}>
                 {controls.length > 1 && (
                   <Segments
-                    label="Control"
+                    label={words.control}
                     choices={[
-                      { value: "direction", label: "direction" },
-                      { value: "feature", label: "feature" },
+                      { value: "direction", label: words.direction },
+                      { value: "feature", label: words.feature },
                     ]}
                     value={control.role}
                     set={state.setControl}
@@ -63,7 +65,7 @@ export function Columns({ view, payload, panel = false }: Props) {
               </Column>
             ) : (
               <h3>
-                Control <span class="sub">{state.working ? "follows" : "not written"}</span>
+                {words.control} <span class="sub">{state.working ? words.follows : words.notWritten}</span>
               </h3>
             )}
           </div>
@@ -72,28 +74,28 @@ export function Columns({ view, payload, panel = false }: Props) {
       <div class="legend marks">
         {first && (
           <span>
-            activation of {letter(first.slot)} 0
-            <span class="sw1">
-              {[1, 2, 3, 4, 5, 6, 7].map((n) => (
-                <i key={n} class={ramp(first.slot, n)} />
-              ))}
-            </span>
-            {activation(first.maximum)}, read without the edit
+            {fill(words.activationScale, {
+              feature: letter(first.slot),
+              ramp: (
+                <span class="sw1">
+                  {[1, 2, 3, 4, 5, 6, 7].map((n) => (
+                    <i key={n} class={ramp(first.slot, n)} />
+                  ))}
+                </span>
+              ),
+              maximum: activation(first.maximum),
+            })}
           </span>
         )}
-        {moved && (
-          <span>
-            <span class="df">word</span> differs from base
-          </span>
-        )}
+        {moved && <span>{fill(words.differsFromBase, { word: <span class="df">{words.word}</span> })}</span>}
         {panel && moved && (
           <>
-            {payload.target_name && <span>effect: probability of {plain(payload.target_name, 120)}</span>}
-            <span>means over one text each</span>
-            <span>error term {payload.context.error}</span>
+            {payload.target_name && <span>{words.effectIsProbabilityOf(plain(payload.target_name, 120))}</span>}
+            <span>{words.meansOverOneText}</span>
+            <span>{words.errorTermOf(payload.context.error)}</span>
           </>
         )}
-        {!panel && payload.tokens_per_second > 0 && <span>{count(payload.tokens_per_second)} tokens/s</span>}
+        {!panel && payload.tokens_per_second > 0 && <span>{words.tokensPerSecond(payload.tokens_per_second)}</span>}
         <span class="sp" />
         {moved && !off && !panel && (
           <button
@@ -102,7 +104,7 @@ export function Columns({ view, payload, panel = false }: Props) {
             aria-pressed={state.draft.value.frozen}
             onClick={() => state.want({ frozen: !state.draft.value.frozen })}
           >
-            {state.draft.value.frozen ? "hide frozen attention" : "compare with frozen attention"}
+            {state.draft.value.frozen ? words.hideFrozen : words.compareFrozen}
           </button>
         )}
       </div>
@@ -123,7 +125,7 @@ interface ColumnProps {
 function Column({ payload, text, busy, panel, children }: ColumnProps) {
   const { role, note, tokens, n_prompt, differs, finished } = text;
   const drawn = drawAll(tokens);
-  const name = panel && role === "steered" ? "After the edits" : (NAMES.get(role) ?? "Control");
+  const name = panel && role === "steered" ? words.afterTheEdits : (NAMES.get(role) ?? words.control);
   return (
     <div class="column" role="group" aria-label={name}>
       <h3>
@@ -144,7 +146,7 @@ function Column({ payload, text, busy, panel, children }: ColumnProps) {
               {gap && " "}
               <span
                 class={names.filter(Boolean).join(" ")}
-                title={level ? `${letter(slot)} ${activation(value)} at position ${i}` : undefined}
+                title={level ? words.atPosition(letter(slot), activation(value), i) : undefined}
               >
                 {runs.map((run, r) =>
                   run.kind === "text" ? (
@@ -161,7 +163,7 @@ function Column({ payload, text, busy, panel, children }: ColumnProps) {
           );
         })}
         {!finished && busy && <span class="caret" aria-hidden="true" />}
-        {finished === "cancelled" && <span class="sub"> stopped</span>}
+        {finished === "cancelled" && <span class="sub"> {words.wasStopped}</span>}
       </div>
       <Numbers text={text} />
     </div>
@@ -173,17 +175,17 @@ function Numbers({ text }: { text: WrittenText }) {
     <div class="ms">
       {text.effect !== null && (
         <span>
-          <b>{chance(text.effect)}</b> <span class="sub">effect</span>
+          <b>{chance(text.effect)}</b> <span class="sub">{words.effect}</span>
         </span>
       )}
       {text.kl !== null && text.role !== "base" && (
         <span>
-          <b>{probability(text.kl)}</b> <span class="sub">KL</span>
+          <b>{probability(text.kl)}</b> <span class="sub">{words.kl}</span>
         </span>
       )}
       {text.perplexity !== null && (
         <span>
-          <b>{significant(text.perplexity)}</b> <span class="sub">perplexity</span>
+          <b>{significant(text.perplexity)}</b> <span class="sub">{words.perplexity}</span>
         </span>
       )}
     </div>

@@ -1,11 +1,13 @@
 // What is asked of a table: words, two texts, bounds of statistics; each a word that can be taken away.
 import { useSignal } from "@preact/signals";
+import { fill } from "../fill";
 import { count } from "../format";
 import { hue, letter } from "../palette";
 import { Segments } from "../parts/segments";
 import type { FeatureTablePayload } from "../payloads";
 import { plain } from "../signs";
 import type { TableView } from "../views/featuretable";
+import * as words from "../words/table";
 import { above, bounds, titleOf } from "./cells";
 
 interface Props {
@@ -51,24 +53,24 @@ export function Search({ view, payload }: Props) {
     if (pair.value) state.want({ query: "" });
     else state.want({ here: "", there: "" });
   };
-  const words = payload.words === "promotes" ? "tokens it promotes" : "tokens it fires on";
+  const sought = payload.words === "promotes" ? words.promoted : words.firesOn;
   return (
     <>
       <span class="fields">
         {contrast ? (
           <>
-            <Field view={view} name="here" label="A text where it fires" />
-            <Field view={view} name="there" label="A text where it does not" />
+            <Field view={view} name="here" label={words.textWhereItFires} />
+            <Field view={view} name="there" label={words.textWhereNot} />
           </>
         ) : (
-          <Field view={view} name="query" label={`Words of labels, examples, ${words}; or a number`} />
+          <Field view={view} name="query" label={words.wordsOf(sought)} />
         )}
       </span>
       <Segments
-        label="Search by"
+        label={words.searchBy}
         choices={[
-          { value: "words", label: "words" },
-          { value: "contrast", label: "fires here, not there" },
+          { value: "words", label: words.byWords },
+          { value: "contrast", label: words.byTexts },
         ]}
         value={contrast ? "contrast" : "words"}
         set={set}
@@ -77,50 +79,45 @@ export function Search({ view, payload }: Props) {
   );
 }
 
+/** How many fit, of how many. */
+function Fits({ view, payload, any }: Props & { any: boolean }) {
+  const n = <b>{count(view.state.n.value)}</b>;
+  const total = count(payload.n_features);
+  if (!view.state.live.value) {
+    const rows = count(payload.rows.index.length);
+    return <span class="fits">{fill(words.fittingInPage, { n, rows, total })}</span>;
+  }
+  return <span class="fits">{any ? <>{fill(words.fitting, { n, total })} </> : words.inAll(payload.n_features)}</span>;
+}
+
 /** How many fit, and what they had to; each condition goes by a click. */
 export function Conditions({ view, payload }: Props) {
   const { state } = view;
   const { query, here, there, filters } = state.asked.value;
   const texts = [
-    ["query", query, "“"],
-    ["here", here, "fires in “"],
-    ["there", there, "not in “"],
+    ["query", query, words.quoted],
+    ["here", here, words.firesIn],
+    ["there", there, words.notIn],
   ] as const;
   const asked = texts.filter(([, text]) => text.trim() !== "");
   const any = asked.length + filters.length > 0;
   const isPlace = (name: string) => state.statistic(name)?.unit === "place";
   return (
     <div class="conditions">
-      <span class="fits">
-        {state.live.value ? (
-          <>
-            {any && (
-              <>
-                <b>{count(state.n.value)}</b> of{" "}
-              </>
-            )}
-            {count(payload.n_features)} {any ? "" : "features"}
-          </>
-        ) : (
-          <>
-            <b>{count(state.n.value)}</b> of {count(payload.rows.index.length)} rows in this page,{" "}
-            {count(payload.n_features)} features in all
-          </>
-        )}
-      </span>
-      {asked.map(([name, text, before]) => (
-        <button key={name} type="button" class="btn" title="take away" onClick={() => state.want({ [name]: "" })}>
-          {`${before}${plain(text, 40)}”`} <span aria-hidden="true">×</span>
+      <Fits view={view} payload={payload} any={any} />
+      {asked.map(([name, text, say]) => (
+        <button key={name} type="button" class="btn" title={words.takeAway} onClick={() => state.want({ [name]: "" })}>
+          {say(plain(text, 40))} <span aria-hidden="true">×</span>
         </button>
       ))}
       {filters.some(({ name }) => isPlace(name)) && (
         <button
           type="button"
           class="btn"
-          title="take away"
+          title={words.takeAway}
           onClick={() => state.want({ filters: filters.filter(({ name }) => !isPlace(name)) })}
         >
-          region of the map <span aria-hidden="true">×</span>
+          {words.region} <span aria-hidden="true">×</span>
         </button>
       )}
       {filters.map((filter) => {
@@ -132,7 +129,7 @@ export function Conditions({ view, payload }: Props) {
               key={filter.name}
               type="button"
               class="btn"
-              title="take away"
+              title={words.takeAway}
               onClick={() => state.bound(filter.name, null, null)}
             >
               {titleOf(statistic)} {bounds(filter, statistic)} <span aria-hidden="true">×</span>
@@ -142,7 +139,7 @@ export function Conditions({ view, payload }: Props) {
       })}
       {any && (
         <button type="button" class="plain" onClick={() => state.want({ query: "", here: "", there: "", filters: [] })}>
-          clear
+          {words.clear}
         </button>
       )}
       <More view={view} payload={payload} />
@@ -188,12 +185,12 @@ function More({ view, payload }: Props) {
       }}
     >
       <button type="button" class="plain" aria-expanded={open.value} onClick={() => (open.value = !open.value)}>
-        + statistic
+        {words.addStatistic}
       </button>
       {open.value && (
         <form
           class="pop"
-          aria-label="Sort or filter by a statistic"
+          aria-label={words.sortOrFilter}
           onSubmit={(event) => {
             event.preventDefault();
             state.bound(statistic.name, read(low.value), read(high.value));
@@ -203,7 +200,7 @@ function More({ view, payload }: Props) {
         >
           <span class="seg choose">
             <select
-              aria-label="Statistic"
+              aria-label={words.statistic}
               value={statistic.name}
               onChange={(event) => {
                 name.value = event.currentTarget.value;
@@ -219,10 +216,10 @@ function More({ view, payload }: Props) {
             </select>
             <span aria-hidden="true">▾</span>
           </span>
-          {bound(low, "from")}
-          {bound(high, "to")}
+          {bound(low, words.from)}
+          {bound(high, words.to)}
           <button type="submit" class="btn">
-            Filter
+            {words.filter}
           </button>
           <button
             type="button"
@@ -232,7 +229,7 @@ function More({ view, payload }: Props) {
               open.value = false;
             }}
           >
-            Sort
+            {words.sort}
           </button>
         </form>
       )}
@@ -248,14 +245,14 @@ function Chosen({ view }: { view: TableView }) {
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(ids.join("\n"));
-      view.said.value = "Ids copied";
+      view.said.value = words.idsCopied;
     } catch {
-      view.said.value = "The browser does not let this page copy.";
+      view.said.value = words.cannotCopy;
     }
   };
   return (
     <span class="chosen">
-      <span class="sub">{count(ids.length)} chosen</span>
+      <span class="sub">{words.chosen(ids.length)}</span>
       {state.chosen.value.map(
         (id, slot) =>
           id && (
@@ -264,8 +261,8 @@ function Chosen({ view }: { view: TableView }) {
               type="button"
               class={`keybutton picked ${hue(slot)}`}
               disabled={!state.canOpen(id)}
-              title={`open ${plain(id, 60)}`}
-              aria-label={`Open ${letter(slot)}, ${plain(id, 60)}`}
+              title={words.open(plain(id, 60))}
+              aria-label={words.openLetter(letter(slot), plain(id, 60))}
               onClick={() => state.open(id)}
             >
               {letter(slot)}
@@ -273,10 +270,10 @@ function Chosen({ view }: { view: TableView }) {
           ),
       )}
       <button type="button" class="btn" onClick={copy}>
-        Copy ids
+        {words.copyIds}
       </button>
       <button type="button" class="plain" onClick={() => state.choose([])}>
-        drop
+        {words.drop}
       </button>
     </span>
   );

@@ -2,8 +2,7 @@
 import { count, probability, share, signed, significant } from "../format";
 import type { FeatureTablePayload, Statistic, TableFilter } from "../payloads";
 import { plain } from "../signs";
-
-const MATCHES = ["", "examples", "fires on", "promotes", "label"];
+import * as words from "../words/table";
 
 /** A statistic of one feature; shares without the sign, which stands above the column. */
 export function number(value: number | null, { unit }: Statistic): string {
@@ -11,7 +10,7 @@ export function number(value: number | null, { unit }: Statistic): string {
   if (unit === "share") return share(value).replace(" %", "");
   if (unit === "score") return probability(value);
   if (unit === "count") return count(value);
-  if (unit === "match") return MATCHES[value] ?? "";
+  if (unit === "match") return words.matches[value] ?? "";
   return Math.abs(value) >= 1 || value === 0 ? signed(value, 1) : significant(value, 2);
 }
 

@@ -1,11 +1,12 @@
 // How a statistic is spread: bars that are brushed to filter the rows.
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { count, plural } from "../format";
 import { type Frame, Plot } from "../parts/plot";
 import type { Statistic, TableChart, TableFilter } from "../payloads";
 import { type Axis, linear, logarithmic, shareLabel, tickLabel } from "../scale";
 import type { TableView } from "../views/featuretable";
+import * as common from "../words/common";
+import * as words from "../words/table";
 import { bounds, titleOf } from "./cells";
 import { CLICK, HEIGHT, useDrag } from "./drag";
 
@@ -46,17 +47,19 @@ export function Spread({ view, chart, statistic }: ChartProps) {
   if (n === 0) return null;
   const axis = axisOf(edges[0] as number, edges[n] as number, log);
   const most = counts.reduce((a, b) => Math.max(a, b), 0);
-  const describe = (bar: number) =>
-    `${name} ${bounds({ name: "", low: edges[bar] as number, high: edges[bar + 1] as number }, statistic)}: ${count(chart.fit[bar] as number)} of ${plural(counts[bar] as number, "feature")}`;
+  const describe = (bar: number) => {
+    const range = bounds({ name: "", low: edges[bar] as number, high: edges[bar + 1] as number }, statistic);
+    return words.barOf(name, range, chart.fit[bar] as number, counts[bar] as number);
+  };
   const at = cursor.value;
   const note = [
-    statistic.unit === "share" ? "share of tokens" : "",
-    log ? "log" : "",
-    outside ? `${count(outside)} dead not shown` : "",
+    statistic.unit === "share" ? words.shareOfTokens : "",
+    log ? common.log : "",
+    outside ? words.dead(outside) : "",
   ];
   const key = (event: KeyboardEvent) => {
     if (event.key !== "Enter" || at === null) return;
-    if (mark.current === null) view.said.value = "From here. Enter again where it ends.";
+    if (mark.current === null) view.said.value = words.fromHere;
     else set(mark.current, at, false);
     mark.current = mark.current === null ? at : null;
     event.preventDefault();
@@ -83,10 +86,10 @@ export function Spread({ view, chart, statistic }: ChartProps) {
         tickX={statistic.unit === "share" ? shareLabel : tickLabel}
         tickY={tickLabel}
         height={HEIGHT}
-        summary={`${name} of ${plural(
+        summary={words.spreadOf(
+          name,
           counts.reduce((a, b) => a + b, 0),
-          "feature",
-        )}. Arrow keys read it, Enter marks where a filter begins and ends.`}
+        )}
         points={n}
         cursor={cursor}
         describe={describe}
@@ -98,7 +101,7 @@ export function Spread({ view, chart, statistic }: ChartProps) {
             <>
               <path class="every" d={bars(counts, drawn)} />
               <path class="fitting" d={bars(chart.fit, drawn)} />
-              {filter && <Bounds frame={drawn} axis={axis} filter={filter} words={bounds(filter, statistic)} />}
+              {filter && <Bounds frame={drawn} axis={axis} filter={filter} text={bounds(filter, statistic)} />}
             </>
           );
         }}
@@ -107,7 +110,7 @@ export function Spread({ view, chart, statistic }: ChartProps) {
   );
 }
 
-function Bounds({ frame, axis, filter, words }: { frame: Frame; axis: Axis; filter: TableFilter; words: string }) {
+function Bounds({ frame, axis, filter, text }: { frame: Frame; axis: Axis; filter: TableFilter; text: string }) {
   const inside = (bound: number) => frame.x(Math.min(axis.high, Math.max(axis.low, bound)));
   const xs = [filter.low, filter.high].flatMap((bound) => (bound === null ? [] : [inside(bound)]));
   const middle = xs.reduce((a, b) => a + b, 0) / Math.max(1, xs.length);
@@ -120,7 +123,7 @@ function Bounds({ frame, axis, filter, words }: { frame: Frame; axis: Axis; filt
         </g>
       ))}
       <text x={middle} y={4} text-anchor="middle">
-        {words}
+        {text}
       </text>
     </g>
   );

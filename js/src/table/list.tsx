@@ -7,6 +7,8 @@ import { shown as word } from "../parts/predictions";
 import type { FeatureTablePayload } from "../payloads";
 import { plain } from "../signs";
 import type { TableView } from "../views/featuretable";
+import * as common from "../words/common";
+import * as words from "../words/table";
 import { above, type Layout, layout, number } from "./cells";
 import { statisticOf } from "./here";
 import type { Row } from "./rows";
@@ -105,14 +107,14 @@ export function List({ view, payload, width }: { view: TableView; payload: Featu
       style={{ ...style, height: `${height + (shape.narrow ? 0 : HEAD)}px` }}
       role="grid"
       tabIndex={0}
-      aria-label={`Features of ${plain(payload.site, 60)}`}
+      aria-label={words.featuresOf(plain(payload.site, 60))}
       aria-rowcount={n + 1}
       aria-activedescendant={places.includes(active.value) ? `row-${active.value}` : undefined}
       onScroll={(event) => look(scroller.moved(event.currentTarget.scrollTop))}
       onKeyDown={key}
       onClick={click}
     >
-      <Head view={view} shape={shape} words={payload.words} sort={sort} descending={descending} />
+      <Head view={view} shape={shape} said={payload.words} sort={sort} descending={descending} />
       <div class="space" role="presentation" style={{ height: `${scroller.space}px` }}>
         {places.map((place) => (
           <Line
@@ -131,17 +133,18 @@ export function List({ view, payload, width }: { view: TableView; payload: Featu
   );
 }
 
-const nameOf = ({ rows, at }: Row): string => plain(rows.label[at] || `feature ${rows.index[at]}`, 80);
+const nameOf = ({ rows, at }: Row): string => plain(rows.label[at] || words.feature(rows.index[at] as number), 80);
 
 interface HeadProps {
   view: TableView;
   shape: Layout;
-  words: string;
+  /** What stands above the words of a feature. */
+  said: string;
   sort: string;
   descending: boolean;
 }
 
-function Head({ view, shape, words, sort, descending }: HeadProps) {
+function Head({ view, shape, said, sort, descending }: HeadProps) {
   const heads = shape.columns.map((column) => (
     <span
       key={column.name}
@@ -154,7 +157,7 @@ function Head({ view, shape, words, sort, descending }: HeadProps) {
         type="button"
         tabIndex={-1}
         class={column.name === sort ? "plain on" : "plain"}
-        title={`sort by ${above(column)}`}
+        title={words.sortBy(above(column))}
         onClick={() => view.state.sortBy(column.name)}
       >
         {above(column)}
@@ -165,23 +168,23 @@ function Head({ view, shape, words, sort, descending }: HeadProps) {
   return (
     <div class={shape.narrow ? "thead hear" : "thead"} role="row" tabIndex={-1} aria-rowindex={1}>
       <span role="columnheader" tabIndex={-1}>
-        <span class="hear">chosen</span>
+        <span class="hear">{words.chosenColumn}</span>
       </span>
       <span role="columnheader" tabIndex={-1}>
-        feature
+        {words.featureColumn}
       </span>
       <span role="columnheader" tabIndex={-1}>
-        label
+        {words.labelColumn}
       </span>
       {heads[0]}
       {shape.bars && (
         <span role="columnheader" tabIndex={-1}>
-          activations
+          {words.activationsColumn}
         </span>
       )}
       {heads.slice(1)}
       <span role="columnheader" tabIndex={-1} class="said">
-        {plain(words, 20)}
+        {plain(said, 20)}
       </span>
     </div>
   );
@@ -216,7 +219,7 @@ function Line({ view, payload, shape, place, row, top, active }: LineProps) {
   const slot = state.chosen.value.indexOf(id);
   const label = rows.label[at] ?? "";
   const each = rows.words.length / rows.index.length;
-  const words = rows.words.slice(at * each, (at + 1) * each).filter(Boolean);
+  const tokens = rows.words.slice(at * each, (at + 1) * each).filter(Boolean);
   const cells = shape.columns.map((column) => {
     const value = statisticOf(payload, rows, at, column.name);
     return (
@@ -245,7 +248,7 @@ function Line({ view, payload, shape, place, row, top, active }: LineProps) {
           class={slot >= 0 ? `keybutton ${hue(slot)} picked` : "keybutton"}
           tabIndex={-1}
           aria-pressed={slot >= 0}
-          aria-label={`${slot >= 0 ? "Drop" : "Choose"} ${nameOf(row)}`}
+          aria-label={slot >= 0 ? words.dropRow(nameOf(row)) : words.chooseRow(nameOf(row))}
           onClick={(event) => {
             event.stopPropagation();
             state.toggle(id);
@@ -263,17 +266,17 @@ function Line({ view, payload, shape, place, row, top, active }: LineProps) {
         class={label ? "clip lab" : "clip q"}
         title={label ? plain(label) : undefined}
       >
-        {label ? plain(label) : "no label yet"}
+        {label ? plain(label) : common.noLabelYet}
       </span>
       {cells[0]}
       {shape.bars && (
-        <span role="gridcell" tabIndex={-1} aria-label="histogram of activations">
+        <span role="gridcell" tabIndex={-1} aria-label={words.histogram}>
           <Bars heights={rows.bars.data.subarray(at * rows.bars.columns, (at + 1) * rows.bars.columns)} />
         </span>
       )}
       {cells.slice(1)}
       <span role="gridcell" tabIndex={-1} class="tk clip said">
-        {words.map((token) => word(token).trim()).join(" ")}
+        {tokens.map((token) => word(token).trim()).join(" ")}
       </span>
     </div>
   );

@@ -4,6 +4,8 @@ import { bytesOf, decode } from "../decode";
 import { ROWS } from "../kinds/table";
 import type { TableRows } from "../payloads";
 import type { Failure, Requests } from "../requests";
+import * as common from "../words/common";
+import * as words from "../words/table";
 
 /** One row: where it stands in the record that holds it. */
 export interface Row {
@@ -61,7 +63,7 @@ export class RowStore {
       // Rows of an order that has gone are not shown under the places of another.
       if (rows.order === this.#order && rows.start === chunk * CHUNK) this.#keep(chunk, rows);
     } catch (failure) {
-      if (order === this.#order && (failure as Failure).what !== "Stopped.") {
+      if (order === this.#order && (failure as Failure).what !== common.stopped) {
         this.requests.failure.value = failureOf(failure);
         this.#asking = false;
         return;
@@ -97,4 +99,4 @@ export class RowStore {
 const failureOf = (failure: unknown): Failure =>
   typeof (failure as Failure).what === "string"
     ? (failure as Failure)
-    : { what: failure instanceof Error ? failure.message : String(failure), todo: "Scroll on, or run the cell again." };
+    : { what: failure instanceof Error ? failure.message : String(failure), todo: words.scrollOn };

@@ -1,13 +1,14 @@
 // Two statistics against each other, a dot a feature: the scores, and the decoder map; a drag filters the rows.
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { count, plural, probability } from "../format";
+import { probability } from "../format";
 import { hue, letter } from "../palette";
 import { type Frame, Plot } from "../parts/plot";
 import type { Statistic, TablePoints } from "../payloads";
 import { type Axis, tickLabel } from "../scale";
 import { plain } from "../signs";
 import type { TableView } from "../views/featuretable";
+import * as words from "../words/table";
 import { titleOf } from "./cells";
 import { CLICK, HEIGHT, useDrag } from "./drag";
 
@@ -79,7 +80,7 @@ function Cloud({ view, points, x, y, heading, hint, summary, describe, choose, c
     }
     return best;
   };
-  const some = points.total > n ? `${count(n)} of ${count(points.total)} drawn` : hint;
+  const some = points.total > n ? words.drawn(n, points.total) : hint;
   return (
     <div
       class="chart brushed"
@@ -100,7 +101,7 @@ function Cloud({ view, points, x, y, heading, hint, summary, describe, choose, c
         tickX={tickLabel}
         tickY={tickLabel}
         height={HEIGHT}
-        summary={`${summary} Arrow keys read them, Enter opens one.`}
+        summary={words.readByKeys(summary)}
         points={n}
         cursor={cursor}
         describe={describe}
@@ -139,7 +140,7 @@ function Cloud({ view, points, x, y, heading, hint, summary, describe, choose, c
 /** "feature 17", with its label where it has one. */
 function name(points: TablePoints, i: number): string {
   const label = points.label[i];
-  return `feature ${points.index[i]}${label ? ` ${plain(label, 40)}` : ""}`;
+  return words.feature(points.index[i] as number) + (label ? ` ${plain(label, 40)}` : "");
 }
 
 const UNIT: Axis = { low: 0, high: 1, log: false, ticks: [0, HALF, 1] };
@@ -174,9 +175,9 @@ export function Scatter({ view, points, x, y }: ScatterProps) {
         points={points}
         x={UNIT}
         y={UNIT}
-        heading="What it reads, what it says"
-        hint="drag a corner to choose"
-        summary={`${titleOf(y)} score over ${titleOf(x)} score of ${plural(points.index.length, "feature")}.`}
+        heading={words.scoresHeading}
+        hint={words.dragCorner}
+        summary={words.scoresOf(titleOf(y), titleOf(x), points.index.length)}
         describe={describe}
         choose={choose}
         click={click}
@@ -189,20 +190,20 @@ export function Scatter({ view, points, x, y }: ScatterProps) {
         over={(drawn) => (
           <>
             <text class="word" x={drawn.x(0) + 6} y={drawn.y(1) + 12}>
-              says
+              {words.says}
             </text>
             <text class={both ? "word on" : "word"} x={drawn.x(1) - 6} y={drawn.y(1) + 12} text-anchor="end">
-              reads and says
+              {words.readsAndSays}
             </text>
             <text class="word" x={drawn.x(1) - 6} y={drawn.y(0) - 6} text-anchor="end">
-              reads
+              {words.reads}
             </text>
           </>
         )}
       />
       <div class="sub axes">
-        <span>{titleOf(y)} score ↑</span>
-        <span>{titleOf(x)} score →</span>
+        <span>{words.scoreUp(titleOf(y))}</span>
+        <span>{words.scoreRight(titleOf(x))}</span>
       </div>
     </div>
   );
@@ -243,9 +244,9 @@ export function DecoderMap({ view, points, x, y }: ScatterProps) {
       points={points}
       x={ax}
       y={ay}
-      heading="Decoder map"
-      hint="like directions lie together; drag to choose, click to open"
-      summary={`Map of the decoder directions of ${plural(points.index.length, "feature")}.`}
+      heading={words.decoderMap}
+      hint={words.mapHint}
+      summary={words.mapOf(points.index.length)}
       describe={(i) => name(points, i)}
       choose={choose}
       click={click}

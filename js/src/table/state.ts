@@ -5,6 +5,8 @@ import type { Host } from "../mount";
 import { PageModel } from "../page";
 import type { FeatureTablePayload, Statistic, TableFilter } from "../payloads";
 import { type AnyModel, type Followed, Picture, words } from "../picture";
+import * as common from "../words/common";
+import * as said from "../words/table";
 import { arrange } from "./here";
 import { type Row, RowStore } from "./rows";
 
@@ -199,14 +201,11 @@ export class TableState extends Picture<FeatureTablePayload> {
     else if (this.#ref !== ref || !this.opened.value) {
       this.#ref = ref;
       try {
-        if (!this.host) throw new Error("no host");
+        if (!this.host) throw new Error(said.noHost);
         const model = await this.host.getModel(ref);
         if (this.#ref === ref && words(this.model.get("_dashboard")) === ref) this.opened.value = model;
       } catch {
-        this.requests.failure.value = {
-          what: "The dashboard of this feature did not arrive.",
-          todo: "Go back and open it again, or show view.dashboard in a cell.",
-        };
+        this.requests.failure.value = { what: common.dashboardMissing, todo: said.openAgain };
       }
     }
   }

@@ -4,13 +4,11 @@ import { Bar } from "../circuit/bar";
 import { Acts, Connections } from "../circuit/connections";
 import { Effect, NextWords } from "../circuit/effect";
 import { Graph } from "../circuit/graph";
-import { KEYS } from "../circuit/keys";
 import { Legend } from "../circuit/legend";
 import { type CircuitPart, CircuitState } from "../circuit/state";
 import { Subgraph } from "../circuit/subgraph";
 import { NodeTable } from "../circuit/table";
 import { type CircuitView, makeView } from "../circuit/view";
-import { probability, significant } from "../format";
 import type { Draw } from "../mount";
 import { Foot } from "../parts/foot";
 import { Frame, type OwnKey } from "../parts/frame";
@@ -18,6 +16,8 @@ import { Inner } from "../parts/inner";
 import { Failed } from "../parts/status";
 import type { AnyModel } from "../picture";
 import { plain } from "../signs";
+import * as words from "../words/circuit";
+import * as common from "../words/common";
 
 /** The view, with what draws a dashboard inside it; a page has no model to open one from. */
 export const circuitGraph =
@@ -41,9 +41,9 @@ function Panel({ view, part }: { view: CircuitView; part: CircuitPart }) {
   const drawn = payload && payload.nodes.id.length > 0;
   const n = state.selected.value;
   return (
-    <Frame view={view} keys={KEYS} onKey={keyOf(view)} wide bare>
+    <Frame view={view} keys={words.keys} onKey={keyOf(view)} wide bare>
       <Failed view={view} />
-      {!drawn && !state.failure.value && <p class="em">Tracing the circuit …</p>}
+      {!drawn && !state.failure.value && <p class="em">{words.tracing}</p>}
       {drawn && (
         <div class={`${state.drained.value ? "drained " : ""}${part.wide.value ? "talk" : ""}`}>
           <div>
@@ -89,13 +89,7 @@ function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw
     document.addEventListener("fullscreenchange", left, { signal: view.signal });
   }, []);
   return (
-    <Frame
-      view={view}
-      keys={KEYS}
-      note="Letters act while the graph has focus. Drag to move, Ctrl and click to pin, Shift and click to choose several."
-      onKey={keyOf(view)}
-      wide
-    >
+    <Frame view={view} keys={words.keys} note={words.keysNote} onKey={keyOf(view)} wide>
       {payload && <Bar view={view} payload={payload} />}
       <Failed view={view} />
       {payload && (
@@ -132,10 +126,10 @@ function CircuitGraph({ view, dashboard }: { view: CircuitView; dashboard?: Draw
         <Foot view={view} editable>
           {payload && (
             <>
-              <span>replacement {probability(payload.replacement)}</span>
-              <span>completeness {probability(payload.completeness)}</span>
-              <span>error share {probability(1 - payload.completeness)}</span>
-              {payload.residual > 0 && <span>additivity residual {significant(payload.residual)}</span>}
+              <span>{words.replacement(payload.replacement)}</span>
+              <span>{words.completeness(payload.completeness)}</span>
+              <span>{words.errorShare(1 - payload.completeness)}</span>
+              {payload.residual > 0 && <span>{words.residual(payload.residual)}</span>}
               {payload.note && <span>{plain(payload.note, 200)}</span>}
             </>
           )}
@@ -150,7 +144,7 @@ function Opened({ view, model, draw }: { view: CircuitView; model: AnyModel; dra
   const back = useRef<HTMLButtonElement>(null);
   useEffect(() => back.current?.focus(), []);
   return (
-    <section class="inner" aria-label="Dashboard">
+    <section class="inner" aria-label={common.dashboard}>
       <button
         type="button"
         class="btn"
@@ -160,7 +154,7 @@ function Opened({ view, model, draw }: { view: CircuitView; model: AnyModel; dra
           view.focus("graph");
         }}
       >
-        Close the dashboard
+        {common.closeDashboard}
       </button>
       <Inner model={model} draw={draw} root={view.root} />
     </section>

@@ -15,6 +15,8 @@ import type { ComparePayload } from "../payloads";
 import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, makeBaseView } from "../view";
+import * as common from "../words/common";
+import * as said from "../words/compare";
 import { heatmapWith } from "./heatmap";
 
 const half = heatmapWith(undefined, true);
@@ -76,14 +78,14 @@ export class CompareState extends Picture<ComparePayload> {
       const models: AnyModel[] = [];
       for (const name of ["_left", "_right"]) {
         const model = await this.host?.getModel(words(this.model.get(name)));
-        if (!model) throw new Error("no heatmap");
+        if (!model) throw new Error();
         models.push(model);
       }
       if (!this.#ended.signal.aborted) this.#draw(models);
     } catch {
       this.requests.failure.value = {
-        what: "The two heatmaps did not arrive.",
-        todo: "Run the cell again, or show view.left and view.right.",
+        what: said.heatmapsMissing,
+        todo: said.runAgainOrShowSides,
       };
     }
   }
@@ -93,7 +95,7 @@ export class CompareState extends Picture<ComparePayload> {
       const el = document.createElement("div");
       const drawn = half(model, el, this.#ended.signal);
       const state = drawn.state as unknown as HeatmapState;
-      state.place = ` of ${LETTERS[side]}`;
+      state.place = said.ofSide(LETTERS[side] as string);
       render(drawn.element, el);
       return { state, el };
     });
@@ -172,7 +174,7 @@ function Compare({ view }: { view: CompareView }) {
       <Edge view={view} />
       <div class="sides">
         {LETTERS.map((letter, side) => (
-          <section key={letter} aria-label={`Side ${letter}`}>
+          <section key={letter} aria-label={said.side(letter)}>
             <h2>
               {letter} <span class="i2">{payload && plain(side ? payload.name_b : payload.name_a, 200)}</span>
             </h2>
@@ -183,13 +185,19 @@ function Compare({ view }: { view: CompareView }) {
       <Failed view={view} />
       {payload && <Differences view={view} payload={payload} />}
       <Foot view={view}>
-        <span>error term {payload?.context.error}</span>
-        <span>{plain(payload?.context.propagation ?? "")} propagation</span>
-        <span>seed {payload?.context.seed}</span>
-        <Working view={view} stale="showing the comparison before your last edit" />
+        <span>
+          {common.errorTerm} {payload?.context.error}
+        </span>
+        <span>
+          {plain(payload?.context.propagation ?? "")} {common.propagation}
+        </span>
+        <span>
+          {common.seed} {payload?.context.seed}
+        </span>
+        <Working view={view} stale={said.staleComparison} />
       </Foot>
       <div class="hear" role="status" aria-live="polite">
-        {payload && `Pair ${state.pair.value + 1} of ${payload.left_token.length}.`}
+        {payload && said.pairAt(state.pair.value + 1, payload.left_token.length)}
       </div>
     </div>
   );

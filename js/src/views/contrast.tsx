@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { CHARTS } from "../css/charts";
 import css from "../css/contrast.css";
-import { plural, probability } from "../format";
+import { probability } from "../format";
 import { CONTRAST } from "../kinds/contrast";
 import { Apart } from "../parts/apart";
 import { Bottleneck } from "../parts/bottleneck";
@@ -16,16 +16,13 @@ import type { ContrastPayload } from "../payloads";
 import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import type { BaseView } from "../view";
+import * as common from "../words/common";
+import * as said from "../words/contrast";
 
-const KEYS = [
-  ["Tab Space", "go to a feature, choose it"],
-  ["Ctrl Z", "undo, outside of text fields"],
-  ["?", "this help"],
-] as const;
 const TOOLS = [
-  ["edit", "Edit"],
-  ["probe", "Probe"],
-  ["bottleneck", "Concept bottleneck"],
+  ["edit", said.edit],
+  ["probe", said.probe],
+  ["bottleneck", said.conceptBottleneck],
 ] as const;
 
 interface Draft {
@@ -39,7 +36,7 @@ interface Draft {
 }
 
 /** The lines that are prompts. */
-const said = (lines: readonly string[]): string[] => lines.filter((line) => line.trim());
+const promptsIn = (lines: readonly string[]): string[] => lines.filter((line) => line.trim());
 
 /** State of one contrast: the prompts as they are typed, the selection, what is made of it. */
 export class ContrastState extends Picture<ContrastPayload> {
@@ -73,7 +70,11 @@ export class ContrastState extends Picture<ContrastPayload> {
     this.draft.value = { ...this.draft.value, ...change };
     const { positive, negative, ...rest } = this.draft.value;
     this.requests.run(
-      { ...rest, ...(positive && { positive: said(positive) }), ...(negative && { negative: said(negative) }) },
+      {
+        ...rest,
+        ...(positive && { positive: promptsIn(positive) }),
+        ...(negative && { negative: promptsIn(negative) }),
+      },
       soon,
     );
   }
@@ -92,7 +93,7 @@ export class ContrastState extends Picture<ContrastPayload> {
     // Prompts stay as they are typed, with their empty lines, also where they were refused.
     const { positive, negative } = this.draft.value;
     const same = (name: "positive" | "negative", typed: string[]) =>
-      failed || said(typed).join("\n") === this.payload.value?.[name].join("\n");
+      failed || promptsIn(typed).join("\n") === this.payload.value?.[name].join("\n");
     this.draft.value = {
       ...(positive && same("positive", positive) && { positive }),
       ...(negative && same("negative", negative) && { negative }),
@@ -123,19 +124,19 @@ function Contrast({ view }: { view: ContrastView }) {
   return (
     <Frame
       view={view}
-      keys={KEYS}
+      keys={said.keys}
       onKey={ownKey}
       heard={payload && !state.requests.busy.value && plain(payload.verdict, 400)}
     >
       <div class="bar0">
-        <h2>What tells them apart</h2>
+        <h2>{said.whatTellsApart}</h2>
         <span class="sp" />
-        <Working view={view} stale="showing the contrast before your last change">
-          {payload && plural(payload.n_features, "active feature")}
+        <Working view={view} stale={said.stale}>
+          {payload && said.activeFeatures(payload.n_features)}
         </Working>
         <span class="steps">
           <Steps state={state} />
-          <Menu view={view} label="⋯" name="Menu" bare full />
+          <Menu view={view} label="⋯" name={common.menu} bare full />
         </span>
       </div>
       {payload && (
@@ -156,8 +157,10 @@ function Contrast({ view }: { view: ContrastView }) {
       <Foot view={view} editable>
         {payload && (
           <>
-            <span>{plain(payload.pool, 20)} over tokens</span>
-            <span>seed {payload.context.seed}</span>
+            <span>{said.overTokens(plain(payload.pool, 20))}</span>
+            <span>
+              {common.seed} {payload.context.seed}
+            </span>
           </>
         )}
       </Foot>
@@ -169,15 +172,16 @@ function Contrast({ view }: { view: ContrastView }) {
 function Prompts({ view, name }: { view: ContrastView; name: "positive" | "negative" }) {
   const { state } = view;
   const prompts = state.now[name];
+  const set = said.sets[name];
   const typed = state.live.value && prompts.every((prompt) => !prompt.includes("\n") && prompt.length < 2000);
   return (
-    <section aria-label={`${name} prompts`}>
+    <section aria-label={said.promptsOf(set)}>
       <h3>
-        {name} <span class="sub">· {plural(prompts.length, "prompt")}</span>
+        {set} <span class="sub">· {common.prompts(prompts.length)}</span>
       </h3>
       {typed ? (
         <textarea
-          aria-label={`${name} prompts, one a line`}
+          aria-label={said.promptsField(set)}
           rows={Math.min(8, Math.max(3, prompts.length))}
           spellcheck={false}
           value={prompts.join("\n")}
@@ -198,23 +202,19 @@ function Prompts({ view, name }: { view: ContrastView; name: "positive" | "negat
 function Confounds({ payload }: { payload: ContrastPayload }) {
   const row = (name: string, flagged: boolean, told: string) => (
     <li key={name} class={flagged ? "flag" : "sub"}>
-      {flagged ? <b>Look out, {plain(name, 40)}:</b> : `${plain(name, 40)}:`} {told}
+      {flagged ? <b>{said.lookOut(plain(name, 40))}</b> : `${plain(name, 40)}:`} {told}
     </li>
   );
   return (
-    <ul class="confounds" aria-label="Confounds">
+    <ul class="confounds" aria-label={said.confounds}>
       {payload.confounds.map(({ name, positive, negative, auroc, low, high, flagged }) =>
         row(
           name,
           flagged,
-          `alone ${flagged ? "it tells the sets apart" : "it does not tell the sets apart"}, AUROC ${probability(auroc)} [${probability(low)}, ${probability(high)}], mean ${probability(positive)} against ${probability(negative)}`,
+          said.alone(flagged, `${probability(auroc)} [${probability(low)}, ${probability(high)}]`, positive, negative),
         ),
       )}
-      {row(
-        "position",
-        payload.n_moved > 0,
-        `${plural(payload.n_moved, "feature")} of ${payload.n_features} fire${payload.n_moved === 1 ? "s" : ""} at other positions in the two sets`,
-      )}
+      {row(said.position, payload.n_moved > 0, said.moved(payload.n_moved, payload.n_features))}
     </ul>
   );
 }
@@ -223,11 +223,9 @@ function Tools({ view, payload }: { view: ContrastView; payload: ContrastPayload
   const { state } = view;
   const { chosen, tool } = state.now;
   return (
-    <section class="made" aria-label="Made of the selection">
+    <section class="made" aria-label={said.madeOfSelection}>
       <fieldset class="bare" disabled={!state.live.value}>
-        <span class="sub">
-          {chosen.length ? `${plural(chosen.length, "feature")} chosen` : "of the best three, none is chosen"}:
-        </span>{" "}
+        <span class="sub">{chosen.length ? said.chosen(chosen.length) : said.bestThree}</span>{" "}
         {TOOLS.map(([name, label]) => (
           <button
             key={name}
@@ -241,7 +239,7 @@ function Tools({ view, payload }: { view: ContrastView; payload: ContrastPayload
         ))}{" "}
         {chosen.length > 0 && (
           <button type="button" class="link" onClick={() => state.want({ chosen: [] })}>
-            choose none
+            {said.chooseNone}
           </button>
         )}
       </fieldset>
@@ -258,17 +256,17 @@ function Edited({ view, payload }: { view: ContrastView; payload: ContrastPayloa
     <>
       <fieldset class="bare" disabled={!state.live.value}>
         <Segments
-          label="What the edit does"
+          label={said.whatEditDoes}
           choices={[
-            { value: "clamp", label: "clamp", title: "to the mean of the positive prompts" },
-            { value: "ablate", label: "ablate", title: "to 0" },
+            { value: "clamp", label: said.clamp, title: said.toMean },
+            { value: "ablate", label: said.ablate, title: said.toZero },
           ]}
           value={state.now.kind}
           set={(kind) => state.want({ kind })}
         />
       </fieldset>
       <div class="card">{plain(payload.edit, 4000)}</div>
-      <p class="sub">Linked views take it over (sw.link); an effect is theirs to measure, beside its control.</p>
+      <p class="sub">{said.linkedTakeOver}</p>
     </>
   );
 }
@@ -278,15 +276,15 @@ function Probed({ payload }: { payload: ContrastPayload }) {
     <table class="probes">
       <thead>
         <tr>
-          <th scope="col">probe on held-out prompts</th>
+          <th scope="col">{said.probeOnHeldOut}</th>
           <th scope="col" class="num">
-            inputs
+            {said.inputs}
           </th>
           <th scope="col" class="num">
-            accuracy
+            {said.accuracyColumn}
           </th>
           <th scope="col" class="num">
-            least to greatest draw
+            {said.draws}
           </th>
         </tr>
       </thead>
@@ -295,11 +293,11 @@ function Probed({ payload }: { payload: ContrastPayload }) {
           <tr key={inputs} class={control ? "q" : ""}>
             <th scope="row">
               {plain(inputs, 60)}
-              {control && " (control)"}
+              {control && ` ${said.ofControl}`}
             </th>
             <td class="num">{k}</td>
             <td class="num">{control ? probability(accuracy) : <b>{probability(accuracy)}</b>}</td>
-            <td class="num">{low === high ? "" : `${probability(low)} to ${probability(high)}`}</td>
+            <td class="num">{low === high ? "" : said.fromTo(low, high)}</td>
           </tr>
         ))}
       </tbody>

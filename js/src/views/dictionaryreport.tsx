@@ -11,13 +11,8 @@ import type { DictionaryReportPayload } from "../payloads";
 import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import type { BaseView } from "../view";
-
-const KEYS = [
-  ["← →", "read a chart, bar by bar"],
-  ["Home End", "first and last"],
-  ["Esc", "leave the chart's cursor"],
-  ["?", "this help"],
-] as const;
+import * as common from "../words/common";
+import * as said from "../words/report";
 
 class ReportState extends Picture<DictionaryReportPayload> {
   readonly feature = signal("");
@@ -47,13 +42,13 @@ function DictionaryReport({ view }: { view: BaseView<ReportState> }) {
   const { state } = view;
   const report = state.payload.value;
   return (
-    <Frame view={view} keys={KEYS} heard={state.feature.value && `Feature ${plain(state.feature.value, 60)} chosen.`}>
+    <Frame view={view} keys={said.keys} heard={state.feature.value && said.heard(plain(state.feature.value, 60))}>
       <div class="bar0">
         {report && <ReportTitle report={report} />}
         <span class="sp" />
-        <span class="sub status">{state.feature.value ? `chosen: ${plain(state.feature.value, 60)}` : ""}</span>
+        <span class="sub status">{state.feature.value ? said.chosen(plain(state.feature.value, 60)) : ""}</span>
         <span class="steps">
-          <Menu view={view} label="⋯" name="Menu" bare full />
+          <Menu view={view} label="⋯" name={common.menu} bare full />
         </span>
       </div>
       <Failed view={view} />

@@ -2,11 +2,11 @@
 import { computed, type ReadonlySignal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { KEYS, viewKey } from "../commands";
+import { viewKey } from "../commands";
 import css from "../css/explorer.css";
 import { Divider } from "../explorer/divider";
 import { ExplorerState, PRESETS, SIDES } from "../explorer/state";
-import { plural, probability, share } from "../format";
+import { probability, share } from "../format";
 import type { HeatmapState } from "../model";
 import { type Draw, type Host, mount } from "../mount";
 import { Row } from "../parts/chips";
@@ -30,6 +30,9 @@ import type { AnyModel, Picture } from "../picture";
 import { searchHere } from "../search";
 import { plain } from "../signs";
 import { type BaseView, makeBaseView, makeView, type View } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/explorer";
+import { keys } from "../words/heatmap";
 import { circuitPart } from "./circuitgraph";
 import { compare } from "./compare";
 import { dashboardPart } from "./featuredashboard";
@@ -38,15 +41,10 @@ import { steeringTexts } from "./steering";
 
 type ExplorerView = BaseView<ExplorerState>;
 
-const TITLES = ["Text", "Features", "Circuit", "Next token", "Focused feature", "What it says", "Diary"];
-const MORE_KEYS = [["Page Up, Page Down", "in a lecture: the panel before, the next"]] as const;
-
 export const explorer: Draw = (model, root, ended, host) => {
   const state = new ExplorerState(model, host);
   return { state, element: <Explorer view={makeBaseView(state, root, ended)} host={host} /> };
 };
-
-const named = (value: string) => ({ value, label: value });
 
 function Explorer({ view, host }: { view: ExplorerView; host: Host | undefined }) {
   const { state } = view;
@@ -58,7 +56,7 @@ function Explorer({ view, host }: { view: ExplorerView; host: Host | undefined }
   const key = (event: KeyboardEvent) => {
     const { tagName } = event.composedPath()[0] as HTMLElement;
     const by = event.key === "PageDown" ? 1 : event.key === "PageUp" ? -1 : 0;
-    if (lecture && by && tagName !== "TEXTAREA") state.turn(by, TITLES.length);
+    if (lecture && by && tagName !== "TEXTAREA") state.turn(by, words.titles.length);
     else if (!strip || !viewKey(strip, event)) return;
     event.preventDefault();
     event.stopPropagation();
@@ -81,15 +79,15 @@ function Explorer({ view, host }: { view: ExplorerView; host: Host | undefined }
       {payload && (
         <div class="bar0">
           <Segments
-            label="Preset"
-            choices={PRESETS.map((preset) => ({ ...named(preset), off: state.why(preset) }))}
+            label={words.preset}
+            choices={PRESETS.map((preset) => ({ value: preset, label: words.presets[preset], off: state.why(preset) }))}
             value={state.preset.value}
             set={(to) => state.set("preset", to)}
           />
           {heat?.edited.value && !comparing && (
             <Segments
-              label="Edits"
-              choices={SIDES.map(named)}
+              label={words.edits}
+              choices={SIDES.map((side) => ({ value: side, label: words.sides[side] }))}
               value={state.side.value}
               set={(to) => state.set("side", to)}
             />
@@ -99,14 +97,14 @@ function Explorer({ view, host }: { view: ExplorerView; host: Host | undefined }
           {strip && <Status view={strip} />}
           <span class="steps">
             <Steps state={state} />
-            <Menu view={view} label="⋯" name="Menu" bare full />
+            <Menu view={view} label="⋯" name={common.menu} bare full />
           </span>
         </div>
       )}
       <Failed view={view} />
       {comparing && (
         <>
-          <Slot name="compare" title="Comparison" view={view} draw={compare} host={host} />
+          <Slot name="compare" title={words.comparison} view={view} draw={compare} host={host} />
           <div class="below">
             <Diary view={view} lines={payload?.diary ?? []} />
           </div>
@@ -115,17 +113,23 @@ function Explorer({ view, host }: { view: ExplorerView; host: Host | undefined }
       {strip && !comparing && <Panels view={view} strip={strip} host={host} lecture={lecture} />}
       {!comparing && (
         <Foot view={view} editable>
-          <span>error term {heat?.payload.value?.context.error}</span>
-          <span>{plain(payload?.context.propagation ?? "")} propagation</span>
-          <span>seed {payload?.context.seed}</span>
+          <span>
+            {common.errorTerm} {heat?.payload.value?.context.error}
+          </span>
+          <span>
+            {plain(payload?.context.propagation ?? "")} {common.propagation}
+          </span>
+          <span>
+            {common.seed} {payload?.context.seed}
+          </span>
         </Foot>
       )}
       {strip && <Tooltip view={strip} />}
       {strip && (
         <Help
           view={{ ...view, help: strip.help } as BaseView}
-          keys={[...KEYS, ...MORE_KEYS]}
-          note="Letters act while the strip has focus and the text is not being edited."
+          keys={[...keys, words.turnKeys]}
+          note={common.lettersInStrip}
         />
       )}
       <div class="hear" role="status" aria-live="polite">
@@ -143,19 +147,19 @@ function Turn({ state }: { state: ExplorerState }) {
       type="button"
       class="btn"
       aria-label={name}
-      disabled={at + by < 0 || at + by >= TITLES.length}
-      onClick={() => state.turn(by, TITLES.length)}
+      disabled={at + by < 0 || at + by >= words.titles.length}
+      onClick={() => state.turn(by, words.titles.length)}
     >
       {sign}
     </button>
   );
   return (
-    <span class="turn" role="group" aria-label="Panels">
-      {button(-1, "‹", "Panel before")}
+    <span class="turn" role="group" aria-label={words.panels}>
+      {button(-1, "‹", words.panelBefore)}
       <span aria-live="polite">
-        {TITLES[at]} <span class="q">{`${at + 1} of ${TITLES.length}`}</span>
+        {words.titles[at]} <span class="q">{common.ofTotal(at + 1, words.titles.length)}</span>
       </span>
-      {button(1, "›", "Next panel")}
+      {button(1, "›", words.nextPanel)}
     </span>
   );
 }
@@ -185,7 +189,7 @@ function Panels({ view, strip, host, lecture }: PanelsProps) {
       lecture ? (
         children
       ) : (
-        <Fold title={TITLES[at] as string} number={number}>
+        <Fold title={words.titles[at] as string} number={number}>
           {children}
         </Fold>
       ),
@@ -231,14 +235,14 @@ function Panels({ view, strip, host, lecture }: PanelsProps) {
             <Strongest view={strip} />
           </div>,
         )}
-        <Divider view={view} index={0} label="Width of the features" />
+        <Divider view={view} index={0} label={words.widthOfFeatures} />
         {fold(
           2,
           false,
           numbers.circuit,
-          <Slot name="circuit" title="Circuit" view={view} draw={draws.circuit} host={host} />,
+          <Slot name="circuit" title={words.circuit} view={view} draw={draws.circuit} host={host} />,
         )}
-        <Divider view={view} index={1} label="Width of the predictions" />
+        <Divider view={view} index={1} label={words.widthOfPredictions} />
         {panel(
           3,
           true,
@@ -252,15 +256,15 @@ function Panels({ view, strip, host, lecture }: PanelsProps) {
           4,
           true,
           numbers.dashboard,
-          <Slot name="dashboard" title="Focused feature" view={view} draw={draws.dashboard} host={host} />,
+          <Slot name="dashboard" title={words.focusedFeature} view={view} draw={draws.dashboard} host={host} />,
         )}
-        <Divider view={view} index={2} label="Width of the focused feature" />
+        <Divider view={view} index={2} label={words.widthOfFocused} />
         <div>
           {fold(
             5,
             true,
             numbers.text,
-            <Slot name="text" title="What it says" view={view} draw={steeringTexts} host={host} />,
+            <Slot name="text" title={words.whatItSays} view={view} draw={steeringTexts} host={host} />,
           )}
           {fold(6, true, numbers.diary, <Diary view={view} lines={state.payload.value?.diary ?? []} />)}
         </div>
@@ -291,7 +295,7 @@ function Slot({
     <section aria-label={title}>
       {name !== "dashboard" && name !== "compare" && (
         <h3>
-          {title} <span class="sub">{name === "text" && `· seed ${seed}`}</span>
+          {title} <span class="sub">{name === "text" && words.seedOf(seed)}</span>
         </h3>
       )}
       {note && <p class="em drained">{plain(note, 400)}</p>}
@@ -309,22 +313,22 @@ function Slot({
   );
 }
 
-const kl = (value: number | null) => (value === null ? "no edit" : `${probability(value)} nats KL`);
+const kl = (value: number | null) => (value === null ? words.noEdit : words.klOf(probability(value)));
 
 /** One number of each lower panel. */
 function numbersOf(state: ExplorerState) {
   const of = (name: string, say: (payload: Payload) => string) =>
     computed(() => {
       const payload = state.drawn.value[name]?.payload.value;
-      return state.note(name) ? "not there" : payload ? say(payload) : "…";
+      return state.note(name) ? words.notThere : payload ? say(payload) : "…";
     });
   return {
-    circuit: of("circuit", (p) => ("nodes" in p ? plural(p.nodes.id.length, "node") : "")),
+    circuit: of("circuit", (p) => ("nodes" in p ? words.nodes(p.nodes.id.length) : "")),
     dashboard: of("dashboard", (p) =>
-      "n_active" in p ? `density ${share(p.n_active / Math.max(1, p.n_tokens))}` : "",
+      "n_active" in p ? words.density(share(p.n_active / Math.max(1, p.n_tokens))) : "",
     ),
     text: of("text", (p) => ("texts" in p ? kl(p.texts.find(({ role }) => role === "steered")?.kl ?? null) : "")),
-    diary: computed(() => plural(state.payload.value?.diary.length ?? 0, "step")),
+    diary: computed(() => words.steps(state.payload.value?.diary.length ?? 0)),
   };
 }
 
@@ -349,11 +353,9 @@ function Fold({
 }
 
 function waiting(state: ExplorerState, name: string): string {
-  if (name === "dashboard" && !state.feature.value) return "No feature is in hand: choose one in the strip.";
+  if (name === "dashboard" && !state.feature.value) return words.noFeatureInHand;
   if (state.live.value) return "…";
-  return name === "dashboard"
-    ? `This page does not carry the dashboard of ${plain(state.feature.value, 60)}.`
-    : "This picture has no such panel.";
+  return name === "dashboard" ? words.dashboardNotCarried(plain(state.feature.value, 60)) : words.noSuchPanel;
 }
 
 interface MountedProps {
@@ -386,7 +388,7 @@ function Chips({ view, focus }: { view: View; focus: (id: string) => void }) {
   const { edits } = state.draft.value;
   return (
     <>
-      <div class="chips" role="group" aria-label="Lettered features">
+      <div class="chips" role="group" aria-label={words.letteredFeatures}>
         {features.map((feature) => {
           const own = state.live.value ? edits.find((edit) => edit.feature === feature.id) : null;
           const gone = state.live.value ? own?.kind === "ablate" : feature.scale === 0;
@@ -400,7 +402,7 @@ function Chips({ view, focus }: { view: View; focus: (id: string) => void }) {
             >
               <Key feature={feature} hollow={gone} />
               <span class="clip">{plain(feature.label || feature.id, 80)}</span>
-              {(gone || own) && <b>{gone ? "ablated" : "edited"}</b>}
+              {(gone || own) && <b>{gone ? words.ablated : words.edited}</b>}
             </button>
           );
         })}
@@ -424,18 +426,18 @@ function Diary({ view, lines }: { view: ExplorerView; lines: readonly string[] }
     end.current?.scrollTo?.(0, end.current.scrollHeight);
   }, [lines.length]);
   return (
-    <section aria-label="Diary">
+    <section aria-label={words.diary}>
       <h3>
-        Diary <span class="sub">· what was done, as code</span>
+        {words.diary} <span class="sub">{words.asCode}</span>
       </h3>
       {lines.length === 0 ? (
-        <p class="em">Nothing yet.</p>
+        <p class="em">{words.nothingYet}</p>
       ) : (
-        <ol class="diary" ref={end} tabIndex={0} aria-label="Steps">
+        <ol class="diary" ref={end} tabIndex={0} aria-label={words.stepsList}>
           {lines.map((line, i) => (
             <li key={i} class={i === lines.length - 1 ? "now" : ""}>
               {live.value ? (
-                <button type="button" class="plain" title="Go back to this step" onClick={() => back(i)}>
+                <button type="button" class="plain" title={words.goBack} onClick={() => back(i)}>
                   <code>{plain(line, 400)}</code>
                 </button>
               ) : (
@@ -447,7 +449,7 @@ function Diary({ view, lines }: { view: ExplorerView; lines: readonly string[] }
       )}
       {live.value && lines.length > 0 && (
         <button type="button" class="plain" onClick={() => save(view as unknown as BaseView, "ipynb")}>
-          Export as notebook
+          {words.exportNotebook}
         </button>
       )}
     </section>

@@ -24,14 +24,8 @@ import type { FeatureDashboardPayload } from "../payloads";
 import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, disabledReason, makeBaseView } from "../view";
-
-const KEYS = [
-  ["Enter", "in the label: keep it"],
-  ["Esc", "leave the label or the text"],
-  ["← →", "move the slider, read the histogram"],
-  ["Ctrl Z", "undo, outside the text"],
-  ["?", "this help"],
-] as const;
+import * as common from "../words/common";
+import * as said from "../words/dashboard";
 
 /** State of one dashboard: the feature in view, and what is done in its box. */
 export class DashboardState extends Picture<FeatureDashboardPayload> implements Omit<Predicting, "payload"> {
@@ -222,7 +216,7 @@ function Panel({ view, part }: { view: DashboardView; part: DashboardPart }) {
         {whole || !payload ? <FeatureDashboard view={view} /> : <Few view={view} payload={payload} slot={letter} />}
       </div>
       <button type="button" class="btn" hidden={!payload} aria-expanded={whole} onClick={() => part.open(!whole)}>
-        {whole ? "Close the dashboard" : "Open the dashboard"}
+        {whole ? common.closeDashboard : said.openDashboard}
       </button>
     </div>
   );
@@ -236,7 +230,7 @@ function Few({ view, payload, slot }: { view: DashboardView; payload: FeatureDas
       <Edge view={view} />
       <div class="dbar">
         {slot >= 0 && <Key feature={{ slot }} />}
-        <h2>{payload.label ? plain(payload.label, 300) : <span class="q">no label yet</span>}</h2>
+        <h2>{payload.label ? plain(payload.label, 300) : <span class="q">{common.noLabelYet}</span>}</h2>
         <span class="id clip">{plain(payload.id, 80)}</span>
         <span class="sp" />
         <span class="sub">{meters.join(" · ")}</span>
@@ -257,15 +251,15 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
   return (
     <Frame
       view={view}
-      keys={KEYS}
-      heard={payload && !state.requests.busy.value && `Feature ${plain(payload.id, 60)} ${plain(payload.label, 80)}.`}
+      keys={said.keys}
+      heard={payload && !state.requests.busy.value && said.feature(plain(payload.id, 60), plain(payload.label, 80))}
     >
       {payload && (
         <>
           <LabelHead key={payload.id} view={view} payload={payload}>
             <span class="steps">
               <Steps state={state} />
-              <Menu view={view} label="⋯" name="Menu" bare full />
+              <Menu view={view} label="⋯" name={common.menu} bare full />
             </span>
           </LabelHead>
           <Failed view={view} />
@@ -285,7 +279,7 @@ function FeatureDashboard({ view }: { view: DashboardView }) {
         </>
       )}
       {!payload && <Failed view={view} />}
-      <Foot view={view}>{payload?.source && <span>{plain(`atlas of ${payload.source}`, 120)}</span>}</Foot>
+      <Foot view={view}>{payload?.source && <span>{plain(said.atlasOf(payload.source), 120)}</span>}</Foot>
     </Frame>
   );
 }

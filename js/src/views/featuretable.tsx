@@ -17,17 +17,9 @@ import { List } from "../table/list";
 import { DecoderMap, Scatter } from "../table/scatter";
 import { TableState } from "../table/state";
 import type { BaseView } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/table";
 import { featureDashboard } from "./featuredashboard";
-
-const KEYS = [
-  ["/", "search"],
-  ["↑ ↓", "from row to row"],
-  ["Enter", "open the feature; in a chart, mark a bound"],
-  ["Space", "choose the feature"],
-  ["Esc", "leave the search, close the feature"],
-  ["Ctrl Z", "undo"],
-  ["?", "this help"],
-] as const;
 
 export type TableView = BaseView<TableState>;
 
@@ -44,14 +36,14 @@ function FeatureTable({ view }: { view: TableView }) {
     return true;
   };
   return (
-    <Frame view={view} keys={open ? [] : KEYS} onKey={key}>
+    <Frame view={view} keys={open ? [] : words.keys} onKey={key}>
       {payload && open && <Opened view={view} payload={payload} />}
       {payload && !open && <Table view={view} payload={payload} />}
       {!payload && <Failed view={view} />}
       {!open && (
         <Foot view={view}>
           {payload?.source && <span>{plain(payload.source, 120)}</span>}
-          {state.live.value && <span>view.to_frame() gives the rows as a table</span>}
+          {state.live.value && <span>{words.toFrame}</span>}
         </Foot>
       )}
     </Frame>
@@ -78,7 +70,7 @@ function Table({ view, payload }: { view: TableView; payload: FeatureTablePayloa
         <Search view={view} payload={payload} />
         <span class="steps">
           <Dictionary view={view} payload={payload} />
-          <Menu view={view} label="⋯" name="Menu" bare full />
+          <Menu view={view} label="⋯" name={common.menu} bare full />
         </span>
       </div>
       <Failed view={view} />
@@ -96,7 +88,7 @@ function Table({ view, payload }: { view: TableView; payload: FeatureTablePayloa
         </div>
         <Conditions view={view} payload={payload} />
         {state.n.value === 0 ? (
-          <p class="em none">{plain(payload.note, 300) || "No row of this page fits."}</p>
+          <p class="em none">{plain(payload.note, 300) || words.noRowFits}</p>
         ) : (
           width.value > 0 && <List view={view} payload={payload} width={width.value} />
         )}
@@ -110,7 +102,7 @@ function Dictionary({ view, payload }: { view: TableView; payload: FeatureTableP
   if (!state.live.value || payload.sites.length < 2) return <span class="sub">{plain(payload.site, 60)}</span>;
   return (
     <Choose
-      label="Dictionary"
+      label={words.dictionary}
       choices={payload.sites.map((site) => ({ value: site, label: plain(site, 60) }))}
       value={payload.site}
       set={(site) => state.requests.run({ site, filters: [] })}
@@ -129,7 +121,7 @@ function Opened({ view, payload }: { view: TableView; payload: FeatureTablePaylo
     <>
       <div class="bar0">
         <button type="button" class="btn" ref={back} onClick={() => state.open("")}>
-          ← back to the table
+          {words.back}
         </button>
         <span class="sub">{plain(payload.site, 60)}</span>
         <span class="sp" />
@@ -139,7 +131,7 @@ function Opened({ view, payload }: { view: TableView; payload: FeatureTablePaylo
           aria-pressed={state.chosen.value.includes(state.feature.value)}
           onClick={() => state.toggle(state.feature.value)}
         >
-          {state.chosen.value.includes(state.feature.value) ? "chosen ×" : "choose"}
+          {state.chosen.value.includes(state.feature.value) ? words.unchoose : words.choose}
         </button>
       </div>
       <Failed view={view} />

@@ -1,7 +1,7 @@
 // The Frontier: many dictionaries at a glance, the same in a table, and the report of the selected one beside.
 import { signal } from "@preact/signals";
 import { CHARTS } from "../css/charts";
-import { count, plural, quantity, significant } from "../format";
+import { count, quantity, significant } from "../format";
 import { FRONTIER } from "../kinds/frontier";
 import { Foot } from "../parts/foot";
 import { drawn, Frame, type OwnKey } from "../parts/frame";
@@ -11,23 +11,20 @@ import { architectures, BASELINES, BaselineKey, DICTIONARY, Mark, nameOf, Scatte
 import { Segments } from "../parts/segments";
 import { Failed } from "../parts/status";
 import type { Estimate, FrontierPayload } from "../payloads";
-import { type AnyModel, Picture, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import type { BaseView } from "../view";
-
-const KEYS = [
-  ["← →", "from dictionary to dictionary, by L0"],
-  ["Enter", "open its report"],
-  ["Home End", "the sparsest, the densest"],
-  ["Esc", "close the report"],
-  ["?", "this help"],
-] as const;
+import * as common from "../words/common";
+import * as said from "../words/frontier";
 
 class FrontierState extends Picture<FrontierPayload> {
   readonly selected = signal("");
   readonly feature = signal("");
   readonly y = signal("FVU");
   readonly x = signal("log");
+
+  /** Of the open report. */
+  override readonly followed: Followed = { feature: { at: this.feature, go: (id) => this.set("feature", id) } };
 
   constructor(model: AnyModel) {
     super(model, FRONTIER);
@@ -64,19 +61,17 @@ function Frontier({ view }: { view: View }) {
     state.set("selected", "");
     return true;
   };
-  const heard = selected
-    ? `${plain(selected.name, 80)} selected${selected.report ? ", its report is open" : ", it has no report"}.`
-    : "";
   const report = selected?.report ?? null;
+  const heard = selected ? said.heard(plain(selected.name, 80), report !== null) : "";
   return (
-    <Frame view={view} keys={KEYS} onKey={key} heard={heard}>
+    <Frame view={view} keys={said.keys} onKey={key} heard={heard}>
       {payload && <Bar view={view} payload={payload} />}
       <Failed view={view} />
       {payload && (
         <div class={report ? "grid beside" : "grid"}>
-          <section aria-label="Frontier">
+          <section aria-label={said.frontier}>
             {payload.points.length === 0 ? (
-              <p class="em">No dictionaries. Give reports: sw.Frontier([report, …]).</p>
+              <p class="em">{said.noDictionaries}</p>
             ) : (
               <Scatter
                 payload={payload}
@@ -90,8 +85,8 @@ function Frontier({ view }: { view: View }) {
             <Table view={view} payload={payload} />
           </section>
           {report && (
-            <section class="opened" aria-label="Report">
-              <button type="button" class="x" aria-label="Close the report" onClick={() => state.set("selected", "")}>
+            <section class="opened" aria-label={said.report}>
+              <button type="button" class="x" aria-label={said.closeReport} onClick={() => state.set("selected", "")}>
                 ×
               </button>
               <ReportTitle report={report} />
@@ -118,7 +113,7 @@ function Bar({ view, payload }: { view: View; payload: FrontierPayload }) {
     <div class="bar0">
       {measured && (
         <Segments
-          label="Fidelity"
+          label={said.fidelity}
           choices={["FVU", "CE"].map((value) => ({ value, label: nameOf(payload, value) }))}
           value={state.y.value}
           set={(y) => state.set("y", y)}
@@ -126,21 +121,21 @@ function Bar({ view, payload }: { view: View; payload: FrontierPayload }) {
       )}
       <span class="i2">L0</span>
       <Segments
-        label="Axis of L0"
+        label={said.axisOfL0}
         choices={[
-          { value: "log", label: "log" },
-          { value: "linear", label: "linear" },
+          { value: "log", label: common.log },
+          { value: "linear", label: common.linear },
         ]}
         value={state.x.value}
         set={(x) => state.set("x", x)}
       />
       <span class="sp" />
       <span class="sub status">
-        {count(own)} {own === 1 ? "dictionary" : "dictionaries"}
-        {payload.points.length > own && ` · ${plural(payload.points.length - own, "baseline")}`}
+        {said.dictionaries(own)}
+        {payload.points.length > own && ` · ${said.baselines(payload.points.length - own)}`}
       </span>
       <span class="steps">
-        <Menu view={view} label="⋯" name="Menu" bare full />
+        <Menu view={view} label="⋯" name={common.menu} bare full />
       </span>
     </div>
   );
@@ -159,8 +154,8 @@ function Legend({ payload }: { payload: FrontierPayload }) {
           <BaselineKey kind={kind} />
         </span>
       ))}
-      <span>full: on the frontier, hollow: behind it</span>
-      <span>cross: 95 % interval</span>
+      <span>{said.fullAndHollow}</span>
+      <span>{said.cross}</span>
     </div>
   );
 }
@@ -181,22 +176,22 @@ function Table({ view, payload }: { view: View; payload: FrontierPayload }) {
   );
   if (rows.length === 0) return null;
   return (
-    <div class="rowsbox" role="region" aria-label="Table of dictionaries" tabIndex={0}>
+    <div class="rowsbox" role="region" aria-label={said.table} tabIndex={0}>
       <table class="points">
         <thead>
           <tr>
-            <th scope="col">dictionary</th>
+            <th scope="col">{said.dictionary}</th>
             <th scope="col" class="hide-s">
-              architecture
+              {said.architecture}
             </th>
             <th scope="col" class="num hide-s">
-              features
+              {said.features}
             </th>
             <th scope="col" class="num">
               L0
             </th>
             <th scope="col" class="num">
-              FVU
+              {said.fvu}
             </th>
             {measured && (
               <th scope="col" class="num">
@@ -217,7 +212,7 @@ function Table({ view, payload }: { view: View; payload: FrontierPayload }) {
                   {point.kind === DICTIONARY && <Mark kind={kinds.indexOf(point.architecture)} />}
                   <span class="clip">{plain(point.name, 60)}</span>
                 </button>
-                {on && <span class="hear">, on the frontier</span>}
+                {on && <span class="hear">{said.onFrontier}</span>}
               </th>
               <td class="hide-s i2">{plain(point.kind === DICTIONARY ? point.architecture : point.kind, 30)}</td>
               <td class="num hide-s">{count(point.width)}</td>

@@ -1,7 +1,7 @@
 // The TokenHeatmap: bar, strip, legend, features beside predictions, strongest at the token, foot.
 import { useComputed } from "@preact/signals";
 import type { ComponentChild } from "preact";
-import { KEYS, viewKey } from "../commands";
+import { viewKey } from "../commands";
 import { HeatmapState } from "../model";
 import type { Draw } from "../mount";
 import { Features } from "../parts/chips";
@@ -17,6 +17,8 @@ import { Toolbar } from "../parts/toolbar";
 import { Tooltip } from "../parts/tooltip";
 import { piled, plain } from "../signs";
 import { makeView, type View } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/heatmap";
 
 /** More tokens than this are drawn as blocks of text, with a rail above. */
 export const LONG = 400;
@@ -38,9 +40,7 @@ function Heatmap({ view, More, brief }: { view: View; More?: Part; brief: boolea
   const { state } = view;
   const { requests } = state;
   const long = useComputed(() => (state.payload.value?.tokens.text.length ?? 0) > LONG);
-  const picture = useComputed(() =>
-    requests.stale.value || state.failure.value !== null ? "picture drained" : "picture",
-  );
+  const drained = useComputed(() => requests.stale.value || state.failure.value !== null).value;
   const key = (event: KeyboardEvent) => {
     if (!viewKey(view, event)) return;
     event.preventDefault();
@@ -64,7 +64,9 @@ function Heatmap({ view, More, brief }: { view: View; More?: Part; brief: boolea
     >
       <Edge view={view} />
       <Toolbar view={view} />
-      <div class={picture.value}>{!empty && (long.value ? <LongStrip view={view} /> : <Strip view={view} />)}</div>
+      <div class={drained ? "picture drained" : "picture"}>
+        {!empty && (long.value ? <LongStrip view={view} /> : <Strip view={view} />)}
+      </div>
       <Failed view={view} />
       {!empty && <Legend view={view} merged={merged} long={long.value} />}
       {!empty && (
@@ -77,12 +79,16 @@ function Heatmap({ view, More, brief }: { view: View; More?: Part; brief: boolea
       {!empty && !brief && <Strongest view={view} />}
       {!brief && (
         <Foot view={view} editable>
-          <span>{propagation} propagation</span>
-          <span>seed {seed}</span>
+          <span>
+            {propagation} {common.propagation}
+          </span>
+          <span>
+            {common.seed} {seed}
+          </span>
         </Foot>
       )}
       <Tooltip view={view} />
-      <Help view={view} keys={KEYS} note="Letters act while the strip has focus and the text is not being edited." />
+      <Help view={view} keys={words.keys} note={common.lettersInStrip} />
       <Announcer view={view} />
     </div>
   );
@@ -97,7 +103,8 @@ function Announcer({ view }: { view: View }) {
     const { token, vocabulary, positions } = payload.predictions;
     const row = positions.indexOf(state.selection.value);
     const word = row < 0 ? "" : (vocabulary[token.data[row * token.columns] ?? 0] ?? "");
-    return `${payload.tokens.text.length} tokens.${word ? ` Most likely next: ${plain(word)}.` : ""}`;
+    const read = words.tokensRead(payload.tokens.text.length);
+    return word ? `${read} ${words.mostLikelyNext(plain(word))}` : read;
   });
   return (
     <div class="hear" role="status" aria-live="polite">

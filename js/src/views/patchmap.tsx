@@ -4,7 +4,8 @@ import type { ComponentChildren } from "preact";
 import { CHARTS } from "../css/charts";
 import mirror from "../css/mirror.css";
 import css from "../css/patchmap.css";
-import { plural, probability, signed } from "../format";
+import { fill } from "../fill";
+import { probability, signed } from "../format";
 import { PATCH_MAP } from "../kinds/patchmap";
 import { CellMap, inWords } from "../parts/cellmap";
 import { CellSide } from "../parts/cellside";
@@ -18,35 +19,29 @@ import { type Choice, Segments } from "../parts/segments";
 import { Failed, Working } from "../parts/status";
 import { Steps } from "../parts/steps";
 import type { PatchMapPayload } from "../payloads";
-import { type AnyModel, type Followed, Picture, words } from "../picture";
+import { type AnyModel, type Followed, Picture, words as textOf } from "../picture";
 import { plain } from "../signs";
 import type { BaseView } from "../view";
+import * as common from "../words/common";
+import * as words from "../words/patchmap";
 
-const KEYS = [
-  ["← → ↑ ↓", "go to a cell and patch it"],
-  ["p", "patch a path from the cell"],
-  ["Enter", "the cell takes the path"],
-  ["Esc", "leave the path or the text"],
-  ["Ctrl Z", "undo, outside the text"],
-  ["?", "this help"],
-] as const;
 const SHOWS = [
-  { value: "streams", label: "stream · attention · MLP" },
-  { value: "heads", label: "heads" },
-  { value: "features", label: "features" },
+  { value: "streams", label: words.streams },
+  { value: "heads", label: words.heads },
+  { value: "features", label: words.features },
 ];
 const CORRUPTIONS = [
-  { value: "swap", label: "clean → corrupt" },
-  { value: "noise", label: "noise" },
+  { value: "swap", label: words.cleanToCorrupt },
+  { value: "noise", label: words.noise },
 ];
 const PROPAGATIONS = [
-  { value: "free", label: "free propagation" },
-  { value: "frozen_attention", label: "frozen attention" },
-  { value: "direct", label: "direct effect" },
+  { value: "free", label: common.free },
+  { value: "frozen_attention", label: words.frozenAttention },
+  { value: "direct", label: words.directEffect },
 ];
 const ERRORS = [
-  { value: "kept", label: "error kept" },
-  { value: "dropped", label: "error dropped" },
+  { value: "kept", label: common.errorKept },
+  { value: "dropped", label: common.errorDropped },
 ];
 
 /** State of one map: the prompts as they are typed, the chosen cell, a path that is being laid. */
@@ -139,7 +134,7 @@ export class PatchState extends Picture<PatchMapPayload> {
 
   #adopt(texts: boolean): void {
     const payload = this.payload.value;
-    const said = (name: string, other: string) => words(this.model.get(name)) || other;
+    const said = (name: string, other: string) => textOf(this.model.get(name)) || other;
     if (texts || !this.clean.value) {
       this.clean.value = said("clean", payload?.clean ?? "");
       this.corrupt.value = said("corrupt", payload?.corrupt ?? "");
@@ -148,7 +143,7 @@ export class PatchState extends Picture<PatchMapPayload> {
     this.corruption.value = said("corruption", payload?.corruption ?? "");
     this.propagation.value = said("propagation", payload?.context.propagation ?? "");
     this.errorTerm.value = said("error_term", payload?.context.error ?? "");
-    const cell = words(this.model.get("cell"));
+    const cell = textOf(this.model.get("cell"));
     // A page keeps the cell that was chosen in it.
     if (this.live.value || !this.cell.value) this.cell.value = cell || (payload?.cell ?? "");
   }
@@ -164,7 +159,7 @@ function PatchMap({ view }: { view: PatchView }) {
   return (
     <Frame
       view={view}
-      keys={KEYS}
+      keys={words.keys}
       heard={
         payload && !state.requests.busy.value && (inWords(payload, state.cell.value) || plain(payload.verdict, 200))
       }
@@ -202,10 +197,10 @@ function Aligned({ view }: { view: PatchView }) {
     </span>
   );
   return (
-    <div class="aligned" role="group" aria-label="Both prompts, aligned">
+    <div class="aligned" role="group" aria-label={words.bothPromptsAligned}>
       <span class="sub">
-        <span>clean</span>
-        <span>corrupt</span>
+        <span>{words.clean}</span>
+        <span>{words.corrupt}</span>
       </span>
       {from > 0 && <span class="sub">…</span>}
       {pairs.slice(from, from + 100).map(([one, other], i) => (
@@ -224,24 +219,29 @@ function Bar({ view, payload }: { view: PatchView; payload: PatchMapPayload | nu
   return (
     <div class="bar0">
       <fieldset class="bare" disabled={!state.live.value}>
-        <Segments label="Map" choices={SHOWS} value={state.show.value} set={(value) => state.set("show", value)} />{" "}
         <Segments
-          label="Corrupted run"
+          label={words.map}
+          choices={SHOWS}
+          value={state.show.value}
+          set={(value) => state.set("show", value)}
+        />{" "}
+        <Segments
+          label={words.corruptedRun}
           choices={CORRUPTIONS}
           value={state.corruption.value}
           set={(value) => state.set("corruption", value)}
         />
       </fieldset>
       <span class="sp" />
-      <Working view={view} stale="showing the map before your last change">
+      <Working view={view} stale={words.stale}>
         {payload &&
-          `${plural(payload.n_patches, "cell")}${
+          `${words.cells(payload.n_patches)}${
             payload.context.milliseconds > 0 ? ` · ${(payload.context.milliseconds / 1000).toFixed(1)} s` : ""
           }`}
       </Working>
       <span class="steps">
         <Steps state={state} />
-        <Menu view={view} label="⋯" name="Menu" bare full />
+        <Menu view={view} label="⋯" name={common.menu} bare full />
       </span>
     </div>
   );
@@ -255,29 +255,27 @@ function Scale({ payload }: { payload: PatchMapPayload }) {
   return (
     <div class="legend">
       <span>
-        restored share of {plain(payload.target, 80)}: {signed(-1, 0)}
-        <span class="sw1 ends" aria-hidden="true">
-          {Array.from({ length: 11 }, (_, n) => (
-            <i key={n} style={{ background: `var(--d${n})` }} />
-          ))}
-        </span>
-        +1
+        {fill(words.restoredShare, {
+          target: plain(payload.target, 80),
+          least: signed(-1, 0),
+          ramp: (
+            <span class="sw1 ends" aria-hidden="true">
+              {Array.from({ length: 11 }, (_, n) => (
+                <i key={n} style={{ background: `var(--d${n})` }} />
+              ))}
+            </span>
+          ),
+        })}
       </span>
-      <span>
-        0 = corrupt run ({signed(payload.low, 1)}), 1 = clean run ({signed(payload.high, 1, true)})
-      </span>
-      <span>
-        {known
-          ? `control: random directions and positions, ${payload.controls} of each, at most ± ${probability(most)}; within a block's control nothing is printed`
-          : "control: reading …"}
-      </span>
+      <span>{words.ends(signed(payload.low, 1), signed(payload.high, 1, true))}</span>
+      <span>{known ? words.controls(payload.controls, probability(most)) : common.controlReading}</span>
     </div>
   );
 }
 
 function Verdict({ view, payload }: { view: PatchView; payload: PatchMapPayload }): ComponentChildren {
-  const nothing = payload.verdict.startsWith("Nothing");
-  if (!payload.verdict) return view.state.live.value ? "measuring …" : "";
+  const nothing = payload.verdict.startsWith(words.verdictNothing);
+  if (!payload.verdict) return view.state.live.value ? words.measuring : "";
   return nothing ? <b>{plain(payload.verdict, 300)}</b> : plain(payload.verdict, 300);
 }
 
@@ -300,17 +298,23 @@ function Conditions({ view, payload }: { view: PatchView; payload: PatchMapPaylo
     );
   return (
     <>
-      <span>patch one place, one position</span>
-      {chosen("Propagation", "propagation", PROPAGATIONS, live ? state.propagation.value : context.propagation, live)}
+      <span>{words.onePlaceOnePosition}</span>
       {chosen(
-        "Error term",
+        common.propagationHead,
+        "propagation",
+        PROPAGATIONS,
+        live ? state.propagation.value : context.propagation,
+        live,
+      )}
+      {chosen(
+        common.errorTermHead,
         "error_term",
         ERRORS,
         live && show === "features" ? state.errorTerm.value : context.error,
         live && show === "features",
       )}
-      <span>{plural(payload.n_prompts, "prompt")}</span>
-      <span>seed {context.seed}</span>
+      <span>{common.prompts(payload.n_prompts)}</span>
+      <span>{words.seedOf(context.seed)}</span>
     </>
   );
 }

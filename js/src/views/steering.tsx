@@ -2,7 +2,6 @@
 import { signal } from "@preact/signals";
 import { CHARTS } from "../css/charts";
 import css from "../css/steering.css";
-import { count, plural } from "../format";
 import { STEERING } from "../kinds/steering";
 import type { Draw } from "../mount";
 import { DoseCharts } from "../parts/dosecharts";
@@ -15,19 +14,13 @@ import { Edge, Failed } from "../parts/status";
 import { Steers } from "../parts/steers";
 import { Columns } from "../parts/written";
 import type { ChatMessage, SteeringPayload } from "../payloads";
-import { type AnyModel, Picture, words } from "../picture";
+import { type AnyModel, Picture, words as textOf } from "../picture";
 import type { Failure } from "../requests";
 import { tickLabel } from "../scale";
 import { plain } from "../signs";
 import { type BaseView, disabledReason, makeBaseView } from "../view";
-
-const KEYS = [
-  ["← →", "move a slider, read a chart point by point"],
-  ["/", "search a feature"],
-  ["Esc", "stop writing"],
-  ["Ctrl Z", "undo, outside of text fields"],
-  ["?", "this help"],
-] as const;
+import * as common from "../words/common";
+import * as words from "../words/steering";
 
 export interface SliderDraft {
   id: string;
@@ -135,7 +128,7 @@ export class SteeringState extends Picture<SteeringPayload> {
 
   protected override view(): void {
     super.view();
-    this.control.value = words(this.model.get("control")) || (this.payload.value?.control ?? "direction");
+    this.control.value = textOf(this.model.get("control")) || (this.payload.value?.control ?? "direction");
     // What the user is doing is newer than what Python says.
     if (!this.requests.busy.value) this.#adopt();
   }
@@ -178,7 +171,7 @@ function Texts({ view }: { view: BaseView<SteeringState> }) {
     <div class="w">
       <Edge view={view} />
       <Failed view={view} />
-      {payload?.texts.length === 0 && !state.failure.value && <p class="em">Writing …</p>}
+      {payload?.texts.length === 0 && !state.failure.value && <p class="em">{words.writingFirst}</p>}
       {payload && (
         <div class={state.drained.value ? "drained" : ""}>
           <Columns view={view} payload={payload} panel />
@@ -202,10 +195,10 @@ function Steering({ view }: { view: SteeringView }) {
     return !typing || event.key === "Escape";
   };
   return (
-    <Frame view={view} keys={KEYS} onKey={key} heard={payload && !state.working && heard(payload)}>
+    <Frame view={view} keys={words.keys} onKey={key} heard={payload && !state.working && heard(payload)}>
       {payload && <Bar view={view} payload={payload} />}
       <span class="corner">
-        <Menu view={view} label="⋯" name="Menu" bare full />
+        <Menu view={view} label="⋯" name={common.menu} bare full />
       </span>
       <Failed view={view} />
       {payload && (
@@ -221,9 +214,9 @@ function Steering({ view }: { view: SteeringView }) {
       <Foot view={view} editable>
         {payload && (
           <>
-            <span>temperature {tickLabel(payload.temperature)}</span>
-            <span>error {plain(payload.context.error, 20)}</span>
-            <span>{plain(payload.context.propagation, 20)} attention</span>
+            <span>{words.temperatureOf(tickLabel(payload.temperature))}</span>
+            <span>{words.errorOf(plain(payload.context.error, 20))}</span>
+            <span>{words.attentionOf(plain(payload.context.propagation, 20))}</span>
           </>
         )}
       </Foot>
@@ -235,16 +228,17 @@ function Steering({ view }: { view: SteeringView }) {
 function heard({ texts, verdict, phase }: SteeringPayload): string {
   const steered = texts.find((text) => text.role === "steered");
   const told = steered?.tokens.text.slice(steered.n_prompt).join("") ?? "";
-  return `${phase === "stopped" ? "Stopped. " : ""}${told && `Steered: ${plain(told, 400)}. `}${plain(verdict)}`;
+  const stopped = phase === "stopped" ? `${common.stopped} ` : "";
+  return `${stopped}${told && `${words.steeredAloud(plain(told, 400))} `}${plain(verdict)}`;
 }
 
 function Bar({ view, payload }: { view: SteeringView; payload: SteeringPayload }) {
   const { state } = view;
   const off = disabledReason(state);
   const draft = state.draft.value;
-  const number = (name: "seed" | "temperature", value: number, step: string, whole: boolean) => (
+  const number = (name: "seed" | "temperature", label: string, value: number, step: string, whole: boolean) => (
     <label class="i2 number">
-      {name}
+      {label}
       <input
         type="number"
         min="0"
@@ -276,7 +270,7 @@ function Bar({ view, payload }: { view: SteeringView; payload: SteeringPayload }
           <input
             class="prompt"
             type="text"
-            aria-label="Prompt"
+            aria-label={common.prompt}
             spellcheck={false}
             autocomplete="off"
             value={draft.prompt}
@@ -286,40 +280,40 @@ function Bar({ view, payload }: { view: SteeringView; payload: SteeringPayload }
           <Chat messages={draft.prompt} set={(prompt) => state.want({ prompt }, true)} />
         )}
         <Segments
-          label="What a slider does"
+          label={words.whatASliderDoes}
           choices={[
-            { value: "additive", label: "additive", title: "adds to the feature" },
-            { value: "clamp", label: "clamp", title: "sets the feature" },
-            { value: "scale", label: "scale", title: "multiplies the feature" },
+            { value: "additive", label: words.additive, title: words.addsToTheFeature },
+            { value: "clamp", label: words.clamp, title: words.setsTheFeature },
+            { value: "scale", label: words.scale, title: words.multipliesTheFeature },
           ]}
           value={draft.mode}
           set={(mode) => state.want({ mode })}
         />
         <Segments
-          label="Where"
+          label={words.where}
           choices={[
-            { value: "prompt", label: "prompt" },
-            { value: "new", label: "new" },
-            { value: "both", label: "both" },
+            { value: "prompt", label: words.inPrompt },
+            { value: "new", label: words.inNew },
+            { value: "both", label: words.inBoth },
           ]}
           value={draft.place}
           set={(place) => state.want({ place })}
         />
-        {number("seed", draft.seed, "1", true)}
-        {number("temperature", draft.temperature, "0.1", false)}
+        {number("seed", common.seed, draft.seed, "1", true)}
+        {number("temperature", words.temperature, draft.temperature, "0.1", false)}
         {state.working ? (
           <button type="button" class="btn k" onClick={state.stop}>
-            Stop
+            {words.stopWriting}
           </button>
         ) : (
           <button type="button" class="btn" onClick={() => state.want({ seed: draft.seed + 1 })}>
-            New seed
+            {words.newSeed}
           </button>
         )}
         <span class="sub status">{standing(state, payload)}</span>
         <span class="steps">
-          {step("undo", "↶", "Undo", state.undoDepth.value)}
-          {step("redo", "↷", "Redo", state.redoDepth.value)}
+          {step("undo", "↶", common.undo, state.undoDepth.value)}
+          {step("redo", "↷", common.redo, state.redoDepth.value)}
         </span>
       </div>
     </fieldset>
@@ -329,14 +323,14 @@ function Bar({ view, payload }: { view: SteeringView; payload: SteeringPayload }
 /** A conversation, each message by the role of who says it. */
 function Chat({ messages, set }: { messages: ChatMessage[]; set: (messages: ChatMessage[]) => void }) {
   return (
-    <ol class="chat" aria-label="Conversation">
+    <ol class="chat" aria-label={words.conversation}>
       {messages.map(({ role, content }, i) => (
         <li key={i}>
           <span class="sub">{plain(role, 40)}</span>
           <input
             class="prompt"
             type="text"
-            aria-label={`What ${plain(role, 40)} says, message ${i + 1}`}
+            aria-label={words.whatIsSaid(plain(role, 40), i + 1)}
             spellcheck={false}
             autocomplete="off"
             value={content}
@@ -347,7 +341,7 @@ function Chat({ messages, set }: { messages: ChatMessage[]; set: (messages: Chat
         </li>
       ))}
       <li>
-        <span class="sub">assistant</span> <span class="sub">writes below</span>
+        <span class="sub">{words.assistant}</span> <span class="sub">{words.writesBelow}</span>
       </li>
     </ol>
   );
@@ -356,12 +350,11 @@ function Chat({ messages, set }: { messages: ChatMessage[]; set: (messages: Chat
 /** Whether the picture is true, in one line. */
 function standing(state: SteeringState, { phase, doses, texts }: SteeringPayload): string {
   if (state.requests.silent.value) return disabledReason(state);
-  if (state.requests.stale.value) return "showing the text before your last change";
+  if (state.requests.stale.value) return words.stale;
   if (phase === "writing") {
     const n = texts.reduce((most, text) => Math.max(most, text.tokens.text.length - text.n_prompt), 0);
-    return `writing · ${plural(n, "token")}`;
+    return words.writing(n);
   }
-  if (phase === "measuring")
-    return doses ? `measuring ${count(doses.n_texts)} of ${count(doses.n_planned)}` : "measuring";
-  return phase === "stopped" ? "stopped" : "";
+  if (phase === "measuring") return doses ? words.measuringTexts(doses.n_texts, doses.n_planned) : words.measuring;
+  return phase === "stopped" ? words.wasStopped : "";
 }

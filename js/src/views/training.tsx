@@ -1,7 +1,7 @@
 // The TrainingMonitor: pause, resume, stop, sparsity; curves, density, features as they form.
 import { signal, useComputed, useSignal } from "@preact/signals";
 import { CHARTS } from "../css/charts";
-import { count, duration, percent, plural, share, significant } from "../format";
+import { share, significant } from "../format";
 import { TRAINING } from "../kinds/training";
 import { Foot } from "../parts/foot";
 import { drawn, Frame } from "../parts/frame";
@@ -17,20 +17,15 @@ import type { Failure } from "../requests";
 import { shareLabel, tickLabel } from "../scale";
 import { plain } from "../signs";
 import { type BaseView, disabledReason } from "../view";
+import * as common from "../words/common";
+import * as said from "../words/training";
 
 type Action = "start" | "pause" | "resume" | "stop" | "sparsity";
 
-const KEYS = [
-  ["← →", "read a chart, point by point"],
-  ["Home End", "first and last point"],
-  ["Esc", "back to the newest"],
-  ["?", "this help"],
-] as const;
-
 /** A map, for a payload may ask for "__proto__". */
 const TITLES: ReadonlyMap<string, string> = new Map([
-  ["loss", "Loss"],
-  ["dead", "Dead features"],
+  ["loss", said.loss],
+  ["dead", said.deadFeatures],
 ]);
 
 /** What another press of lower or raise makes of a sparsity. */
@@ -91,10 +86,10 @@ function Training({ view }: { view: View }) {
     const payload = state.payload.value;
     if (!payload) return "";
     const tenth = payload.n_steps > 0 ? Math.floor((10 * payload.step) / payload.n_steps) / 10 : 0;
-    return `Training ${plain(payload.phase, 20)}, ${percent(tenth)} done.`;
+    return said.heard(plain(payload.phase, 20), tenth);
   });
   return (
-    <Frame view={view} keys={KEYS} heard={heard}>
+    <Frame view={view} keys={said.keys} heard={heard}>
       {payload && <Done payload={payload} />}
       {payload && <Bar view={view} payload={payload} />}
       <Failed view={view} />
@@ -102,12 +97,12 @@ function Training({ view }: { view: View }) {
         <div class={failed ? "drained" : ""}>
           <Charts view={view} payload={payload} />
           <div class="grid halves">
-            <section aria-label="Density">
+            <section aria-label={common.density}>
               <Histogram
-                title="Density"
-                note={`share of tokens, log; ${plural(payload.density.outside, "feature")} silent`}
+                title={common.density}
+                note={said.densityNote(payload.density.outside)}
                 counts={payload.density}
-                from={{ edge: -1, word: "dense" }}
+                from={{ edge: -1, word: said.dense }}
               />
             </section>
             <Features payload={payload} />
@@ -116,7 +111,7 @@ function Training({ view }: { view: View }) {
       )}
       {payload && (
         <Foot view={view} editable>
-          <span>learning rate {tickLabel(payload.learning_rate)}</span>
+          <span>{said.learningRate(tickLabel(payload.learning_rate))}</span>
         </Foot>
       )}
     </Frame>
@@ -145,19 +140,19 @@ function Bar({ view, payload }: { view: View; payload: TrainingPayload }) {
   return (
     <div class="bar0">
       <span class="buttons">
-        {phase === "running" && button("Pause", "pause", true)}
-        {phase === "paused" && button("Resume", "resume", true)}
-        {phase === "ready" && button("Start", "start", true)}
-        {phase === "stopped" && button("Go on", "start", true)}
-        {(phase === "finished" || phase === "failed") && button("Pause", "pause", false)}
-        {button("Stop", "stop", phase === "running" || phase === "paused")}
+        {phase === "running" && button(said.pause, "pause", true)}
+        {phase === "paused" && button(said.resume, "resume", true)}
+        {phase === "ready" && button(said.start, "start", true)}
+        {phase === "stopped" && button(said.goOn, "start", true)}
+        {(phase === "finished" || phase === "failed") && button(said.pause, "pause", false)}
+        {button(said.stop, "stop", phase === "running" || phase === "paused")}
       </span>
-      <Sparsity view={view} payload={payload} off={off || (phase === "finished" ? "The run is over." : "")} />
+      <Sparsity view={view} payload={payload} off={off || (phase === "finished" ? said.runIsOver : "")} />
       <Segments
-        label="Loss axis"
+        label={said.lossAxis}
         choices={[
-          { value: "log", label: "log" },
-          { value: "linear", label: "linear" },
+          { value: "log", label: common.log },
+          { value: "linear", label: common.linear },
         ]}
         value={state.scale.value}
         set={state.setScale}
@@ -165,7 +160,7 @@ function Bar({ view, payload }: { view: View; payload: TrainingPayload }) {
       <span class="sp" />
       <span class="sub status">{live(off, state) || standing(payload)}</span>
       <span class="steps">
-        <Menu view={view} label="⋯" name="Menu" bare full />
+        <Menu view={view} label="⋯" name={common.menu} bare full />
       </span>
     </div>
   );
@@ -176,9 +171,9 @@ const live = (off: string, state: TrainingState): string => (state.live.value ? 
 
 /** Where the run stands, in one line. */
 export function standing({ phase, step, n_steps, tokens_per_second, seconds_left }: TrainingPayload): string {
-  const parts = [`${plain(phase, 20)} · step ${count(step)} of ${count(n_steps)}`];
-  if (phase === "running" && tokens_per_second > 0) parts.push(`${count(tokens_per_second)} tokens/s`);
-  if (phase === "running" && seconds_left !== null && seconds_left > 0) parts.push(`${duration(seconds_left)} left`);
+  const parts = [said.stepOf(plain(phase, 20), step, n_steps)];
+  if (phase === "running" && tokens_per_second > 0) parts.push(said.tokensPerSecond(tokens_per_second));
+  if (phase === "running" && seconds_left !== null && seconds_left > 0) parts.push(said.left(seconds_left));
   return parts.join(" · ");
 }
 
@@ -187,8 +182,8 @@ function Sparsity({ view, payload, off }: { view: View; payload: TrainingPayload
   const { state } = view;
   const { sparsity, counted } = payload;
   const typed = useSignal<string | null>(null);
-  const name = counted ? "k" : "Sparsity";
-  const long = counted ? "Features a token, k" : "Sparsity coefficient";
+  const name = counted ? "k" : said.sparsity;
+  const long = counted ? said.featuresAToken : said.coefficient;
   const set = (value: number) => state.act("sparsity", value);
   const commit = () => {
     const text = typed.value;
@@ -211,7 +206,7 @@ function Sparsity({ view, payload, off }: { view: View; payload: TrainingPayload
     <span class="sparsity">
       <span class="i2">{name}</span>
       <span class="seg" role="group" aria-label={long}>
-        {step(false, "−", `Lower: ${counted ? "sparser" : "denser"}`)}
+        {step(false, "−", said.lower(counted))}
         <input
           type="text"
           inputMode="decimal"
@@ -227,7 +222,7 @@ function Sparsity({ view, payload, off }: { view: View; payload: TrainingPayload
             if (event.key === "Escape") typed.value = null;
           }}
         />
-        {step(true, "+", `Raise: ${counted ? "denser" : "sparser"}`)}
+        {step(true, "+", said.raise(counted))}
       </span>
     </span>
   );
@@ -237,7 +232,7 @@ function Charts({ view, payload }: { view: View; payload: TrainingPayload }) {
   const { state } = view;
   const marks = payload.changed_at;
   return (
-    <section class="charts" aria-label="Curves">
+    <section class="charts" aria-label={said.curves}>
       {[...chartsOf(payload.curves)].map(([name, curves]) => {
         const ofShare = name === "dead";
         return (
@@ -257,8 +252,10 @@ function Charts({ view, payload }: { view: View; payload: TrainingPayload }) {
       })}
       {marks.length > 0 && (
         <p class="sub changes">
-          dotted line: {payload.counted ? "k" : "sparsity"} changed to{" "}
-          {Array.from(payload.changed_to.slice(-6), (value) => tickLabel(value)).join(", ")}
+          {said.changedTo(
+            payload.counted,
+            Array.from(payload.changed_to.slice(-6), (value) => tickLabel(value)).join(", "),
+          )}
         </p>
       )}
     </section>
@@ -267,11 +264,11 @@ function Charts({ view, payload }: { view: View; payload: TrainingPayload }) {
 
 function Features({ payload }: { payload: TrainingPayload }) {
   return (
-    <section aria-label="Features as they form">
+    <section aria-label={said.asTheyForm}>
       <h3>
-        Features as they form <span class="sub">· where they fire most now, peaks in one column</span>
+        {said.asTheyForm} <span class="sub">· {said.peaksInColumn}</span>
       </h3>
-      {payload.features.length === 0 && <p class="sub">None fires on the contexts that are watched yet.</p>}
+      {payload.features.length === 0 && <p class="sub">{said.noneFires}</p>}
       {payload.features.map((feature) => (
         <Passages key={feature.id} feature={feature} />
       ))}

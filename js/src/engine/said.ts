@@ -1,5 +1,6 @@
 // What is said of edits: on a chip, and as Python that makes the view again.
 import type { Edit } from "../model";
+import * as words from "../words/engine";
 
 /** A number with three significant digits, as Python's `.3g` writes it. */
 export function general(value: number): string {
@@ -15,14 +16,15 @@ export function general(value: number): string {
 /** What an edit does, for a chip. */
 export function wordsOf(edit: Edit): string {
   const value = edit.value ?? 0;
+  const number = general(value);
   const text = {
-    ablate: "ablate",
-    scale: `× ${general(value)}`,
-    clamp: `clamp ${general(value)}${edit.when_active ? " when active" : ""}`,
-    steer: `steer ${value < 0 ? "" : "+"}${general(value)}${edit.relative ? " × norm" : ""}`,
+    ablate: words.ablate,
+    scale: words.scale(number),
+    clamp: (edit.when_active ? words.clampWhenActive : words.clamp)(number),
+    steer: (edit.relative ? words.steerOfNorm : words.steer)(value < 0 ? number : `+${number}`),
   }[edit.kind];
   const n = edit.positions?.length;
-  return n === undefined ? text : `${text} at ${n} token${n === 1 ? "" : "s"}`;
+  return n === undefined ? text : words.atTokens(text, n);
 }
 
 /** Factor of an edit that a slider can show, `null` for any other. */
@@ -36,12 +38,12 @@ const text = (value: string): string => JSON.stringify(value);
 const texts = (values: readonly string[]): string => `[${values.map(text).join(", ")}]`;
 
 function call(edit: Edit): string {
-  const words = [text(edit.feature)];
-  if (edit.kind !== "ablate") words.push(String(edit.value ?? 0));
-  if (edit.positions) words.push(`positions=[${edit.positions.join(", ")}]`);
-  if (edit.relative) words.push("relative=True");
-  if (edit.when_active) words.push("when_active=True");
-  return `sw.${edit.kind}(${words.join(", ")})`;
+  const parts = [text(edit.feature)];
+  if (edit.kind !== "ablate") parts.push(String(edit.value ?? 0));
+  if (edit.positions) parts.push(`positions=[${edit.positions.join(", ")}]`);
+  if (edit.relative) parts.push("relative=True");
+  if (edit.when_active) parts.push("when_active=True");
+  return `sw.${edit.kind}(${parts.join(", ")})`;
 }
 
 export interface Shown {
@@ -56,11 +58,11 @@ export interface Shown {
 
 /** Python that shows this view again. */
 export function codeOf(shown: Shown): string {
-  const words = ["scope", text(shown.prompt), `features=${texts(shown.features.filter(Boolean))}`];
-  if (shown.edits.length) words.push(`edits=[${shown.edits.map(call).join(", ")}]`);
-  if (shown.error_term !== "kept") words.push(`error_term=${text(shown.error_term)}`);
-  if (shown.site) words.push(`site=${text(shown.site)}`);
-  if (shown.fill) words.push(`fill=${text(shown.fill)}`);
-  if (shown.selection >= 0) words.push(`selection=${shown.selection}`);
-  return `sw.TokenHeatmap(${words.join(", ")})`;
+  const parts = ["scope", text(shown.prompt), `features=${texts(shown.features.filter(Boolean))}`];
+  if (shown.edits.length) parts.push(`edits=[${shown.edits.map(call).join(", ")}]`);
+  if (shown.error_term !== "kept") parts.push(`error_term=${text(shown.error_term)}`);
+  if (shown.site) parts.push(`site=${text(shown.site)}`);
+  if (shown.fill) parts.push(`fill=${text(shown.fill)}`);
+  if (shown.selection >= 0) parts.push(`selection=${shown.selection}`);
+  return `sw.TokenHeatmap(${parts.join(", ")})`;
 }
