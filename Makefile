@@ -44,7 +44,7 @@ demo: $(VENV)/.lab $(BUNDLE)
 
 # Each stage is timed; those joined by + run side by side. The last line counts the tests of all.
 test: setup browser
-	@MAKE="$(MAKE)" $(BIN)/python tests/stages.py lint js-test unit leaks notebooks types+docs dist e2e
+	@MAKE="$(MAKE)" $(BIN)/python tests/stages.py lint js-test unit leaks notebooks+types+docs dist e2e
 
 setup: $(VENV)/.all $(BUNDLE)
 
@@ -136,10 +136,11 @@ docs: setup
 # unpacked sdist) it is a fixed day, the one hatchling takes.
 EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),1580601600)
 
+# On a disk, not in memory as the other tests: an environment with torch in it is large.
 dist: setup
 	rm -rf dist
 	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m build --no-isolation --outdir dist .
-	$(PYTEST) tests/build/test_dist.py tests/build/test_reproducible.py
+	TMPDIR=$(or $(TMPDIR),/tmp) $(PYTEST) tests/build/test_dist.py tests/build/test_reproducible.py
 
 # ------------------------------------------------------------------------------------------------------------------- other
 

@@ -17,15 +17,19 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from saewidgets.atlas.atlas import Atlas
+from saewidgets.corpus import Corpus
 from saewidgets.disk import PREFIX
 from saewidgets.errors import AtlasError
-from tests.atlas.tiny import fingerprints, run
+from tests.atlas.tiny import fingerprints, rows, run
+
+# Short contexts: most of a sweep's time goes into files, which is where a kill may do harm.
+CORPUS = Corpus(rows(200)[:, :24])
 
 
 def sweep_in_child(folder: Path) -> int:
     pid = os.fork()
     if pid == 0:
-        run(folder)
+        run(folder, corpus=CORPUS)
         os._exit(0)
     return pid
 

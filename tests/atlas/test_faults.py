@@ -16,8 +16,9 @@ import pytest
 from saewidgets import disk
 from saewidgets.atlas.atlas import Atlas
 from saewidgets.atlas.lock import locked
+from saewidgets.corpus import Corpus
 from saewidgets.errors import AtlasError, SaewidgetsError
-from tests.atlas.tiny import dictionaries, fingerprints, run
+from tests.atlas.tiny import dictionaries, fingerprints, rows, run
 
 KILLS = 200
 _REACH_THE_DISK = ("open", "write", "fsync", "replace", "makedirs", "unlink")
@@ -60,8 +61,8 @@ class Failing:
 
 @pytest.mark.parametrize("how", ["ENOSPC", "EIO", "EACCES", "short"])
 def test_every_call_to_the_disk_fails_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    one = dictionaries(1)
-    run(tmp_path / "clean", 20, dictionaries=one)
+    options: dict[str, Any] = {"dictionaries": dictionaries(1), "corpus": Corpus(rows(20)[:, :24])}
+    run(tmp_path / "clean", **options)
     clean = fingerprints(tmp_path / "clean")
     refused = tried = 0
     for n in range(1, 10_000):
@@ -70,15 +71,15 @@ def test_every_call_to_the_disk_fails_once(tmp_path: Path, monkeypatch: pytest.M
         with monkeypatch.context() as patch:
             patch.setattr(disk, "os", failing)
             try:
-                run(store, 20, dictionaries=one)
+                run(store, **options)
             except SaewidgetsError:
                 refused += 1
         if not failing.fired:
             break
         tried += 1
-        run(store, 20, dictionaries=one)
+        run(store, **options)
         assert fingerprints(store) == clean, f"call {n}"
-    assert tried > 60, "the sweep hardly reached the disk"
+    assert tried > 40, "the sweep hardly reached the disk"
     assert refused == 0 if how == "short" else refused > 30
 
 

@@ -6,6 +6,7 @@ careless page takes them for markup: the positive controls count on it.
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,7 @@ def hostile_payload(strings: list[str], edits: bool = True) -> HeatmapPayload:
     )
 
 
+@cache  # 50 ms, for some thousand askers
 def hostile_views(
     text: str,
 ) -> tuple[

@@ -28,15 +28,16 @@ kinds = pytest.mark.parametrize("payload", KINDS.values(), ids=KINDS)
 
 
 @pytest.mark.parametrize("payload", EVERY.values(), ids=EVERY)
-@pytest.mark.parametrize(("width", "height"), [(320, 640), (3840, 2160)])
-def test_nothing_overflows(open_page: Open, payload: Any, width: int, height: int) -> None:
-    page = open_page(live_page(payload), viewport={"width": width, "height": height})
+def test_nothing_overflows(open_page: Open, payload: Any) -> None:
+    page = open_page(live_page(payload), viewport={"width": 320, "height": 640})
     for fold in page.locator(".fold > button, summary").all():
         fold.click()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), wide(page)
-    assert (
-        page.locator(".saewidgets .w").first.evaluate("(e) => e.getBoundingClientRect().width") >= min(width, 700) - 60
-    )
+    for width, height in ((320, 640), (3840, 2160)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate(FRAMES)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), wide(page)
+        own = page.locator(".saewidgets .w").first.evaluate("(e) => e.getBoundingClientRect().width")
+        assert own >= min(width, 700) - 60
 
 
 def wide(page: Page) -> list[str]:
@@ -164,6 +165,15 @@ class Meter:
         found = self.session.send("Performance.getMetrics")["metrics"]
         return float(next(metric["value"] for metric in found if metric["name"] == "TaskDuration"))
 
+    def pace(self) -> float:
+        """How much longer this machine takes than the one that the limits are for; at least 1."""
+        found = []
+        for _ in range(3):
+            start = self.spent()
+            self.page.evaluate("{ let sum = 0; for (let i = 0; i < 3e7; i++) sum += i % 7; window.sum = sum; }")
+            found.append(self.spent() - start)
+        return max(1.0, min(found) / 0.09)
+
 
 def test_meter_control(open_page: Open) -> None:
     page = open_page(live_page(make_payload()))
@@ -184,7 +194,7 @@ def test_hover_takes_less_than_a_frame(open_page: Open, payload: Any) -> None:
         start = meter.spent()
         page.mouse.move(box["x"] + box["width"] * (step % 6 + 0.5) / 6, box["y"] + min(box["height"], 1100) * step / 24)
         costs.append(meter.spent() - start)
-    assert 0 < median(costs) < 0.016, costs
+    assert 0 < median(costs) < 0.016 * meter.pace(), costs
 
 
 def test_no_long_task_while_typing(open_page: Open) -> None:
@@ -201,4 +211,4 @@ def test_no_long_task_while_typing(open_page: Open) -> None:
         typed = meter.spent()
         page.evaluate("([raw, n]) => host.set({ _payload: raw, _revision: n })", [raw, revision])
         costs += [typed - start, meter.spent() - typed]
-    assert 0 < max(costs) < 0.1, costs
+    assert 0 < max(costs) < 0.1 * meter.pace(), costs
