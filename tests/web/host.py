@@ -73,6 +73,10 @@ requestAnimationFrame(() => setTimeout(() => {{ host.painted = performance.now()
 </script>"""
 
 
+# Run in a page: done when what was asked for is drawn.
+FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+
+
 def heatmap_traits(payload: HeatmapPayload) -> dict[str, Any]:
     """Traits of a live heatmap."""
     slots = [""] * (max((f.slot for f in payload.features), default=-1) + 1)
@@ -138,13 +142,8 @@ def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
 def show(page: Page, payload: Any, **traits: Any) -> None:
     """Give a live page another picture of its kind, and wait until it is drawn."""
     values = {**live_traits(payload, **traits), "_payload": base64.b64encode(encode(payload)).decode()}
-    page.evaluate(
-        """async (values) => {
-            host.set({ ...values, _revision: host.value("_revision") + 1 });
-            for (let i = 0; i < 2; i++) await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-        }""",
-        values,
-    )
+    page.evaluate("(values) => host.set({ ...values, _revision: host.value('_revision') + 1 })", values)
+    page.evaluate(FRAMES)
 
 
 def darken(page: Page) -> None:

@@ -12,7 +12,7 @@ from tests.e2e.heatmap import Heatmap
 from tests.payload_factory import make_payload
 from tests.view_factory import make_table
 from tests.web.conftest import Open
-from tests.web.host import live_page
+from tests.web.host import FRAMES, live_page
 from tests.web.test_views import VIEWS
 
 pytestmark = pytest.mark.browser
@@ -55,7 +55,6 @@ SHIFTS = """window.shifts = [];
 new PerformanceObserver((list) => list.getEntries().forEach((entry) => shifts.push(...entry.sources.map(
   ({node}) => `${entry.value.toFixed(4)} ${node?.nodeName} .${node?.className}`)))
 ).observe({ type: "layout-shift", buffered: true });"""
-FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 BOX = "() => JSON.stringify(document.querySelector('.saewidgets').getBoundingClientRect())"
 
 

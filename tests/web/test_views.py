@@ -26,7 +26,7 @@ from tests.view_factory import (
     written,
 )  # fmt: skip
 from tests.web.conftest import Open
-from tests.web.host import darken, live_page, saved_page, show
+from tests.web.host import FRAMES, darken, live_page, saved_page, show
 from tests.web.test_hostile import ELEMENTS
 from tests.web.test_look import violations
 
@@ -88,10 +88,12 @@ def test_axe_and_overflow(open_page: Open, payload: Any) -> None:
     darken(page)
     for width in (640, 360, 1000):
         page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(FRAMES)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
         # The last first: one that was opened is no longer counted.
         for shut in reversed(page.locator(SHUT).all()):
             shut.click()
+        page.evaluate(FRAMES)
         assert violations(page) == [], width
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
 
