@@ -1,5 +1,6 @@
 // The foot: where the numbers come from, and the way out.
 import type { ComponentChildren } from "preact";
+import type { Context } from "../payloads";
 import { plain } from "../signs";
 import { type BaseView, disabledReason } from "../view";
 import * as common from "../words/common";
@@ -32,5 +33,16 @@ export function Foot({ view, editable = false, children }: Props) {
       <CopyCode view={view} />
       <Menu view={view} label={common.saveFigure} name={common.saveFigure} />
     </div>
+  );
+}
+
+/** What the numbers hold under; `error` where the foot is to say what became of the error term. */
+export function Conditions({ context, error }: { context: Context; error?: string | undefined }) {
+  return (
+    <>
+      {error && <span>{common.errorTermOf(error)}</span>}
+      <span>{common.propagationOf(plain(context.propagation))}</span>
+      <span>{common.seedOf(context.seed)}</span>
+    </>
   );
 }

@@ -6,6 +6,7 @@ import type { SteeringPayload, WrittenText } from "../payloads";
 import { drawAll, plain } from "../signs";
 import { type BaseView, disabledReason } from "../view";
 import type { SteeringState } from "../views/steering";
+import * as common from "../words/common";
 import * as words from "../words/steering";
 import { Segments } from "./segments";
 
@@ -92,7 +93,7 @@ export function Columns({ view, payload, panel = false }: Props) {
           <>
             {payload.target_name && <span>{words.effectIsProbabilityOf(plain(payload.target_name, 120))}</span>}
             <span>{words.meansOverOneText}</span>
-            <span>{words.errorTermOf(payload.context.error)}</span>
+            <span>{common.errorTermOf(payload.context.error)}</span>
           </>
         )}
         {!panel && payload.tokens_per_second > 0 && <span>{words.tokensPerSecond(payload.tokens_per_second)}</span>}

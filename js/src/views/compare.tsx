@@ -9,13 +9,12 @@ import type { HeatmapState } from "../model";
 import type { Draw, Host } from "../mount";
 import { PageModel } from "../page";
 import { Differences } from "../parts/differences";
-import { Foot } from "../parts/foot";
+import { Conditions, Foot } from "../parts/foot";
 import { Edge, Failed, Working } from "../parts/status";
 import type { ComparePayload } from "../payloads";
 import { type AnyModel, type Followed, Picture, words } from "../picture";
 import { plain } from "../signs";
 import { type BaseView, makeBaseView } from "../view";
-import * as common from "../words/common";
 import * as said from "../words/compare";
 import { heatmapWith } from "./heatmap";
 
@@ -185,15 +184,7 @@ function Compare({ view }: { view: CompareView }) {
       <Failed view={view} />
       {payload && <Differences view={view} payload={payload} />}
       <Foot view={view}>
-        <span>
-          {common.errorTerm} {payload?.context.error}
-        </span>
-        <span>
-          {plain(payload?.context.propagation ?? "")} {common.propagation}
-        </span>
-        <span>
-          {common.seed} {payload?.context.seed}
-        </span>
+        {payload && <Conditions context={payload.context} error={payload.context.error} />}
         <Working view={view} stale={said.staleComparison} />
       </Foot>
       <div class="hear" role="status" aria-live="polite">

@@ -158,9 +158,7 @@ function Contrast({ view }: { view: ContrastView }) {
         {payload && (
           <>
             <span>{said.overTokens(plain(payload.pool, 20))}</span>
-            <span>
-              {common.seed} {payload.context.seed}
-            </span>
+            <span>{common.seedOf(payload.context.seed)}</span>
           </>
         )}
       </Foot>

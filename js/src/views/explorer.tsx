@@ -10,7 +10,7 @@ import { probability, share } from "../format";
 import type { HeatmapState } from "../model";
 import { type Draw, type Host, mount } from "../mount";
 import { Row } from "../parts/chips";
-import { Foot } from "../parts/foot";
+import { Conditions, Foot } from "../parts/foot";
 import { Help } from "../parts/help";
 import { Key } from "../parts/key";
 import { Legend } from "../parts/legend";
@@ -113,15 +113,7 @@ function Explorer({ view, host }: { view: ExplorerView; host: Host | undefined }
       {strip && !comparing && <Panels view={view} strip={strip} host={host} lecture={lecture} />}
       {!comparing && (
         <Foot view={view} editable>
-          <span>
-            {common.errorTerm} {heat?.payload.value?.context.error}
-          </span>
-          <span>
-            {plain(payload?.context.propagation ?? "")} {common.propagation}
-          </span>
-          <span>
-            {common.seed} {payload?.context.seed}
-          </span>
+          {payload && <Conditions context={payload.context} error={heat?.payload.value?.context.error} />}
         </Foot>
       )}
       {strip && <Tooltip view={strip} />}

@@ -53,8 +53,8 @@ function Heatmap({ view, More, brief }: { view: View; More?: Part; brief: boolea
   const empty = useComputed(() => !state.payload.value).value;
   const merged = useComputed(() => state.compact && state.edited.value && !long.value).value;
   const context = useComputed(() => state.payload.value?.context);
-  const propagation = useComputed(() => plain(context.value?.propagation ?? ""));
-  const seed = useComputed(() => context.value?.seed);
+  const propagation = useComputed(() => common.propagationOf(plain(context.value?.propagation ?? "")));
+  const seed = useComputed(() => common.seedOf(context.value?.seed ?? 0));
   return (
     <div
       class="w"
@@ -79,12 +79,8 @@ function Heatmap({ view, More, brief }: { view: View; More?: Part; brief: boolea
       {!empty && !brief && <Strongest view={view} />}
       {!brief && (
         <Foot view={view} editable>
-          <span>
-            {propagation} {common.propagation}
-          </span>
-          <span>
-            {common.seed} {seed}
-          </span>
+          <span>{propagation}</span>
+          <span>{seed}</span>
         </Foot>
       )}
       <Tooltip view={view} />

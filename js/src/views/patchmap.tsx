@@ -314,7 +314,7 @@ function Conditions({ view, payload }: { view: PatchView; payload: PatchMapPaylo
         live && show === "features",
       )}
       <span>{common.prompts(payload.n_prompts)}</span>
-      <span>{words.seedOf(context.seed)}</span>
+      <span>{common.seedOf(context.seed)}</span>
     </>
   );
 }

@@ -50,11 +50,12 @@ export const linear = "linear";
 
 // What was kept, frozen, counted.
 export const seed = "seed";
-export const errorTerm = "error term";
+export const seedOf = (seed: number): string => `seed ${seed}`;
+export const errorTermOf = (policy: string): string => `error term ${policy}`;
 export const errorTermHead = "Error term";
 export const errorKept = "error kept";
 export const errorDropped = "error dropped";
-export const propagation = "propagation";
+export const propagationOf = (kind: string): string => `${kind} propagation`;
 export const propagationHead = "Propagation";
 export const free = "free propagation";
 export const natsKl = "nats KL";

@@ -43,7 +43,6 @@ export const measuring = "measuring …";
 export const onePlaceOnePosition = "patch one place, one position";
 export const frozenAttention = "frozen attention";
 export const directEffect = "direct effect";
-export const seedOf = (seed: number): string => `seed ${seed}`;
 
 // A cell in words.
 export const inLayer = (place: string, layer: string): string => `${place}, layer ${layer}`;

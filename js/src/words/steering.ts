@@ -66,7 +66,6 @@ export const differsFromBase = "{word} differs from base";
 export const word = "word";
 export const effectIsProbabilityOf = (target: string): string => `effect: probability of ${target}`;
 export const meansOverOneText = "means over one text each";
-export const errorTermOf = (policy: string): string => `error term ${policy}`;
 export const tokensPerSecond = (n: number): string => `${count(n)} tokens/s`;
 export const hideFrozen = "hide frozen attention";
 export const compareFrozen = "compare with frozen attention";
