@@ -1,6 +1,7 @@
 // The front end's English stands in `src/words`, and nowhere else.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fill } from "../src/fill";
 import { english, sources, strays } from "./words";
 
 test("the control fires", () => {
@@ -44,4 +45,8 @@ test("only words make a plural", () => {
       .map(([path]) => path),
     [],
   );
+});
+
+test("a sentence takes its parts as they are", () => {
+  assert.deepEqual(fill("control: {n} of {m}", { n: "{m}", m: 2 }), ["control: ", "{m}", " of ", 2, ""]);
 });

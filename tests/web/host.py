@@ -139,11 +139,23 @@ def live_page(payload: Any, dark: bool = False, **traits: Any) -> str:
     )
 
 
-def show(page: Page, payload: Any, **traits: Any) -> None:
-    """Give a live page another picture of its kind, and wait until it is drawn."""
-    values = {**live_traits(payload, **traits), "_payload": base64.b64encode(encode(payload)).decode()}
-    page.evaluate("(values) => host.set({ ...values, _revision: host.value('_revision') + 1 })", values)
+def show(page: Page, payload: Any, error: dict[str, str] | None = None) -> None:
+    """Give a live page another picture of its kind, and an error beside it; done when it is drawn.
+
+    What was asked so far is answered first, or the view would keep what it asks for.
+    """
+    values = {**live_traits(payload), "_payload": base64.b64encode(encode(payload)).decode()}
+    page.evaluate(
+        """(values) => {
+            for (const { id } of host.sent.splice(0)) host.reply({ type: "ok", id, result: null });
+            host.set({ ...values, _revision: host.value("_revision") + 1 });
+        }""",
+        values,
+    )
     page.evaluate(FRAMES)
+    if error:
+        page.evaluate("(error) => host.set({ error })", error)
+        page.evaluate(FRAMES)
 
 
 def darken(page: Page) -> None:

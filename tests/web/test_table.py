@@ -324,6 +324,8 @@ def test_hostile_text_is_shown_and_nothing_happens(open_page: Open) -> None:
         page.keyboard.press("Escape")
         assert page.evaluate("window.firings") == 0
         assert set(page.evaluate(ELEMENTS)) <= OURS | OWN
+    show(page, hostile_views("told")[4])  # control: each of them was drawn
+    expect(page.locator(".ftable")).to_contain_text("told")
 
 
 def test_the_view_lets_go_of_its_model(open_page: Open) -> None:

@@ -444,7 +444,15 @@ def test_keyboard_help(open_page: Open) -> None:
 
 
 HOSTILE = {"training": 0, "frontier": 1, "dictionary_report": 2, "feature_dashboard": 3, "steering": 5, "patch_map": 6,
-           "circuit": 7, "contrast": 8, "compare": 10}  # fmt: skip
+           "circuit": 7, "contrast": 8}  # fmt: skip
+
+
+def judge(page: Page) -> None:
+    page.get_by_role("slider").first.focus()
+    page.keyboard.press("Home")
+    assert page.evaluate("window.firings") == 0
+    assert set(page.evaluate(ELEMENTS)) <= OURS
+    assert page.evaluate("Object.keys(Object.prototype).length") == 0
 
 
 @pytest.mark.parametrize("number", HOSTILE.values(), ids=HOSTILE)
@@ -454,11 +462,18 @@ def test_hostile_text_is_shown_and_nothing_happens(open_page: Open, number: int)
         fold.click()
     for text in STRINGS[number % 2 :: 2]:
         show(page, hostile_views(text)[number], error={"what": text[:500], "todo": text[:500]})
-        page.get_by_role("slider").first.focus()
-        page.keyboard.press("Home")
-        assert page.evaluate("window.firings") == 0
-        assert set(page.evaluate(ELEMENTS)) <= OURS
-        assert page.evaluate("Object.keys(Object.prototype).length") == 0
+        judge(page)
+    show(page, hostile_views("told")[number])  # control: each of them was drawn
+    expect(page.locator(".saewidgets")).to_contain_text("told")
+    expect(page.locator(".saewidgets")).not_to_contain_text("said")
+
+
+def test_hostile_text_in_a_comparison(open_page: Open) -> None:
+    """A page each: its two heatmaps are views of their own, which another comparison does not change."""
+    for text in STRINGS[::4]:
+        page = open_page(live_page(hostile_views(text)[10], error={"what": text[:500], "todo": text[:500]}))
+        judge(page)
+        page.context.close()
 
 
 def test_a_payload_of_another_kind_gives_a_sentence(open_page: Open) -> None:
