@@ -10,7 +10,7 @@ from saewidgets.payloads.packed import pack
 from tests.attacks.hostile import FIRING, STRINGS, hostile_payload
 from tests.payload_factory import make_payload
 from tests.web.conftest import Open
-from tests.web.host import live_page
+from tests.web.host import FRAMES, live_page
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +34,7 @@ def test_nothing_fires(open_page: Open, live: bool) -> None:
         page = open_page(live_page(hostile_payload(strings), live=live, undo_depth=1))
         page.locator(".saewidgets .t").nth(1).hover()
         page.keyboard.press("Tab")
-        page.wait_for_timeout(60)
+        page.evaluate(FRAMES)
         assert page.evaluate("window.firings") == 0
         assert set(page.evaluate(ELEMENTS)) <= OURS
         expect(page.locator(".saewidgets .tokens .t")).to_have_count(len(strings))

@@ -12,7 +12,7 @@ from saewidgets.payloads import FeatureTablePayload, encode
 from tests.attacks.hostile import STRINGS, hostile_views
 from tests.view_factory import make_dashboard, make_rows, make_table
 from tests.web.conftest import Open
-from tests.web.host import darken, live_page, saved_page, show
+from tests.web.host import FRAMES, darken, live_page, saved_page, show
 from tests.web.test_hostile import ELEMENTS
 from tests.web.test_look import violations
 from tests.web.test_views import OURS, sent
@@ -46,6 +46,7 @@ def answer(page: Page, order: int = 1) -> list[int]:
         reply = {"type": "ok", "id": message["id"], "result": None}
         page.evaluate("([reply, raw]) => host.reply(reply, [raw])", [reply, raw])
         begun.append(start)
+    page.evaluate(FRAMES)
     return begun
 
 
@@ -96,7 +97,7 @@ def test_rows_of_a_million_stand_at_their_places(open_page: Open) -> None:
     seen = set()
     for top in steps:
         grid.evaluate("(e, top) => { e.scrollTop = top; }", top)
-        page.wait_for_timeout(30)
+        page.evaluate(FRAMES)
         for _ in range(4):
             answer(page)
         places = in_view(page)
@@ -110,10 +111,10 @@ def test_rows_of_a_million_stand_at_their_places(open_page: Open) -> None:
     assert 0 in seen
     # One row is one step of the wheel's length, wherever one is: a jump to the middle, then 31 px.
     grid.evaluate("(e) => { e.scrollTop = 2000000; }")
-    page.wait_for_timeout(30)
+    page.evaluate(FRAMES)
     before = in_view(page)[0]
     grid.evaluate("(e) => { e.scrollTop += 31; }")
-    page.wait_for_timeout(30)
+    page.evaluate(FRAMES)
     assert in_view(page)[0] == before + 1
 
 
@@ -132,7 +133,7 @@ def test_rows_of_another_order_are_not_shown(open_page: Open) -> None:
     grid.evaluate("(e) => { e.scrollTop = 9000; }")
     expect(page.locator(".trow.waiting").first).to_be_visible()
     expect(page.get_by_text("old", exact=True)).to_have_count(0)
-    page.wait_for_timeout(30)
+    page.evaluate(FRAMES)
     for _ in range(3):
         answer(page, order=2)
     expect(page.locator(".trow.waiting")).to_have_count(0)
@@ -247,7 +248,7 @@ def test_keys_choose_and_open(open_page: Open) -> None:
     page.keyboard.press("Space")
     assert page.evaluate("host.value('chosen')") == ["resid_post.2/2"]
     page.keyboard.press("End")
-    page.wait_for_timeout(50)
+    page.evaluate(FRAMES)
     for _ in range(3):
         answer(page)
     page.keyboard.press("Space")
@@ -268,7 +269,7 @@ def test_an_opened_feature_is_its_own_model(open_page: Open) -> None:
     """The dashboard's model comes from the host; back asks Python, and the rows stand where they were."""
     page = open_page(live_page(make_table(filters=())))
     page.locator(".ftable").evaluate("(e) => { e.scrollTop = 620; }")
-    page.wait_for_timeout(50)
+    page.evaluate(FRAMES)
     raw = base64.b64encode(encode(make_dashboard(False))).decode()
     page.evaluate("(raw) => host.model('anywidget:abc', { _payload: raw, _revision: 1, live: true, text: '' })", raw)
     page.evaluate("host.set({ feature: 'resid_post.2/903', _dashboard: 'anywidget:abc' })")
@@ -277,7 +278,7 @@ def test_an_opened_feature_is_its_own_model(open_page: Open) -> None:
     page.get_by_role("button", name=re.compile("back to the table")).click()
     assert sent(page)[-1] == {"type": "open", "feature": ""}
     page.evaluate("host.set({ feature: '', _dashboard: '' })")
-    page.wait_for_timeout(50)
+    page.evaluate(FRAMES)
     assert in_view(page)[0] == 20
     page.evaluate("host.set({ feature: 'resid_post.2/1', _dashboard: 'anywidget:gone' })")
     expect(page.get_by_role("alert")).to_contain_text("The dashboard of this feature did not arrive.")
@@ -347,7 +348,7 @@ def test_random_scrolling_never_shows_a_wrong_row(open_page: Open) -> None:
             "by": int(source.integers(-900, 900)),
         }
         grid.evaluate("(e, s) => { e.scrollTop = s.jump ? s.to * e.scrollHeight : e.scrollTop + s.by; }", step)
-        page.wait_for_timeout(20)
+        page.evaluate(FRAMES)
         if source.random() < 0.7:
             answer(page)
         rows = shown(page)
