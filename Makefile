@@ -44,7 +44,7 @@ demo: $(VENV)/.lab $(BUNDLE)
 
 # Each stage is timed; those joined by + run side by side. The last line counts the tests of all.
 test: setup browser
-	@MAKE="$(MAKE)" $(BIN)/python tests/stages.py lint js-test unit leaks notebooks+types+docs dist e2e
+	@MAKE="$(MAKE)" $(BIN)/python tests/stages.py lint js-test unit leaks notebooks types+docs dist e2e
 
 setup: $(VENV)/.all $(BUNDLE)
 
