@@ -287,7 +287,7 @@ function Slot({
     <section aria-label={title}>
       {name !== "dashboard" && name !== "compare" && (
         <h3>
-          {title} <span class="sub">{name === "text" && words.seedOf(seed)}</span>
+          {title} <span class="sub">{name === "text" && `· ${common.seedOf(seed)}`}</span>
         </h3>
       )}
       {note && <p class="em drained">{plain(note, 400)}</p>}

@@ -8,7 +8,6 @@ export const whatItSays = "What it says";
 export const diary = "Diary";
 export const titles = ["Text", "Features", circuit, nextToken, focusedFeature, whatItSays, diary] as const;
 export const comparison = "Comparison";
-export const seedOf = (seed: number): string => `· seed ${seed}`;
 
 // The bar on top.
 export const preset = "Preset";
