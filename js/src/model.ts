@@ -1,5 +1,5 @@
 // State of one heatmap: what the picture shows (signals), what the user wants, and the way to Python.
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { HEATMAP } from "./kinds/heatmap";
 import type { ChosenFeature, HeatmapPayload, SiteView } from "./payloads";
 import { type AnyModel, type Followed, Picture, words } from "./picture";
@@ -61,6 +61,9 @@ export function withFeature(features: readonly string[], id: string): string[] {
 /** State of a heatmap, for one view of one model. */
 export class HeatmapState extends Picture<HeatmapPayload> {
   readonly draft = signal<Draft>({ prompt: "", features: [], edits: [], errorTerm: "kept" });
+  /** Of the draft, for what need not be drawn again at each key. */
+  readonly edits = computed(() => this.draft.value.edits);
+  readonly errorTerm = computed(() => this.draft.value.errorTerm);
   readonly site = signal("");
   readonly fill = signal("");
   readonly selection = signal(0);
@@ -115,13 +118,15 @@ export class HeatmapState extends Picture<HeatmapPayload> {
   /** Ask for a changed state; does nothing without a model. */
   want(change: Partial<Draft>, soon = false): void {
     if (!this.live.value) return;
-    this.draft.value = { ...this.draft.value, ...change };
-    const { prompt, features, edits, errorTerm } = this.draft.value;
+    const draft = { ...this.draft.value, ...change };
+    const { prompt, features, edits, errorTerm } = draft;
     const state = { prompt, features, edits, error_term: errorTerm };
-    this.requests.run(
-      { ...state, site: this.site.value, fill: this.fill.value, selection: this.selection.value },
-      soon,
-    );
+    const view = { site: this.site.value, fill: this.fill.value, selection: this.selection.value };
+    // Sent before it is drawn: Python works while we draw.
+    batch(() => {
+      this.draft.value = draft;
+      this.requests.run({ ...state, ...view }, soon);
+    });
   }
 
   setSlider(feature: string, value: number, dragging = false): void {

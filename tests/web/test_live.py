@@ -114,6 +114,39 @@ def test_tokens_are_drawn_before_the_panels(page: Page, heatmap: Heatmap) -> Non
     assert order.index("tokens") < order.index("panel")
 
 
+def test_a_key_is_sent_before_it_is_drawn(page: Page, heatmap: Heatmap) -> None:
+    """Python works while the browser draws."""
+    heatmap.edit()
+    page.evaluate(
+        """() => {
+          const strip = document.querySelector(".saewidgets").shadowRoot.querySelector("[data-strip]");
+          const push = host.sent.push.bind(host.sent);
+          host.sent.push = (message) => push({ ...message, drawn: strip.textContent });
+        }"""
+    )
+    heatmap.type("q")
+    (run,) = sent(page)
+    assert run["state"]["prompt"].endswith("q")
+    assert not run["drawn"].endswith("q")
+    assert heatmap.words()[-1].endswith("q")
+
+
+def test_the_selection_stays_until_what_is_typed_is_read(page: Page, heatmap: Heatmap) -> None:
+    """Else predictions would be those after the word before, for the moment between a key and its picture."""
+    heatmap.edit()
+    last = page.evaluate("host.value('selection')")
+    head = heatmap.next_token.get_by_role("heading").inner_text()
+    page.keyboard.press("Backspace")  # half a word, that no token stands for
+    page.wait_for_timeout(200)
+    assert page.evaluate("host.value('selection')") == last
+    assert heatmap.next_token.get_by_role("heading").inner_text() == head
+    answer(page, texts=texts(sent(page)[-1]["state"]["prompt"] + " x"))
+    heatmap.settled()
+    page.keyboard.press("Home")
+    expect(heatmap.next_token.get_by_role("heading")).not_to_have_text(head)
+    assert page.evaluate("host.value('selection')") < last
+
+
 def test_a_paste_is_plain_text_and_escape_ends(page: Page, heatmap: Heatmap) -> None:
     heatmap.edit()
     page.evaluate("document.querySelector('.saewidgets').shadowRoot.activeElement.setRangeText('<b>x</b>', 0, 0)")

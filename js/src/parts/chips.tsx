@@ -31,7 +31,7 @@ function Values({ feature }: { feature: ChosenFeature }) {
 
 export function Row({ view, feature }: { view: View; feature: ChosenFeature }) {
   const { state } = view;
-  const wanted = state.live.value ? sliderOf(state.draft.value.edits, feature.id) : feature.scale;
+  const wanted = state.live.value ? sliderOf(state.edits.value, feature.id) : feature.scale;
   const local = state.local.value.includes(feature);
   const off = disabledReason(state) !== "";
   const name = plain(feature.label || feature.id);
@@ -123,7 +123,8 @@ function Empty({ view }: { view: View }) {
 export function Features({ view }: { view: View }) {
   const { state } = view;
   const features = state.features.value;
-  const { edits, errorTerm } = state.draft.value;
+  const edits = state.edits.value;
+  const errorTerm = state.errorTerm.value;
   const n = state.live.value ? edits.length : (state.payload.value?.n_edits ?? 0);
   const shown = new Set(features.map((feature) => feature.id));
   const hidden = state.live.value ? edits.filter((edit) => !shown.has(edit.feature)).length : 0;

@@ -15,6 +15,8 @@ export class Editor {
   #strip: Lines | null = null;
   #composing = false;
   #frame = 0;
+  /** The selection that is drawn. */
+  #drawn = "";
   #ended = new AbortController();
 
   constructor(
@@ -143,6 +145,7 @@ export class Editor {
     const { view } = this;
     if (!view.editing.value) return;
     view.editing.value = false;
+    this.#drawn = "";
     this.#caret.hidden = true;
     this.#ranges.replaceChildren();
     const { state } = view;
@@ -153,20 +156,23 @@ export class Editor {
     }
   }
 
+  /** Several events tell of each key: a frame for nothing would be in the way of the picture that answers it. */
   #follow(): void {
-    this.#place();
+    if (this.#drawn !== this.#selection()) this.#place();
     this.#selectToken();
   }
 
-  /** The predictions follow the caret: they are those after the token before it. */
+  #selection(): string {
+    const { selectionStart, selectionEnd, selectionDirection } = this.area;
+    return `${selectionStart} ${selectionEnd} ${selectionDirection}`;
+  }
+
+  /** The predictions follow the caret: they are those after the token before it, once that has been read. */
   #selectToken(): void {
-    const { state } = this.view;
     const at = this.area.selectionEnd;
     const cells = this.#strip?.cells ?? [];
-    let token = -1;
-    for (const cell of cells) if (cell.token >= 0 && (cell.end <= at || cell.start < at)) token = cell.token;
-    if (token < 0) token = cells.find((cell) => cell.token >= 0)?.token ?? -1;
-    if (token >= 0 && this.view.editing.value) state.select(token);
+    const cell = cells.filter(({ start, end }) => end <= at || start < at).at(-1) ?? cells[0];
+    if (cell && cell.token >= 0 && this.view.editing.value) this.view.state.select(cell.token);
   }
 
   /** Before the next paint: measuring at once would lay the whole page out in the middle of an update. */
@@ -182,6 +188,7 @@ export class Editor {
     if (!strip || !this.view.editing.value) return;
     const { area } = this;
     const { selectionStart: start, selectionEnd: end } = area;
+    this.#drawn = this.#selection();
     const head = strip.place(area.selectionDirection === "backward" ? start : end);
     this.#caret.hidden = false;
     for (const element of [this.#caret, area]) {

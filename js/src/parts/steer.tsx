@@ -19,7 +19,8 @@ export function Steer({ view }: { view: View }) {
     ? state.focused.value
     : (features[0]?.id ?? "");
   if (!id) return null;
-  const { edits, errorTerm } = state.draft.value;
+  const edits = state.edits.value;
+  const errorTerm = state.errorTerm.value;
   const at = state.selection.value;
   const token = plain(state.payload.value?.tokens.text[at] ?? "", 20).trim();
   const value = Number(strength.value);
