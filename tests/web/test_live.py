@@ -147,6 +147,24 @@ def test_the_selection_stays_until_what_is_typed_is_read(page: Page, heatmap: He
     assert page.evaluate("host.value('selection')") < last
 
 
+def test_an_event_that_moves_no_caret_asks_for_no_frame(page: Page, heatmap: Heatmap) -> None:
+    """The picture that answers a key would have to wait for it."""
+    heatmap.edit()
+    expect(heatmap.host.locator(".caret")).to_be_visible()
+    page.evaluate(
+        """() => {
+          window.frames_asked = 0;
+          const ask = window.requestAnimationFrame.bind(window);
+          window.requestAnimationFrame = (draw) => (window.frames_asked++, ask(draw));
+        }"""
+    )
+    heatmap.editor.dispatch_event("keyup")
+    assert page.evaluate("window.frames_asked") == 0
+    heatmap.editor.evaluate("(area) => area.setSelectionRange(3, 3)")
+    heatmap.editor.dispatch_event("keyup")
+    assert page.evaluate("window.frames_asked") > 0
+
+
 def test_a_paste_is_plain_text_and_escape_ends(page: Page, heatmap: Heatmap) -> None:
     heatmap.edit()
     page.evaluate("document.querySelector('.saewidgets').shadowRoot.activeElement.setRangeText('<b>x</b>', 0, 0)")

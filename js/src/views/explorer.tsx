@@ -377,7 +377,7 @@ function Chips({ view, focus }: { view: View; focus: (id: string) => void }) {
   const { state }: { state: HeatmapState } = view;
   const features = state.features.value;
   const focused = features.find(({ id }) => id === state.focused.value);
-  const { edits } = state.draft.value;
+  const edits = state.edits.value;
   return (
     <>
       <div class="chips" role="group" aria-label={words.letteredFeatures}>
