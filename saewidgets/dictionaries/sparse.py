@@ -50,7 +50,7 @@ class SparseActivations:
     @cached_property
     def rows(self) -> Tensor:
         """`[n]` token position of each entry."""
-        return torch.arange(self.n_tokens).repeat_interleave(self.counts)
+        return torch.from_numpy(np.repeat(np.arange(self.n_tokens), np.diff(self.indptr.numpy())))
 
     def to_dense(self) -> Tensor:
         """`[tokens, d_dict]`."""
@@ -74,7 +74,7 @@ class SparseActivations:
 
     def head(self, n: int) -> SparseActivations:
         """The first `n` tokens."""
-        end = int(self.indptr[n])
+        end = int(self.indptr.numpy()[n])
         return SparseActivations(self.indptr[: n + 1], self.index[:end], self.value[:end], self.d_dict)
 
     def strongest(self, position: int, n: int) -> tuple[Tensor, Tensor]:
@@ -86,12 +86,10 @@ class SparseActivations:
     @staticmethod
     def join(first: SparseActivations, second: SparseActivations) -> SparseActivations:
         """Tokens of `first`, then those of `second`."""
-        return SparseActivations(
-            torch.cat([first.indptr, second.indptr[1:] + first.indptr[-1]]),
-            torch.cat([first.index, second.index]),
-            torch.cat([first.value, second.value]),
-            first.d_dict,
-        )
+        indptr = first.indptr.numpy(), second.indptr.numpy()[1:] + len(first.index)
+        index, value = (first.index.numpy(), second.index.numpy()), (first.value.numpy(), second.value.numpy())
+        joined = [torch.from_numpy(np.concatenate(pair)) for pair in (indptr, index, value)]
+        return SparseActivations(joined[0], joined[1], joined[2], first.d_dict)
 
     @property
     def nbytes(self) -> int:

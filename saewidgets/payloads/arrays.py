@@ -57,7 +57,11 @@ def conform(value: object, kind: ArrayType, field: str) -> Array:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise PayloadError(f"{field} holds values that are not finite.", "Check the model and the dictionary.")
     wanted = TYPES[kind.dtype]
-    result: Array = np.ascontiguousarray(array if array.dtype == wanted else _converted(array, wanted, field)).view()
+    if array.dtype != wanted:
+        array = _converted(array, wanted, field)
+    elif array is value and array.flags.c_contiguous and not array.flags.writeable:
+        return array
+    result: Array = np.ascontiguousarray(array).view()
     result.flags.writeable = False
     return result
 

@@ -6,15 +6,13 @@ dtype, shape and offset. A decoder allocates nothing before it has compared thes
 """
 
 import dataclasses
-import json
 import struct
 import sys
 import zlib
-from collections.abc import Hashable
-from functools import cache
-from typing import Any, cast, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import numpy as np
+import orjson
 
 from saewidgets.errors import PayloadError, shorten
 from saewidgets.payloads import (
@@ -54,7 +52,6 @@ KINDS: dict[str, type] = {
 }
 _HEAD = struct.Struct("<4sIII")
 _MAX_BUFFERS = 10_000
-_PLAIN = (str, int, float)
 # Bytes up to which an array is compared with the others.
 _SMALL = 4096
 
@@ -71,39 +68,29 @@ def kind_of(payload: object) -> str:
     raise PayloadError(f"{shorten(type(payload).__name__)} is not a payload.", f"Known: {', '.join(KINDS)}.")
 
 
-@cache
-def _fields(record: Any) -> tuple[str, ...]:
-    """Names of a record's fields; none for what is no record."""
-    return tuple(f.name for f in dataclasses.fields(record)) if dataclasses.is_dataclass(record) else ()
-
-
 class _Buffers:
     """The arrays of a payload; small equal ones, such as those of sites without numbers yet, are written once."""
 
     def __init__(self) -> None:
         self.arrays: list[Array] = []
         self._known: dict[tuple[str, tuple[int, ...], bytes], int] = {}
+        # By identity: the payload keeps its arrays alive meanwhile.
+        self._placed: dict[int, int] = {}
 
-    def place(self, array: Array) -> int:
-        """The index under which the array is written."""
-        if array.nbytes > _SMALL:
-            self.arrays.append(array)
-            return len(self.arrays) - 1
-        place = self._known.setdefault((array.dtype.str, array.shape, array.tobytes()), len(self.arrays))
+    def name(self, array: Array) -> dict[str, int]:
+        """What stands for an array in the JSON."""
+        place = self._placed.get(id(array))
+        if place is None:
+            place = self._placed[id(array)] = self._place(array)
+        return {"$buffer": place}
+
+    def _place(self, array: Array) -> int:
+        place = len(self.arrays)
+        if array.nbytes <= _SMALL:
+            place = self._known.setdefault((array.dtype.str, array.shape, array.tobytes()), place)
         if place == len(self.arrays):
             self.arrays.append(array)
         return place
-
-
-def _dump(value: Any, buffers: _Buffers) -> Any:
-    if value is None or isinstance(value, _PLAIN):
-        return value
-    if isinstance(value, np.ndarray):
-        return {"$buffer": buffers.place(value)}
-    if isinstance(value, tuple):
-        # The items of a tuple are of one kind: texts and numbers need no look at each.
-        return list(value) if value and type(value[0]) in _PLAIN else [_dump(item, buffers) for item in value]
-    return {name: _dump(getattr(value, name), buffers) for name in _fields(cast(Hashable, type(value)))}
 
 
 def _padded(size: int) -> int:
@@ -125,14 +112,14 @@ def encode(payload: Any) -> bytes:
         ...     decode(encode(view.payload)).prompt
         'Mira saw a red boat.'
     """
-    buffers = _Buffers()
-    header: dict[str, Any] = {"kind": kind_of(payload), "data": _dump(payload, buffers)}
+    kind, buffers = kind_of(payload), _Buffers()
+    # A record's fields are plain values, tuples, records and arrays; only these are not JSON by themselves.
+    data = orjson.dumps(payload, default=buffers.name)
     entries, offset = [], 0
     for array in buffers.arrays:
         entries.append({"dtype": NAMES[array.dtype], "shape": list(array.shape), "offset": offset})
         offset += _padded(array.nbytes)
-    header["buffers"] = entries
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    text = orjson.dumps({"kind": kind, "data": orjson.Fragment(data), "buffers": entries})
     text += b" " * (_padded(_HEAD.size + len(text)) - _HEAD.size - len(text))
     parts = [text]
     for array in buffers.arrays:
@@ -170,14 +157,10 @@ def decode(raw: bytes) -> Any:
     return _load(header.get("data"), record, buffers, record.__name__)
 
 
-def _reject(constant: str) -> None:
-    raise ValueError(constant)
-
-
 def _parse(text: bytes) -> dict[str, Any]:
     try:
-        header = json.loads(text, parse_constant=_reject)
-    except (ValueError, RecursionError) as error:
+        header = orjson.loads(text)
+    except ValueError as error:
         raise PayloadError(f"The payload's header cannot be read ({shorten(error)}).", "Save it again.") from None
     if not isinstance(header, dict):
         raise PayloadError("The payload's header is no object.", "Save it again.")

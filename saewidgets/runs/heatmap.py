@@ -186,20 +186,19 @@ def _asked(n_tokens: int, selection: int, asked: Sequence[int]) -> list[int]:
 
 def _predictions(base: Run, edited: Run | None, positions: Sequence[int]) -> tuple[Predictions, Tensor]:
     """Predictions after the positions, and the `[P, K]` token ids they are about."""
+    after = kl = None
     if edited is None:
-        rows = torch.as_tensor(positions)
-        ids = base.likely[rows]
-        before = base.logits[rows[:, None], ids].float() - base.log_normalizer[rows][:, None]
-        after = kl = None
+        ids, before = base.likely[positions], base.log_likely[positions]
     else:
         log_p, log_q = base.log_probabilities(positions), edited.log_probabilities(positions)
         ids = torch.maximum(log_p, log_q).topk(base.likely.shape[1], dim=-1).indices
         before, after, kl = log_p.gather(1, ids), log_q.gather(1, ids), kl_divergence(log_p, log_q)
-    distinct, places = np.unique(ids.numpy(), return_inverse=True)
+    places: dict[int, int] = {}
+    token = [[places.setdefault(number, len(places)) for number in row] for row in ids.tolist()]
     payload = Predictions(
         positions=np.asarray(positions),
-        vocabulary=tuple(base.vocabulary.strings(distinct.tolist())),
-        token=places,
+        vocabulary=tuple(base.vocabulary.strings(list(places))),
+        token=np.asarray(token),
         before=before.exp().numpy(),
         after=None if after is None else after.exp().numpy(),
         kl=None if kl is None else kl.numpy(),
@@ -249,8 +248,8 @@ def _site_view(scope: Scope, key: str, base: Run, edited: Run | None, positions:
 
     def parts(run: Run) -> tuple[Sparse, np.ndarray, np.ndarray]:
         sparse = run.features[key]
-        share = run.errors[key] / run.norms[key].clamp_min(1e-12)
-        return _strongest(sparse, positions), sparse.counts.numpy(), share.numpy()
+        share = run.errors[key].numpy() / np.maximum(run.norms[key].numpy(), np.float32(1e-12))
+        return _strongest(sparse, positions), np.diff(sparse.indptr.numpy()), share
 
     strongest, active, error = parts(base)
     after = (None, None, None) if edited is None else parts(edited)
@@ -266,9 +265,16 @@ def in_view(scope: Scope, site: str, features: Sequence[str]) -> list[str]:
 @lru_cache(maxsize=1024)
 def _unseen(key: str, architecture: str, width: int, n_tokens: int, edited: bool) -> SiteView:
     """The view of a dictionary that was not encoded: the same for every text of this length."""
-    active = np.zeros(n_tokens, np.uint32)
-    nothing = Sparse(np.zeros(n_tokens + 1, np.uint32), active[:0], active[:0].view(np.float32)), active, active
+    nothing = _nothing(n_tokens)
     return SiteView(key, architecture, width, *nothing, *(nothing if edited else ()))
+
+
+@lru_cache(maxsize=64)
+def _nothing(n_tokens: int) -> tuple[Sparse, np.ndarray, np.ndarray]:
+    """Strongest features, counts and error shares of such a view: one object for all, so that it is packed once."""
+    active, error = np.zeros(n_tokens, np.uint32), np.zeros(n_tokens, np.float32)
+    active.flags.writeable = error.flags.writeable = False
+    return Sparse(np.zeros(n_tokens + 1, np.uint32), active[:0], error[:0]), active, error
 
 
 def _labels(scope: Scope, sites: Sequence[SiteView], features: Sequence[ChosenFeature]) -> tuple[FeatureLabel, ...]:

@@ -116,15 +116,17 @@ def _summaries(logits: Tensor, ids: Sequence[int], previous: Run | None, start: 
     """What every view asks of the logits, computed for new tokens only: a vocabulary is wide."""
     new = logits[start:].float()
     normalizer = new.logsumexp(-1)
-    likely = new.topk(min(N_LIKELY, logits.shape[-1]), dim=-1).indices
+    greatest, likely = new.topk(min(N_LIKELY, logits.shape[-1]), dim=-1)
+    log_likely = greatest - normalizer[:, None]
     if previous is not None:
         normalizer = torch.cat([previous.log_normalizer[:start], normalizer])
         likely = torch.cat([previous.likely[:start], likely])
+        log_likely = torch.cat([previous.log_likely[:start], log_likely])
     first = max(start, 1)
     given = logits[first - 1 : -1].float().gather(1, torch.tensor(ids[first:], dtype=torch.long)[:, None])[:, 0]
     head = torch.zeros(1) if previous is None else previous.surprise[:first]
     surprise = torch.cat([head, normalizer[first - 1 : -1] - given])
-    return {"log_normalizer": normalizer, "surprise": surprise, "likely": likely}
+    return {"log_normalizer": normalizer, "surprise": surprise, "likely": likely, "log_likely": log_likely}
 
 
 def _sources(

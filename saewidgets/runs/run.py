@@ -32,6 +32,7 @@ class Run:
         log_normalizer: `[T]` log-sum-exp of the logits: log p = logits - log_normalizer.
         surprise: `[T]` -log p(token | the ones before it) in nats; 0 at position 0.
         likely: `[T, K]` ids of the most probable next tokens, by descending probability.
+        log_likely: `[T, K]` their log p.
         edits: What was done.
         vocabulary: id -> string of the tokenizer, for predictions.
         propagation: How the effect of the edits travelled: `"free"`, `"frozen_attention"` or `"direct"`.
@@ -53,6 +54,7 @@ class Run:
     log_normalizer: Tensor
     surprise: Tensor
     likely: Tensor
+    log_likely: Tensor
     edits: tuple[Edit, ...]
     vocabulary: Vocabulary
     propagation: str = "free"

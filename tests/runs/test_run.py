@@ -123,6 +123,8 @@ def test_typing_at_the_end_gives_what_a_fresh_scope_gives(tiny, module):
             torch.testing.assert_close(grown.surprise, again.surprise, atol=1e-3, rtol=1e-3)
             torch.testing.assert_close(grown.log_normalizer, grown.logits.logsumexp(-1), atol=1e-4, rtol=1e-4)
             assert torch.equal(grown.likely, grown.logits.topk(8).indices)
+            log_likely = grown.logits.log_softmax(-1).topk(8).values
+            torch.testing.assert_close(grown.log_likely, log_likely, atol=1e-4, rtol=1e-4)
 
 
 def test_scopes_that_share_a_model_do_not_share_edited_prefixes(tiny):
