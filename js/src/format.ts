@@ -1,7 +1,7 @@
-// Numbers as the visual language writes them: true minus, thin space between thousands.
+// Numbers as the visual language writes them: true minus, a thin space that breaks no line between thousands.
 
 export const MINUS = "\u2212";
-const THIN = "\u2009";
+const THIN = "\u202f";
 
 /** A number with a true minus; `plus` also marks the positive, zero stays bare. */
 export function signed(value: number, decimals: number, plus = false): string {

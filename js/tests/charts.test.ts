@@ -12,7 +12,7 @@ import { duration } from "../src/words/common";
 test("numbers of reports", () => {
   assert.deepEqual(
     [0.1234, 12.34, 1234, 0, -0.5, 0.0467, 0.0053, 3.2e-6].map((n) => significant(n)),
-    ["0.123", "12.3", "1\u2009234", "0", "−0.500", "0.047", "0.0053", "3.2e−6"],
+    ["0.123", "12.3", "1\u202f234", "0", "−0.500", "0.047", "0.0053", "3.2e−6"],
   );
   assert.deepEqual([1.8e-5, 0.0059, 0.1234, 1, 0].map(share), ["0.0018 %", "0.59 %", "12 %", "100 %", "0 %"]);
   assert.deepEqual([quantity(0.5, "share"), quantity(0.5, "nats")], ["50.0 %", "0.500"]);
@@ -60,7 +60,7 @@ test("places", () => {
   assert.equal(nearest([0, 10, 20], 14), 1);
   assert.equal(nearest([0, 10, 20], 16), 2);
   assert.equal(nearest([], 3), 0);
-  assert.deepEqual([0.05, 20_000, -2, 3e6, 1500].map(tickLabel), ["0.05", "20 k", "−2", "3 M", "1\u2009500"]);
+  assert.deepEqual([0.05, 20_000, -2, 3e6, 1500].map(tickLabel), ["0.05", "20 k", "−2", "3 M", "1\u202f500"]);
   assert.equal(shareLabel(0.001), "0.1 %");
 });
 
@@ -121,8 +121,8 @@ test("sparsity is nudged in its own way", () => {
 
 test("a run in one line, and its curves by chart", () => {
   const run = { phase: "running", step: 1200, n_steps: 4000, tokens_per_second: 48213, seconds_left: 58 };
-  assert.equal(standing(run as never), "running · step 1\u2009200 of 4\u2009000 · 48\u2009213 tokens/s · 58 s left");
-  assert.equal(standing({ ...run, phase: "paused" } as never), "paused · step 1\u2009200 of 4\u2009000");
+  assert.equal(standing(run as never), "running · step 1\u202f200 of 4\u202f000 · 48\u202f213 tokens/s · 58 s left");
+  assert.equal(standing({ ...run, phase: "paused" } as never), "paused · step 1\u202f200 of 4\u202f000");
   const curves = ["loss", "L0", "loss"].map((chart, i) => ({ name: String(i), chart, values: new Float32Array(0) }));
   assert.deepEqual(
     [...chartsOf(curves)].map(([chart, all]) => [chart, all.map(({ name }) => name)]),

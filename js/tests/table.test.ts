@@ -25,7 +25,7 @@ test("numbers as the table writes them", () => {
   assert.equal(number(0.00412, statistic("density", "share")), "0.41");
   assert.equal(number(null, statistic("x")), "–");
   assert.equal(number(0.8612, statistic("x", "score")), "0.86");
-  assert.equal(number(12480, statistic("x", "count")), "12\u2009480");
+  assert.equal(number(12480, statistic("x", "count")), "12\u202f480");
   assert.equal(number(3, statistic("x", "match")), "promotes");
   assert.equal(number(-11.24, statistic("x")), "−11.2");
   assert.equal(number(0.0312, statistic("x")), "0.031");

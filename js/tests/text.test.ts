@@ -20,7 +20,7 @@ test("numbers as the visual language writes them", () => {
   assert.deepEqual([6.25, 0, -1.5, 0.04].map(activation), ["6.3", "0", "−1.5", "0.0"]);
   assert.deepEqual([0.342, -0.42, 0.001].map(change), ["+0.34", "−0.42", "0.00"]);
   assert.equal(probability(Number.NaN), "–");
-  assert.deepEqual([7, 12480, 2_100_000].map(count), ["7", "12\u2009480", "2\u2009100\u2009000"]);
+  assert.deepEqual([7, 12480, 2_100_000].map(count), ["7", "12\u202f480", "2\u202f100\u202f000"]);
   assert.equal(percent(0.066), "7 %");
   assert.equal(interval(0.02, 0.07), "0.02–0.07");
   assert.equal(interval(0.021, 0.022), "0.02");

@@ -14,7 +14,7 @@ from saewidgets.payloads.marks import NEWLINE, SPACE, TAB, pieces
 
 # A token longer than this is cut: it would be wider than a column.
 MAX_TOKEN = 64
-MINUS, THIN, ELLIPSIS, ARROW = "\u2212", "\u2009", "…", "→"
+MINUS, THIN, ELLIPSIS, ARROW = "\u2212", "\u202f", "…", "→"
 
 Covers = Callable[[str], bool]
 
@@ -213,11 +213,11 @@ def change(value: float) -> str:
 
 
 def count(value: int) -> str:
-    r"""A count: thousands apart by a thin space.
+    r"""A count: thousands apart by a thin space that breaks no line.
 
     Example:
         >>> count(12480)
-        '12\u2009480'
+        '12\u202f480'
     """
     return f"{value:,}".replace(",", THIN)
 
@@ -232,7 +232,7 @@ def significant(value: float, digits: int = 3) -> str:
 
     Example:
         >>> significant(0.1234), significant(-12.34), significant(1234.0), significant(0.0)
-        ('0.123', '−12.3', '1\u2009234', '0')
+        ('0.123', '−12.3', '1\u202f234', '0')
     """
     size = abs(value)
     if size == 0:

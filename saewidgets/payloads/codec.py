@@ -9,6 +9,8 @@ import dataclasses
 import struct
 import sys
 import zlib
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, get_args, get_origin
 
 import numpy as np
@@ -154,7 +156,7 @@ def decode(raw: bytes) -> Any:
     if record is None:
         raise PayloadError(f"Unknown kind of payload {shorten(kind)}.", f"Known: {', '.join(KINDS)}.")
     buffers = _buffers(header.get("buffers"), raw, _HEAD.size + length)
-    return _load(header.get("data"), record, buffers, record.__name__)
+    return _record(record, record.__name__, header.get("data"), buffers)
 
 
 def _parse(text: bytes) -> dict[str, Any]:
@@ -190,26 +192,56 @@ def _buffer(entry: Any, raw: bytes, start: int) -> Array:
     return np.frombuffer(raw, dtype, count, first).reshape(shape)
 
 
-def _load(value: Any, annotation: Any, buffers: list[Array], name: str) -> Any:
-    """Rebuild one field by its annotation; the record's own check has the last word."""
-    inner, may_be_none = optional(annotation)
-    if value is None and may_be_none:
-        return None
+# From the JSON of a field and the buffers to its value; the record's own check has the last word.
+Read = Callable[[Any, list[Array]], Any]
+
+
+@cache
+def _fields(record: Any) -> dict[str, tuple[Read, bool]]:
+    """Of each field of a record what reads it, and whether it must be there; made once, for a file has thousands."""
+    needed = {f.name: f.default is dataclasses.MISSING for f in dataclasses.fields(record)}
+    types = field_types(record)
+    return {name: (_reader(types[name], f"{record.__name__}.{name}"), must) for name, must in needed.items()}
+
+
+def _reader(annotation: Any, name: str) -> Read:
+    """What reads a field of this annotation."""
+    inner, _ = optional(annotation)
     if array_type(inner) is not None:
-        index = value.get("$buffer") if isinstance(value, dict) else None
-        if type(index) is not int or not 0 <= index < len(buffers):
-            raise PayloadError(f"{name} names the buffer {shorten(index)}.", f"There are {len(buffers)}.")
-        return buffers[index]
-    if get_origin(inner) is tuple and isinstance(value, list):
-        return tuple(_load(item, get_args(inner)[0], buffers, name) for item in value)
-    if dataclasses.is_dataclass(inner) and isinstance(inner, type):
-        if not isinstance(value, dict):
-            raise PayloadError(f"{name} is {shorten(value)}.", "It must be an object.")
-        types = field_types(inner)
-        missing = [
-            f.name for f in dataclasses.fields(inner) if f.name not in value and f.default is dataclasses.MISSING
-        ]
-        if missing:
-            raise PayloadError(f"{name} lacks {', '.join(missing)}.", "Save the payload again.")
-        return inner(**{key: _load(value[key], types[key], buffers, f"{name}.{key}") for key in types if key in value})
+        read: Read = partial(_array, name)
+    elif get_origin(inner) is tuple:
+        read = partial(_tuple, _reader(get_args(inner)[0], name))
+    else:
+        read = partial(_record, inner, name) if dataclasses.is_dataclass(inner) else _plain
+    return read if inner is annotation else partial(_optional, read)
+
+
+def _optional(read: Read, value: Any, buffers: list[Array]) -> Any:
+    return None if value is None else read(value, buffers)
+
+
+def _array(name: str, value: Any, buffers: list[Array]) -> Array:
+    index = value.get("$buffer") if isinstance(value, dict) else None
+    if type(index) is not int or not 0 <= index < len(buffers):
+        raise PayloadError(f"{name} names the buffer {shorten(index)}.", f"There are {len(buffers)}.")
+    return buffers[index]
+
+
+def _tuple(read: Read, value: Any, buffers: list[Array]) -> Any:
+    if not isinstance(value, list):
+        return value
+    return tuple(value) if read is _plain else tuple([read(item, buffers) for item in value])
+
+
+def _record(record: Any, name: str, value: Any, buffers: list[Array]) -> Any:
+    if not isinstance(value, dict):
+        raise PayloadError(f"{name} is {shorten(value)}.", "It must be an object.")
+    fields = _fields(record)
+    missing = [key for key, (_, must) in fields.items() if must and key not in value]
+    if missing:
+        raise PayloadError(f"{name} lacks {', '.join(missing)}.", "Save the payload again.")
+    return record(**{key: read(value[key], buffers) for key, (read, _) in fields.items() if key in value})
+
+
+def _plain(value: Any, buffers: list[Array]) -> Any:
     return value

@@ -4,7 +4,6 @@ A frozen record calls `check(self)` from `__post_init__`; afterwards strings hol
 read-only and of the declared dtype, and numbers are finite. So whatever holds a payload may trust it.
 """
 
-import dataclasses
 import math
 import types
 import typing
@@ -125,8 +124,7 @@ def _number(wanted: str, value: Any, name: str) -> Any:
 
 
 def _record(record: Any, wanted: str, value: Any, name: str) -> Any:
-    is_one = dataclasses.is_dataclass(record) and isinstance(record, type) and isinstance(value, record)
-    return value if is_one else _refuse(wanted, value, name)
+    return value if isinstance(value, record) else _refuse(wanted, value, name)
 
 
 _PLAIN: dict[Any, Callable[[str, Any, str], Any]] = {str: _string, bool: _truth, int: _whole, float: _number}

@@ -15,6 +15,7 @@ from torch import Tensor
 from saewidgets.dictionaries import Dictionary
 from saewidgets.dictionaries.sparse import SparseActivations
 from saewidgets.errors import FeatureError, WidgetError, shorten
+from saewidgets.figures.text import count
 from saewidgets.interventions.edits import Edit
 from saewidgets.interventions.text import is_multiple, to_code
 from saewidgets.payloads import (
@@ -308,13 +309,8 @@ def model_words(scope: Scope) -> str:
 
 def dictionary_words(key: str, dictionary: Dictionary) -> str:
     """What the foot of a view says of a dictionary."""
-    width = f"{_thousands(dictionary.d_dict)} features at {key}"
+    width = f"{count(dictionary.d_dict)} features at {key}"
     return f"{dictionary.describe()}, {width}, {dictionary.scale_name}"
-
-
-def _thousands(number: int) -> str:
-    """A count with thin spaces, as the visual language writes it."""
-    return f"{number:,}".replace(",", "\u202f")
 
 
 def code(request: HeatmapRequest) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from saewidgets.errors import WidgetError, shorten
+from saewidgets.figures.text import count
 from saewidgets.payloads import Context, Estimate, FeatureDashboardPayload, HeatmapPayload, Histogram, LabelMeter
 from saewidgets.sites import FeatureId
 from saewidgets.widgets.feature_request import DashboardRequest, edits_of, feature_id, label_text
@@ -195,16 +196,12 @@ def _context(key: str, atlas: Atlas | None, scope: Scope | None) -> Context:
 
     if scope is not None:
         dictionary = scope.dictionaries[key]
-        words = f"{dictionary.describe()}, {_thousands(dictionary.d_dict)} features at {key}, {dictionary.scale_name}"
+        words = f"{dictionary.describe()}, {count(dictionary.d_dict)} features at {key}, {dictionary.scale_name}"
         return Context(f"{scope.name} · {scope.model.n_layers} layers", words, version=__version__)
     assert atlas is not None
     site = atlas.manifest.sites[atlas.manifest.site(key)]
-    words = f"{site.architecture}, {_thousands(site.d_dict)} features at {key}"
+    words = f"{site.architecture}, {count(site.d_dict)} features at {key}"
     return Context(atlas.manifest.model, words, version=__version__)
-
-
-def _thousands(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
 
 
 def typed(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from saewidgets.figures.text import count
 from saewidgets.payloads import encode
 from saewidgets.payloads.context import Context
 from saewidgets.payloads.feature_table import FeatureTablePayload, OpenedFeature, TableChart, TablePoints
@@ -92,18 +93,17 @@ def places(selection: Sequence[str], site: str) -> list[int]:
 def counted(atlas: Atlas, site: str) -> str:
     """What was counted, in one line."""
     skipped = ", position 0 left out" if atlas.manifest.skip_first else ""
-    tokens = f"{atlas.n_tokens(site):,}".replace(",", "\u202f")
-    return f"{tokens} tokens, contexts of {atlas.manifest.length}{skipped}"
+    return f"{count(atlas.n_tokens(site))} tokens, contexts of {atlas.manifest.length}{skipped}"
 
 
 def _context(atlas: Atlas, site: str, request: TableRequest, with_scope: bool) -> Context:
     from saewidgets import __version__
 
     swept = atlas.manifest.sites[atlas.manifest.site(site)]
-    width = f"{swept.d_dict:,}".replace(",", "\u202f")
     call = code(request, "scope" if with_scope else "atlas")
     call = call.replace("(scope, ", "(scope, atlas=atlas, site=", 1) if with_scope else call
-    return Context(atlas.manifest.model, f"{swept.architecture}, {width} features", version=__version__, code=call)
+    words = f"{swept.architecture}, {count(swept.d_dict)} features"
+    return Context(atlas.manifest.model, words, version=__version__, code=call)
 
 
 def opened(features: Sequence[str], atlas: Atlas, scope: Scope | None, labels: Any) -> tuple[OpenedFeature, ...]:

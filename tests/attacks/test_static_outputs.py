@@ -101,7 +101,7 @@ def test_fallback_size(n: int, limit: int) -> None:
     markup = fallback(make_payload(n), limit)
     assert len(markup.encode()) <= limit <= 9_000
     if n > 400:
-        assert re.search("… the first \\d+ of 10?0\u2009000 tokens", read(markup).text)
+        assert re.search("… the first \\d+ of 10?0\u202f000 tokens", read(markup).text)
         assert len(markup.encode()) > 0.85 * limit, "room was left unused"
     assert read(markup).faults == []
 

@@ -21,7 +21,7 @@ class Prediction:
 
 def number(text: str) -> float:
     """A number as the view writes it."""
-    return float(text.replace(MINUS, "-").replace("\u2009", "").replace("×", ""))
+    return float(text.replace(MINUS, "-").replace("\u202f", "").replace("×", ""))
 
 
 class Heatmap:

@@ -45,7 +45,7 @@ def notebook(server: Server, browser: Browser) -> Iterator[Notebook]:
 def steps(view: Locator) -> int:
     """The step that the view shows."""
     words = view.locator(".status").inner_text()
-    return int(words.partition("step ")[2].partition(" of")[0].replace("\u2009", ""))
+    return int(words.partition("step ")[2].partition(" of")[0].replace("\u202f", ""))
 
 
 def test_training_is_seen_and_steered(notebook: Notebook) -> None:

@@ -291,10 +291,10 @@ def test_no_pyplot_and_no_torch() -> None:
 def test_a_long_prompt_is_cut_with_a_word() -> None:
     payload = make_payload(10_000)
     svg = heatmap.to_svg(payload)
-    assert "… the first 400 of 10\u2009000 tokens" in svg_texts(svg)
+    assert "… the first 400 of 10\u202f000 tokens" in svg_texts(svg)
     assert len(svg) < 600_000
     assert len(heatmap.to_pdf(payload)) < 150_000
-    assert "… the first 30 of 10\u2009000 tokens" in svg_texts(heatmap.to_svg(payload, max_tokens=30))
+    assert "… the first 30 of 10\u202f000 tokens" in svg_texts(heatmap.to_svg(payload, max_tokens=30))
 
 
 def test_preview_takes_the_best_that_fits() -> None:

@@ -86,6 +86,6 @@ def test_tokens() -> None:
 def test_numbers() -> None:
     assert [text.activation(v) for v in (0.0, 6.24, 13.5, -0.04, -2.0)] == ["0", "6.2", "13.5", "0.0", "\u22122.0"]
     assert [text.change(v) for v in (0.34, -0.42, 0.0, 0.001)] == ["+0.34", "\u22120.42", "0.00", "0.00"]
-    assert text.count(2_100_000) == "2\u2009100\u2009000"
+    assert text.count(2_100_000) == "2\u202f100\u202f000"
     assert text.interval(0.02, 0.07) == "0.02–0.07"
     assert text.interval(0.021, 0.019) == "0.02"

@@ -118,7 +118,7 @@ def test_files(payload: Any) -> None:
 def test_training_figure_says_the_numbers() -> None:
     payload = make_training()
     words = " ".join(svg_texts(views.view_of(payload).figures.to_svg(payload)))
-    for part in ("relu, 1024 features at resid_post.2", "step 1\u2009200 of 4\u2009000", "sparsity 5", "loss",
+    for part in ("relu, 1024 features at resid_post.2", "step 1\u202f200 of 4\u202f000", "sparsity 5", "loss",
                  "error", "resid_post.2/17", "aux", "FVU", "dead", "31 silent", "Mira"):  # fmt: skip
         assert part in words, part
     for curve in payload.curves:
@@ -200,13 +200,13 @@ def test_dashboard_says_the_numbers() -> None:
     payload = make_dashboard()
     words = " ".join(svg_texts(views.view_of(payload).figures.to_svg(payload)))
     text = read(views.view_of(payload).fallback(payload, 12_800)).text
-    for part in ("someone is about to receive", "resid_post.2/903", "12\u2009480 of 2\u2009097\u2009152 tokens",
+    for part in ("someone is about to receive", "resid_post.2/903", "12\u202f480 of 2\u202f097\u202f152 tokens",
                  "0.60 %", "detection", "0.93 [0.90, 0.95]", "4 – 8", "30 %", "Mira", "+1.9", "−1.6",
                  "object of giving", "resid_post.1/77", "0.66"):  # fmt: skip
         assert part in words, part
         assert part in text, part
     dead = make_dead()
-    assert "never fired on 2\u2009097\u2009152 tokens" in views.view_of(dead).alt_text(dead)
+    assert "never fired on 2\u202f097\u202f152 tokens" in views.view_of(dead).alt_text(dead)
     frame = views.view_of(payload).to_frame(payload)
     assert list(frame.columns) == ["group", "share", "context", "position", "token", "activation", "text"]
     assert frame.group.tolist() == ["4 – 8"] * 3 + ["1 – 2"] * 3 + ["top"] * 3 + ["random"] * 3
@@ -218,7 +218,7 @@ def test_table_says_the_numbers() -> None:
     payload = make_table()
     words = " ".join(svg_texts(views.view_of(payload).figures.to_svg(payload)))
     text = read(views.view_of(payload).fallback(payload, 12_800)).text
-    for part in ("1\u2009024 features", "density 0.010 – 0.60 %", "input ≥ 0.50", "say a name", "no label yet",
+    for part in ("1\u202f024 features", "density 0.010 – 0.60 %", "input ≥ 0.50", "say a name", "no label yet",
                  "density %", "11.2", "0.42", "Mira Nora four", "promotes"):  # fmt: skip
         assert part in words, part
         assert part in text, part

@@ -75,4 +75,4 @@ def test_hover_selection_and_rail(page: Page) -> None:
     rail = page.locator(".rail svg").bounding_box()
     assert rail is not None
     page.mouse.click(rail["x"] + rail["width"] / 2, rail["y"] + 10)
-    expect(page.locator(".ends")).to_contain_text(re.compile("(49|50)\u2009\\d{3}–(49|50)\u2009"))
+    expect(page.locator(".ends")).to_contain_text(re.compile("(49|50)\u202f\\d{3}–(49|50)\u202f"))

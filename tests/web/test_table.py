@@ -291,7 +291,7 @@ def test_the_saved_page_works_without_a_kernel(open_page: Open, theme: str) -> N
     assert len(markup.encode()) <= 300_000
     page = open_page(markup)
     assert violations(page) == []
-    expect(page.locator(".fits")).to_contain_text("60 of 60 rows in this page, 1\u2009024 features in all")
+    expect(page.locator(".fits")).to_contain_text("60 of 60 rows in this page, 1\u202f024 features in all")
     page.get_by_role("button", name="max", exact=True).click()
     page.get_by_role("button", name=re.compile("^max")).click()
     expect(page.locator(".trow").first.locator(".id")).to_have_text("59")

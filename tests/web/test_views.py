@@ -174,7 +174,7 @@ def test_a_chart_is_read_by_pointer_and_keys(open_page: Open) -> None:
     plots = page.get_by_role("slider")
     expect(plots).to_have_count(5)
     loss = plots.first
-    expect(loss).to_have_attribute("aria-label", re.compile("^Loss: from 4[0-9.]+ to .* in 1\u2009200 steps$"))
+    expect(loss).to_have_attribute("aria-label", re.compile("^Loss: from 4[0-9.]+ to .* in 1\u202f200 steps$"))
     loss.focus()
     page.keyboard.press("Home")
     words = loss.get_attribute("aria-valuetext")

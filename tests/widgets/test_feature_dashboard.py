@@ -473,7 +473,7 @@ def test_a_dead_feature(scope: Scope, atlas: Atlas) -> None:
         payload = view.payload
         assert payload.dead
         assert (payload.groups, len(payload.histogram.counts), payload.maximum) == ((), 0, 0.0)
-        assert f"never fired on {payload.n_tokens:,}".replace(",", "\u2009") in view.static_bundle()["text/html"]
+        assert f"never fired on {payload.n_tokens:,}".replace(",", "\u202f") in view.static_bundle()["text/html"]
         if payload.nearest_live is not None:
             assert atlas.feature(payload.nearest_live.id).n_active > 0
     with dashboard(make_dead()) as view:
