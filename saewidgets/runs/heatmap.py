@@ -194,12 +194,13 @@ def _predictions(base: Run, edited: Run | None, positions: Sequence[int]) -> tup
         log_p, log_q = base.log_probabilities(positions), edited.log_probabilities(positions)
         ids = torch.maximum(log_p, log_q).topk(base.likely.shape[1], dim=-1).indices
         before, after, kl = log_p.gather(1, ids), log_q.gather(1, ids), kl_divergence(log_p, log_q)
-    places: dict[int, int] = {}
-    token = [[places.setdefault(number, len(places)) for number in row] for row in ids.tolist()]
+    rows = ids.tolist()
+    words = sorted({number for row in rows for number in row})
+    place = {number: index for index, number in enumerate(words)}
     payload = Predictions(
         positions=np.asarray(positions),
-        vocabulary=tuple(base.vocabulary.strings(list(places))),
-        token=np.asarray(token),
+        vocabulary=tuple(base.vocabulary.strings(words)),
+        token=np.asarray([[place[number] for number in row] for row in rows]),
         before=before.exp().numpy(),
         after=None if after is None else after.exp().numpy(),
         kl=None if kl is None else kl.numpy(),
