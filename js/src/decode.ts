@@ -27,33 +27,35 @@ export class PayloadError extends Error {
   override name = "PayloadError";
 }
 
-/** For a byte and for one with so many zeros behind it: four bytes are taken at a time. */
-const CRC = /* @__PURE__ */ [0, 1, 2, 3].map((zeros) =>
+/** For a byte and for one with so many zeros behind it: eight bytes are taken at a time. */
+const CRC = /* @__PURE__ */ [0, 1, 2, 3, 4, 5, 6, 7].map((zeros) =>
   Uint32Array.from({ length: 256 }, (_, n) => {
     let c = n;
     for (let k = 0; k < 8 * (zeros + 1); k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
     return c;
   }),
-) as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
+) as [Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array];
 
-/** CRC-32 as zlib computes it. */
+/** CRC-32 as zlib computes it, of bytes that begin at a multiple of four in their buffer. */
 export function crc32(bytes: Uint8Array): number {
-  const [one, two, three, four] = CRC;
+  const [one, two, three, four, five, six, seven, eight] = CRC;
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, (bytes.length >> 3) << 1);
   let c = 0xffffffff;
-  let i = 0;
-  for (; i + 4 <= bytes.length; i += 4) {
-    c ^=
-      (bytes[i] as number) |
-      ((bytes[i + 1] as number) << 8) |
-      ((bytes[i + 2] as number) << 16) |
-      ((bytes[i + 3] as number) << 24);
+  for (let i = 0; i < words.length; i += 2) {
+    c ^= words[i] as number;
+    const d = words[i + 1] as number;
     c =
-      (four[c & 255] as number) ^
-      (three[(c >>> 8) & 255] as number) ^
-      (two[(c >>> 16) & 255] as number) ^
-      (one[c >>> 24] as number);
+      (eight[c & 255] as number) ^
+      (seven[(c >>> 8) & 255] as number) ^
+      (six[(c >>> 16) & 255] as number) ^
+      (five[c >>> 24] as number) ^
+      (four[d & 255] as number) ^
+      (three[(d >>> 8) & 255] as number) ^
+      (two[(d >>> 16) & 255] as number) ^
+      (one[d >>> 24] as number);
   }
-  for (; i < bytes.length; i++) c = (one[(c ^ (bytes[i] as number)) & 255] as number) ^ (c >>> 8);
+  for (let i = words.length << 2; i < bytes.length; i++)
+    c = (one[(c ^ (bytes[i] as number)) & 255] as number) ^ (c >>> 8);
   return (c ^ 0xffffffff) >>> 0;
 }
 

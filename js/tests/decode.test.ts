@@ -7,6 +7,16 @@ import { encode, random, small } from "./fixtures";
 
 test("crc32 is zlib's", () => {
   assert.equal(crc32(new TextEncoder().encode("123456789")), 0xcbf43926);
+  for (const length of [0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 4099]) {
+    const bytes = Uint8Array.from({ length }, (_, i) => (i * 2654435761) >>> 24);
+    // Bit by bit, as it is defined.
+    let c = 0xffffffff;
+    for (const byte of bytes) {
+      c ^= byte;
+      for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+    }
+    assert.equal(crc32(bytes), (c ^ 0xffffffff) >>> 0, `${length} bytes`);
+  }
 });
 
 test("a payload comes back", () => {

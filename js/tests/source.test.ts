@@ -11,8 +11,8 @@ const FORBIDDEN =
 
 /** Bytes of each view's page. */
 const PAGES = {
-  heatmap: 116_000,
-  heatmap_live: 144_700,
+  heatmap: 116_200,
+  heatmap_live: 144_800,
   training: 82_400,
   frontier: 87_300,
   dictionary_report: 77_800,
@@ -22,7 +22,7 @@ const PAGES = {
   patch_map: 90_700,
   contrast: 91_000,
   circuit: 132_900,
-  explorer: 235_400,
+  explorer: 235_500,
   compare: 124_000,
 };
 
@@ -54,7 +54,7 @@ test("the built files are small and point nowhere", () => {
   const built = (name: string) => readFileSync(join(js, "..", "saewidgets", "static", name));
   const sent = (...names: string[]) =>
     names.reduce((sum, name) => sum + gzipSync(built(`${name}.js`), { level: 9 }).length, 0);
-  assert.ok(sent("live", "live-heatmap") <= 43_600, "the code of a heatmap, gzipped");
+  assert.ok(sent("live", "live-heatmap") <= 43_800, "the code of a heatmap, gzipped");
   assert.ok(sent("live-views") <= 83_400, "what the first other view adds, gzipped");
   assert.ok(sent("widget") <= 123_000, "widget.js, of all views, gzipped");
   for (const [view, most] of Object.entries(PAGES)) {

@@ -148,7 +148,8 @@ export class LongText {
   #build(): void {
     this.#observer?.disconnect();
     clearTimeout(this.#idle);
-    const { scrollTop } = this.box;
+    // Both the question and the answer make the browser lay out at once: where nothing was, nothing was scrolled.
+    const scrollTop = this.#blocks.length ? this.box.scrollTop : 0;
     this.#blocks = [];
     for (let first = 0; first < this.#texts.length; first += BLOCK) {
       const element = node("div", "blk cv", this.#texts.slice(first, first + BLOCK).join(""));
@@ -157,7 +158,7 @@ export class LongText {
     }
     for (const block of this.#blocks.slice(0, FIRST)) this.#hydrate(block);
     this.box.replaceChildren(...this.#blocks.map((block) => block.element));
-    this.box.scrollTop = scrollTop;
+    if (scrollTop) this.box.scrollTop = scrollTop;
     const byElement = new Map(this.#blocks.map((block) => [block.element as Element, block]));
     this.#observer = new IntersectionObserver(
       (entries) => {
